@@ -1,0 +1,55 @@
+"""The losses of the heads, chosen as Transformers chooses them."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int, Num
+from torch import Tensor
+
+
+def cross_entropy(
+    logits: Float[Tensor, "*batch labels"], labels: Int[Tensor, "*batch"], ignore_index: int = -100
+) -> Float[Tensor, ""]:
+    """The mean of -log softmax(logits)[label] over the labels that are not ignore_index; NaN where none is left."""
+    kept = labels != ignore_index
+    log_probabilities = torch.log_softmax(logits[kept], dim=-1)
+    return -log_probabilities.gather(-1, labels[kept].unsqueeze(-1)).mean()
+
+
+def binary_cross_entropy(
+    logits: Float[Tensor, "*batch"], labels: Float[Tensor, "*batch"]
+) -> Float[Tensor, ""]:
+    """The mean over independent yes-or-no questions, in the form that no large logit overflows.
+
+    -y log σ(x) - (1 - y) log(1 - σ(x)) = max(x, 0) - x y + log(1 + exp(-|x|))
+    """
+    return (logits.clamp(min=0) - logits * labels + torch.log1p(torch.exp(-logits.abs()))).mean()
+
+
+def mean_squared_error(
+    predictions: Float[Tensor, "*batch"], labels: Float[Tensor, "*batch"]
+) -> Float[Tensor, ""]:
+    """The mean of the squared differences."""
+    return F.mse_loss(predictions, labels)
+
+
+def classification_loss(
+    logits: Float[Tensor, "batch labels"],
+    labels: Num[Tensor, "batch"] | Num[Tensor, "batch labels"],
+    problem_type: str | None,
+    num_labels: int,
+) -> Float[Tensor, ""]:
+    """The loss that problem_type names; without one, the labels decide (Transformers' ForSequenceClassificationLoss)."""
+    if problem_type is None:
+        if num_labels == 1:
+            problem_type = "regression"
+        elif not labels.is_floating_point():
+            problem_type = "single_label_classification"
+        else:
+            problem_type = "multi_label_classification"
+
+    if problem_type == "single_label_classification":
+        return cross_entropy(logits, labels.reshape(-1))
+    labels = labels.to(logits.dtype).reshape(logits.shape)
+    if problem_type == "regression":
+        return mean_squared_error(logits, labels)
+    return binary_cross_entropy(logits, labels)
