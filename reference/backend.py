@@ -77,9 +77,7 @@ class Port(Protocol):
 
     DTYPES: tuple[str, ...]
 
-    def build(
-        self, config: BertConfig, architecture: str, tensors: dict[str, np.ndarray], dtype: str
-    ) -> Model:
+    def build(self, config: BertConfig, architecture: str, tensors: dict[str, np.ndarray], dtype: str) -> Model:
         """The model of that architecture, holding exactly these tensors."""
         ...
 
@@ -101,7 +99,5 @@ def build(
     """A model in one of the frameworks."""
     its_port = port(backend)
     if dtype not in its_port.DTYPES:
-        raise InputError(
-            f"dtype {dtype!r} is not available in {backend}; it is one of {', '.join(its_port.DTYPES)}"
-        )
+        raise InputError(f"dtype {dtype!r} is not available in {backend}; it is one of {', '.join(its_port.DTYPES)}")
     return its_port.build(config, architecture, tensors, dtype)

@@ -53,9 +53,7 @@ def locate(model: str | os.PathLike[str], revision: str | None = None) -> Path:
         return path
     name = os.fspath(model)
     if path.exists():
-        raise CheckpointError(
-            f"{path} is a file; give the folder that holds config.json and model.safetensors"
-        )
+        raise CheckpointError(f"{path} is a file; give the folder that holds config.json and model.safetensors")
     if name == EMBEDDED_MODEL and revision is None:
         embedded = embedded_folder()
         if embedded is not None:
@@ -94,15 +92,11 @@ def select_tensors(
     missing = [key for key in expected if key not in tensors]
     unused = [key for key in tensors if key not in expected]
     if missing or unused:
-        trouble = [f"lacks {_some(missing)}"] * bool(missing) + [f"has the unused {_some(unused)}"] * bool(
-            unused
-        )
+        trouble = [f"lacks {_some(missing)}"] * bool(missing) + [f"has the unused {_some(unused)}"] * bool(unused)
         raise CheckpointError(f"{where} does not hold a {architecture.name}: it {' and '.join(trouble)}")
     for key, shape in expected.items():
         if tensors[key].shape != shape:
-            raise CheckpointError(
-                f"{where}: {key} has shape {tensors[key].shape}; its config asks for {shape}"
-            )
+            raise CheckpointError(f"{where}: {key} has shape {tensors[key].shape}; its config asks for {shape}")
         if not np.isfinite(tensors[key]).all():
             raise CheckpointError(f"{where}: {key} holds NaN or infinite values; the file is damaged")
     return {key: tensors[key] for key in expected}
@@ -188,9 +182,7 @@ def _read_shards(folder: Path, index: Path) -> dict[str, np.ndarray]:
         shard = _read_file(folder / name)
         expected = {key for key, its_file in weight_map.items() if its_file == name}
         if set(shard) != expected:
-            raise CheckpointError(
-                f"{folder / name} and {index} disagree on {_some(sorted(expected ^ set(shard)))}"
-            )
+            raise CheckpointError(f"{folder / name} and {index} disagree on {_some(sorted(expected ^ set(shard)))}")
         tensors |= shard
     return tensors
 
@@ -203,9 +195,7 @@ def _read_file(path: Path) -> dict[str, np.ndarray]:
             dtypes = {key: str(file.get_slice(key).get_dtype()) for key in file.keys()}  # noqa: SIM118
             for key, dtype in dtypes.items():
                 if dtype not in FLOAT_TYPES and not _POSITION_IDS.search(key):
-                    raise CheckpointError(
-                        f"{path}: {key} is of type {dtype}; a weight is one of {_some(FLOAT_TYPES)}"
-                    )
+                    raise CheckpointError(f"{path}: {key} is of type {dtype}; a weight is one of {_some(FLOAT_TYPES)}")
             if "BF16" not in dtypes.values():
                 return {key: file.get_tensor(key) for key in dtypes}
         for key, entry in safetensors.deserialize(path.read_bytes()):
@@ -240,9 +230,7 @@ def _modern_names(tensors: dict[str, np.ndarray], where: str) -> dict[str, np.nd
     for key, tensor in tensors.items():
         if _POSITION_IDS.search(key):
             continue
-        modern = re.sub(
-            r"LayerNorm\.gamma$", "LayerNorm.weight", re.sub(r"LayerNorm\.beta$", "LayerNorm.bias", key)
-        )
+        modern = re.sub(r"LayerNorm\.gamma$", "LayerNorm.weight", re.sub(r"LayerNorm\.beta$", "LayerNorm.bias", key))
         if modern in renamed:
             raise CheckpointError(f"{where} holds {modern} twice, under its old and its new name")
         renamed[modern] = tensor
@@ -260,11 +248,7 @@ def _with_prefix(
     prefix = "bert." if architecture.family == "bert" else "roberta."
     if architecture.task == "base":
         if any(key.startswith(prefix) for key in tensors):
-            return {
-                key.removeprefix(prefix): value
-                for key, value in tensors.items()
-                if not key.startswith(_HEADS)
-            }
+            return {key.removeprefix(prefix): value for key, value in tensors.items() if not key.startswith(_HEADS)}
         return dict(tensors)
     no_pooler = not has_pooler(architecture, set())
     return {

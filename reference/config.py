@@ -60,15 +60,16 @@ ONLY_VALUES = {
 
 # Keys that Transformers writes and that do not touch what an encoder computes.
 METADATA = frozenset(
-    "_name_or_path adapters_attn_implementation attn_implementation _attn_implementation bad_words_ids "
-    "begin_suppress_tokens chunk_size_feed_forward decoder_start_token_id directionality diversity_penalty do_sample "
-    "dtype early_stopping encoder_no_repeat_ngram_size exponential_decay_length_penalty finetuning_task "
-    "forced_bos_token_id forced_eos_token_id gradient_checkpointing length_penalty max_length min_length model_max_length "
-    "no_repeat_ngram_size num_beam_groups num_beams num_return_sequences output_attentions output_hidden_states "
-    "output_past output_scores pooler_fc_size pooler_num_attention_heads pooler_num_fc_layers pooler_size_per_head "
-    "pooler_type prefix remove_invalid_values repetition_penalty return_dict return_dict_in_generate sep_token_id "
-    "suppress_tokens task_specific_params temperature tf_legacy_loss tokenizer_class top_k top_p torch_dtype torchscript "
-    "transformers_version typical_p use_bfloat16 use_cache xla_device".split()
+    "_attn_implementation _name_or_path attn_implementation bad_words_ids begin_suppress_tokens "
+    "chunk_size_feed_forward decoder_start_token_id directionality diversity_penalty do_sample dtype "
+    "early_stopping encoder_no_repeat_ngram_size exponential_decay_length_penalty finetuning_task "
+    "forced_bos_token_id forced_eos_token_id gradient_checkpointing length_penalty max_length min_length "
+    "model_max_length no_repeat_ngram_size num_beam_groups num_beams num_return_sequences output_attentions "
+    "output_hidden_states output_past output_scores pooler_fc_size pooler_num_attention_heads "
+    "pooler_num_fc_layers pooler_size_per_head pooler_type prefix remove_invalid_values repetition_penalty "
+    "return_dict return_dict_in_generate sep_token_id suppress_tokens task_specific_params temperature "
+    "tf_legacy_loss tokenizer_class top_k top_p torch_dtype torchscript transformers_version typical_p "
+    "use_bfloat16 use_cache xla_device ".split()
 )
 
 
@@ -128,9 +129,7 @@ class BertConfig:
                 if not 0 <= value <= 1:
                     raise ConfigError(f"{name} is {value}; a probability lies between 0 and 1")
         if not isinstance(self.tie_word_embeddings, bool):
-            raise ConfigError(
-                f"tie_word_embeddings is {self.tie_word_embeddings!r}; it must be true or false"
-            )
+            raise ConfigError(f"tie_word_embeddings is {self.tie_word_embeddings!r}; it must be true or false")
         self._check_pad_token()
 
     def _check_pad_token(self) -> None:
@@ -140,9 +139,7 @@ class BertConfig:
             return
         _check_integer("pad_token_id", self.pad_token_id, minimum=0)
         if self.pad_token_id >= self.vocab_size:
-            raise ConfigError(
-                f"pad_token_id {self.pad_token_id} lies outside the vocabulary of {self.vocab_size}"
-            )
+            raise ConfigError(f"pad_token_id {self.pad_token_id} lies outside the vocabulary of {self.vocab_size}")
         if self.max_tokens < 1:
             raise ConfigError(
                 f"max_position_embeddings {self.max_position_embeddings} leaves no position for a token: "
@@ -244,9 +241,7 @@ def _read_labels(values: Mapping[str, Any]) -> dict[int, str]:
     if not all(isinstance(label, str) for label in labels.values()):
         raise ConfigError("id2label's values must be strings")
     if sorted(labels) != list(range(len(labels))):
-        raise ConfigError(
-            f"id2label must number its labels 0 to {len(labels) - 1}; it has {sorted(labels)[:10]}"
-        )
+        raise ConfigError(f"id2label must number its labels 0 to {len(labels) - 1}; it has {sorted(labels)[:10]}")
     if count is not None and count != len(labels):
         raise ConfigError(f"num_labels is {count} but id2label names {len(labels)} labels")
     return dict(sorted(labels.items()))

@@ -1,5 +1,6 @@
 """Scaled dot-product attention over a padded batch, and over texts packed in one row."""
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -13,9 +14,7 @@ from torch import Tensor
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
-def split_heads(
-    x: Float[Tensor, "*batch tokens hidden"], heads: int
-) -> Float[Tensor, "*batch heads tokens head_dim"]:
+def split_heads(x: Float[Tensor, "*batch tokens hidden"], heads: int) -> Float[Tensor, "*batch heads tokens head_dim"]:
     """Cut the hidden axis into heads and move them before the tokens."""
     return x.unflatten(-1, (heads, -1)).transpose(-3, -2)
 
@@ -59,8 +58,7 @@ def packed_attention(
     PyTorch's fused kernel, which does what scaled_dot_product_attention spells out.
     """
     context = torch.empty_like(query)
-    bounds = cu_seqlens.tolist()
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in itertools.pairwise(cu_seqlens.tolist()):
         text = slice(start, end)
         context[:, text] = F.scaled_dot_product_attention(
             query[None, :, text], key[None, :, text], value[None, :, text]

@@ -206,8 +206,6 @@ class BertModel(nn.Module):
         return BertModelOutput(last, pooled, states if output_hidden_states else None)
 
 
-def first_tokens(
-    hidden: Hidden, cu_seqlens: Int[Tensor, "texts_plus_one"] | None
-) -> Float[Tensor, "batch hidden"]:
+def first_tokens(hidden: Hidden, cu_seqlens: Int[Tensor, "texts_plus_one"] | None) -> Float[Tensor, "batch hidden"]:
     """Index 0 of every row, even if the padding is on the left: so Transformers' BertPooler reads it."""
     return hidden[:, 0] if cu_seqlens is None else hidden[cu_seqlens[:-1]]

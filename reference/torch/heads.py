@@ -138,9 +138,7 @@ class BertForMaskedLM(Head):
         self.cls = BertOnlyMLMHead(config)
         tie_decoder(self.cls.predictions, self.bert, config)
 
-    def score(
-        self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None
-    ) -> Float[Tensor, "*batch tokens vocab"]:
+    def score(self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None) -> Float[Tensor, "*batch tokens vocab"]:
         return self.cls(outputs.last_hidden_state)
 
 
@@ -169,9 +167,7 @@ class BertForTokenClassification(Head):
         super().__init__(config)
         self.classifier = Linear(config.hidden_size, config.num_labels)
 
-    def score(
-        self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None
-    ) -> Float[Tensor, "*batch tokens labels"]:
+    def score(self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None) -> Float[Tensor, "*batch tokens labels"]:
         return self.classifier(outputs.last_hidden_state)
 
 
@@ -185,9 +181,7 @@ class XLMRobertaForMaskedLM(Head):
         self.lm_head = XLMRobertaLMHead(config)
         tie_decoder(self.lm_head, self.roberta, config)
 
-    def score(
-        self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None
-    ) -> Float[Tensor, "*batch tokens vocab"]:
+    def score(self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None) -> Float[Tensor, "*batch tokens vocab"]:
         return self.lm_head(outputs.last_hidden_state)
 
 

@@ -15,9 +15,7 @@ def cross_entropy(
     return -log_probabilities.gather(-1, labels[kept].unsqueeze(-1)).mean()
 
 
-def binary_cross_entropy(
-    logits: Float[Tensor, "*batch"], labels: Float[Tensor, "*batch"]
-) -> Float[Tensor, ""]:
+def binary_cross_entropy(logits: Float[Tensor, "*batch"], labels: Float[Tensor, "*batch"]) -> Float[Tensor, ""]:
     """The mean over independent yes-or-no questions, in the form that no large logit overflows.
 
     -y log σ(x) - (1 - y) log(1 - σ(x)) = max(x, 0) - x y + log(1 + exp(-|x|))
@@ -25,9 +23,7 @@ def binary_cross_entropy(
     return (logits.clamp(min=0) - logits * labels + torch.log1p(torch.exp(-logits.abs()))).mean()
 
 
-def mean_squared_error(
-    predictions: Float[Tensor, "*batch"], labels: Float[Tensor, "*batch"]
-) -> Float[Tensor, ""]:
+def mean_squared_error(predictions: Float[Tensor, "*batch"], labels: Float[Tensor, "*batch"]) -> Float[Tensor, ""]:
     """The mean of the squared differences."""
     return F.mse_loss(predictions, labels)
 
@@ -38,7 +34,7 @@ def classification_loss(
     problem_type: str | None,
     num_labels: int,
 ) -> Float[Tensor, ""]:
-    """The loss that problem_type names; without one, the labels decide (Transformers' ForSequenceClassificationLoss)."""
+    """The loss that problem_type names; without one, the labels decide, as in Transformers."""
     if problem_type is None:
         if num_labels == 1:
             problem_type = "regression"

@@ -85,9 +85,7 @@ class TorchModel:
         normalize: bool,
     ) -> np.ndarray:
         lengths = _tensor(cu_seqlens)
-        encoder = (
-            self.network if isinstance(self.network, BertModel) else getattr(self.network, self.network.base)
-        )
+        encoder = self.network if isinstance(self.network, BertModel) else getattr(self.network, self.network.base)
         outputs = encoder(_tensor(input_ids), token_type_ids=_tensor(token_type_ids), cu_seqlens=lengths)
         hidden, attention_mask = pad_packed(outputs.last_hidden_state, lengths)
         vectors = torch.cat([POOLING[way](hidden, attention_mask) for way in ways], dim=-1)
@@ -109,9 +107,7 @@ class TorchModel:
             loss = mean_squared_error(hidden[real], target[real])
         else:
             loss = self.network(*arguments, labels=_tensor(labels)).loss
-        gradients = torch.autograd.grad(
-            loss, list(parameters.values()), allow_unused=True, materialize_grads=True
-        )
+        gradients = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True, materialize_grads=True)
         return loss.item(), {key: _array(value) for key, value in zip(parameters, gradients, strict=True)}
 
     @torch.inference_mode()
