@@ -1,0 +1,48 @@
+"""The command line: python -m reference embed | similar | info | parity | bench."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+
+from reference import commands
+from reference.errors import EncodersError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit status is 0, 1 where a comparison fails, and 2 on bad input."""
+    warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
+    try:
+        options = parser().parse_args(arguments)
+        status = options.run(options)
+        sys.stdout.flush()
+        return status
+    except EncodersError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader, head for one, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    top = argparse.ArgumentParser(
+        prog="python -m reference", description="Transformer encoders in PyTorch, MLX and Rust/candle."
+    )
+    subparsers = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands.add_embed(subparsers.add_parser("embed", help="turn texts into vectors"))
+    commands.add_similar(subparsers.add_parser("similar", help="compare texts with references by cosine"))
+    commands.add_info(subparsers.add_parser("info", help="describe a model"))
+    commands.add_parity(subparsers.add_parser("parity", help="hold the ports against Transformers in float64"))
+    commands.add_bench(subparsers.add_parser("bench", help="time the ports beside other libraries"))
+    return top
+
+
+if __name__ == "__main__":
+    sys.exit(main())

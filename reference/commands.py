@@ -1,0 +1,210 @@
+"""The commands behind `python -m reference`: their options, and reading and writing for them."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import reference
+from reference.backend import BACKENDS
+from reference.checkpoint import EMBEDDED_MODEL, locate, read_checkpoint, write_atomically
+from reference.errors import InputError
+from reference.pipelines import BY_TASK
+
+FORMATS = ("text", "json", "npy")
+
+
+def add_embed(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Turn texts into vectors. Texts are arguments, lines of a file, or lines of standard input."
+    parser.add_argument("texts", nargs="*", metavar="TEXT", help="texts; without any, lines are read")
+    parser.add_argument("--file", metavar="FILE", help="read texts from FILE, one a line (- is standard input)")
+    _add_encoding(parser)
+    _add_model(parser)
+    _add_output(parser)
+    parser.set_defaults(run=embed)
+
+
+def embed(options: argparse.Namespace) -> int:
+    """Print or write one vector a text."""
+    texts = read_texts(options.texts, options.file)
+    normalize = {"checkpoint": None, "yes": True, "no": False}[options.normalize]
+    vectors = _load(options).encode(
+        texts, batch_size=options.batch_size, normalize=normalize, show_progress=options.progress
+    )
+    records = [{"text": text, "embedding": vector.tolist()} for text, vector in zip(texts, vectors, strict=True)]
+    lines = (" ".join(f"{value:.6f}" for value in vector) for vector in vectors)
+    return _write(options, vectors, records, lines)
+
+
+def add_similar(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Print the cosine of every text with every reference, best first."
+    parser.add_argument("texts", nargs="*", metavar="TEXT", help="texts; without any, lines are read")
+    parser.add_argument("--file", metavar="FILE", help="read texts from FILE, one a line (- is standard input)")
+    parser.add_argument("--to", nargs="+", metavar="REFERENCE", default=[], help="what the texts are compared with")
+    parser.add_argument("--to-file", metavar="FILE", help="read references from FILE, one a line")
+    _add_encoding(parser, normalize=False)
+    _add_model(parser)
+    _add_output(parser)
+    parser.set_defaults(run=similar)
+
+
+def similar(options: argparse.Namespace) -> int:
+    """Print or write the matrix of cosines."""
+    if not options.to and not options.to_file:
+        raise InputError("there is nothing to compare with; name references with --to or --to-file")
+    references = read_texts(options.to, options.to_file)
+    texts = read_texts(options.texts, options.file)
+    result = _load(options, "sentence-similarity").similarity(
+        texts, references, batch_size=options.batch_size, show_progress=options.progress
+    )
+    records = [
+        {"text": text, "scores": dict(zip(references, row.tolist(), strict=True))}
+        if len(set(references)) == len(references)
+        else {"text": text, "scores": row.tolist()}
+        for text, row in zip(texts, result.scores, strict=True)
+    ]
+    return _write(options, result.scores, records, _ranked(texts, references, result.scores))
+
+
+def add_info(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Describe a model: its architecture, its sizes, its tokenizer, how it pools."
+    parser.add_argument(
+        "model", nargs="?", default=EMBEDDED_MODEL, help=f"a folder or a hub id (default {EMBEDDED_MODEL})"
+    )
+    parser.add_argument("--revision", help="a branch, tag or commit on the hub")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.set_defaults(run=info)
+
+
+def info(options: argparse.Namespace) -> int:
+    """Read the whole checkpoint, so that what is described is known to load."""
+    from reference.errors import CheckpointError
+    from reference.pipelines.embeddings import read_sentence_settings
+    from reference.text import read_tokenizer
+
+    checkpoint = read_checkpoint(locate(options.model, options.revision))
+    config = checkpoint.config
+    facts: dict[str, Any] = {
+        "model": options.model,
+        "folder": str(checkpoint.folder),
+        "architecture": checkpoint.architecture.name,
+        "pipeline": BY_TASK[checkpoint.architecture.task],
+        "parameters": sum(tensor.size for tensor in checkpoint.tensors.values()),
+        "tensors": len(checkpoint.tensors),
+        "stored as": ", ".join(sorted({str(tensor.dtype) for tensor in checkpoint.tensors.values()})),
+    }
+    for name in (
+        "model_type vocab_size hidden_size num_hidden_layers num_attention_heads intermediate_size hidden_act "
+        "max_position_embeddings type_vocab_size layer_norm_eps"
+    ).split():
+        facts[name] = getattr(config, name)
+    try:
+        facts["max_seq_length"] = read_tokenizer(checkpoint.folder, config).max_length
+    except CheckpointError:
+        facts["max_seq_length"] = None
+    if checkpoint.architecture.task == "base" and (checkpoint.folder / "modules.json").is_file():
+        settings = read_sentence_settings(checkpoint.folder, config.hidden_size)
+        facts |= {"pooling": ", ".join(settings.pooling), "normalize": settings.normalize}
+    elif checkpoint.architecture.task.endswith("classification"):
+        facts["labels"] = list(config.id2label.values())
+    if options.format == "json":
+        print(json.dumps(facts, indent=2))
+    else:
+        for name, value in facts.items():
+            print(f"{name:<24} {value:,}" if isinstance(value, int) and value > 9999 else f"{name:<24} {value}")
+    return 0
+
+
+def add_parity(parser: argparse.ArgumentParser) -> None:
+    from reference.parity import command
+
+    command.add_arguments(parser)
+    parser.set_defaults(run=command.main)
+
+
+def add_bench(parser: argparse.ArgumentParser) -> None:
+    from reference import bench
+
+    bench.add_arguments(parser)
+    parser.set_defaults(run=bench.main)
+
+
+def read_texts(arguments: list[str], file: str | None) -> list[str]:
+    """Texts from the arguments, from a file, or from standard input, one a line; empty lines are texts too."""
+    if arguments and file:
+        raise InputError("give texts as arguments or in a file, not both")
+    if arguments:
+        return arguments
+    try:
+        if file not in (None, "-"):
+            return Path(file).read_text(encoding="utf-8").splitlines()
+        return io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8").read().splitlines()
+    except UnicodeDecodeError as problem:
+        raise InputError(f"{file or 'standard input'} is not UTF-8 text: {problem}") from None
+    except OSError as problem:
+        raise InputError(f"{file} cannot be read: {problem.strerror}") from None
+
+
+def _load(options: argparse.Namespace, pipeline: str = "embeddings") -> Any:
+    return reference.load(
+        options.model, backend=options.backend, pipeline=pipeline, dtype=options.dtype, revision=options.revision
+    )
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default=EMBEDDED_MODEL, help=f"a folder or a hub id (default {EMBEDDED_MODEL})")
+    parser.add_argument("--revision", help="a branch, tag or commit on the hub")
+    parser.add_argument("--backend", choices=BACKENDS, default="torch")
+    parser.add_argument("--dtype", default="float32", help="float32, float64, or what else the backend has")
+
+
+def _add_encoding(parser: argparse.ArgumentParser, normalize: bool = True) -> None:
+    parser.add_argument("--batch-size", type=int, default=32, help="texts in a batch at most (default 32)")
+    parser.add_argument("--progress", action="store_true", help="show a progress bar on standard error")
+    if normalize:
+        parser.add_argument("--normalize", choices=("checkpoint", "yes", "no"), default="checkpoint")
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--format", choices=FORMATS, help="text (the default), json or npy; --output's ending decides else"
+    )
+    parser.add_argument("--output", metavar="FILE", help="write to FILE instead of standard output")
+
+
+def _write(options: argparse.Namespace, array: np.ndarray, records: list[dict], lines: Any) -> int:
+    """One result in the format asked for, to standard output or, in one move, to a file."""
+    endings = {".json": "json", ".npy": "npy"}
+    chosen = options.format or endings.get(Path(options.output or "").suffix, "text")
+    if chosen == "npy":
+        buffer = io.BytesIO()
+        np.save(buffer, array)
+        content = buffer.getvalue()
+    elif chosen == "json":
+        content = (json.dumps(records, ensure_ascii=False, indent=1) + "\n").encode()
+    else:
+        content = "".join(f"{line}\n" for line in lines).encode()
+
+    if options.output is None:
+        if chosen == "npy" and sys.stdout.isatty():
+            raise InputError("a .npy file is not for a terminal; add --output FILE")
+        sys.stdout.buffer.write(content)
+        return 0
+    try:
+        write_atomically(Path(options.output), content)
+    except OSError as problem:
+        raise InputError(f"{options.output} cannot be written: {problem.strerror}") from None
+    return 0
+
+
+def _ranked(texts: list[str], references: list[str], scores: np.ndarray) -> Any:
+    for text, row in zip(texts, scores, strict=True):
+        yield text
+        for column in np.argsort(-row, kind="stable"):
+            yield f"  {row[column]: .4f}  {references[column]}"

@@ -1,0 +1,146 @@
+"""What may go into a model: checked once, here, so that the three ports behave alike on bad input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from reference.config import BertConfig
+from reference.errors import InputError
+
+Padded = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]
+Packed = tuple[np.ndarray, np.ndarray, np.ndarray | None]
+
+
+def check_padded(config: BertConfig, input_ids: Any, attention_mask: Any = None, token_type_ids: Any = None) -> Padded:
+    """Ids [batch, tokens], and mask and token types of the same shape or None; int64 arrays come back."""
+    ids = _integers("input_ids", input_ids)
+    if ids.ndim != 2:
+        raise InputError(f"input_ids has shape {ids.shape}; it must be [batch, tokens]")
+    if 0 in ids.shape:
+        raise InputError(f"input_ids has shape {ids.shape}; a batch holds at least one text of at least one token")
+    _check_range("input_ids", ids, config.vocab_size, "vocab_size")
+    _check_length(ids.shape[1], config)
+
+    mask = None
+    if attention_mask is not None:
+        mask = _zeros_and_ones("attention_mask", attention_mask)
+        _check_same_shape("attention_mask", mask, ids)
+        empty = np.flatnonzero(~mask.any(axis=1))
+        if empty.size:
+            raise InputError(f"attention_mask hides every token of row {empty[0]}; a text has at least one real token")
+    return ids, mask, _token_types(config, token_type_ids, ids)
+
+
+def check_packed(config: BertConfig, input_ids: Any, cu_seqlens: Any, token_type_ids: Any = None) -> Packed:
+    """Ids [tokens] and the cumulative lengths 0, n1, n1 + n2, ... of the texts in the row."""
+    ids = _integers("input_ids", input_ids)
+    if ids.ndim != 1 or ids.size == 0:
+        raise InputError(
+            f"input_ids has shape {ids.shape}; packed ids stand in one row, [tokens], at least one of them"
+        )
+    _check_range("input_ids", ids, config.vocab_size, "vocab_size")
+
+    bounds = _integers("cu_seqlens", cu_seqlens)
+    if bounds.ndim != 1 or bounds.size < 2 or bounds[0] != 0 or bounds[-1] != ids.size:
+        raise InputError(f"cu_seqlens must run from 0 to the number of tokens, {ids.size}; it is {_shown(bounds)}")
+    lengths = np.diff(bounds)
+    if lengths.min() < 1:
+        raise InputError(f"cu_seqlens must rise at every step; it does not after text {int(np.argmin(lengths))}")
+    _check_length(int(lengths.max()), config)
+    return ids, bounds, _token_types(config, token_type_ids, ids)
+
+
+def check_texts(texts: Any, name: str = "texts") -> list[str]:
+    """A list of strings; a lone string is refused where a list is meant, since it is a list of letters too."""
+    if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
+        raise InputError(f"{name} must be a list of strings, not {type(texts).__name__}")
+    texts = list(texts)
+    for number, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise InputError(f"{name}[{number}] is {type(text).__name__} {text!r:.40}; it must be a string")
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError:
+            raise InputError(f"{name}[{number}] holds half of a surrogate pair, which is no text") from None
+    return texts
+
+
+def pad(sequences: Sequence[Sequence[int]], pad_token_id: int, side: str = "right") -> tuple[np.ndarray, np.ndarray]:
+    """Lay sequences of ids out as a rectangle with its attention mask."""
+    if side not in ("left", "right"):
+        raise InputError(f"side {side!r} is unknown; padding goes to the left or to the right")
+    longest = max((len(sequence) for sequence in sequences), default=0)
+    input_ids = np.full((len(sequences), longest), pad_token_id, np.int64)
+    attention_mask = np.zeros_like(input_ids)
+    for row, sequence in enumerate(sequences):
+        place = slice(longest - len(sequence), longest) if side == "left" else slice(len(sequence))
+        input_ids[row, place] = sequence
+        attention_mask[row, place] = 1
+    return input_ids, attention_mask
+
+
+def pack(sequences: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Lay sequences of ids out in one row, with their cumulative lengths."""
+    cu_seqlens = np.cumsum([0, *map(len, sequences)], dtype=np.int64)
+    return np.concatenate([np.asarray(sequence, np.int64) for sequence in sequences]), cu_seqlens
+
+
+def _integers(name: str, values: Any) -> np.ndarray:
+    try:
+        array = np.asarray(values)
+    except (ValueError, TypeError, RuntimeError) as problem:
+        raise InputError(f"{name} is ragged or no array: {problem}") from None
+    if array.dtype == object:
+        raise InputError(f"{name} is ragged or holds something other than numbers; its rows must be equally long")
+    if array.size and array.dtype.kind not in "iu":
+        raise InputError(f"{name} holds {array.dtype}; it must hold whole numbers")
+    return np.ascontiguousarray(array.astype(np.int64))
+
+
+def _zeros_and_ones(name: str, values: Any) -> np.ndarray:
+    try:
+        array = np.asarray(values)
+    except (ValueError, TypeError, RuntimeError) as problem:
+        raise InputError(f"{name} is ragged or no array: {problem}") from None
+    if array.dtype == object or array.dtype.kind not in "biuf":
+        raise InputError(f"{name} is ragged or holds {array.dtype}; it must hold zeros and ones")
+    if not np.isin(array, (0, 1)).all():
+        odd = array[~np.isin(array, (0, 1))].flat[0]
+        raise InputError(f"{name} holds {odd}; 1 marks a real token and 0 padding, and nothing else is meant")
+    return np.ascontiguousarray(array.astype(np.int64))
+
+
+def _token_types(config: BertConfig, token_type_ids: Any, ids: np.ndarray) -> np.ndarray | None:
+    if token_type_ids is None:
+        return None
+    types = _integers("token_type_ids", token_type_ids)
+    _check_same_shape("token_type_ids", types, ids)
+    _check_range("token_type_ids", types, config.type_vocab_size, "type_vocab_size")
+    return types
+
+
+def _check_same_shape(name: str, array: np.ndarray, ids: np.ndarray) -> None:
+    if array.shape != ids.shape:
+        raise InputError(f"{name} has shape {array.shape}; input_ids has {ids.shape}, and they must agree")
+
+
+def _check_range(name: str, ids: np.ndarray, size: int, key: str) -> None:
+    outside = (ids < 0) | (ids >= size)
+    if outside.any():
+        place = tuple(int(index) for index in np.argwhere(outside)[0])
+        raise InputError(f"{name}{list(place)} is {ids[place]}; ids lie from 0 to {size - 1} ({key} is {size})")
+
+
+def _check_length(length: int, config: BertConfig) -> None:
+    if length > config.max_tokens:
+        raise InputError(
+            f"a text of {length} tokens is longer than the model's {config.max_tokens}; "
+            "truncate it (encode does) or split it"
+        )
+
+
+def _shown(values: np.ndarray) -> str:
+    return np.array2string(values, threshold=8)

@@ -1,0 +1,43 @@
+"""Pipelines: what a user does with a model, written once above the ports."""
+
+from __future__ import annotations
+
+from reference.errors import InputError
+from reference.pipelines.base import Pipeline
+from reference.pipelines.embeddings import Embeddings, Similarity
+from reference.pipelines.heads import MaskedLM, TextClassification, TokenClassification
+
+PIPELINES: dict[str, type[Pipeline]] = {
+    "embeddings": Embeddings,
+    "sentence-similarity": Embeddings,
+    "sentence-transformers": Embeddings,
+    "masked-lm": MaskedLM,
+    "text-classification": TextClassification,
+    "token-classification": TokenClassification,
+}
+
+# What a checkpoint is for, by the task of the architecture that its configuration names.
+BY_TASK = {
+    "base": "embeddings",
+    **{name: name for name in ("masked-lm", "text-classification", "token-classification")},
+}
+
+
+def pipeline_class(name: str) -> type[Pipeline]:
+    """The class of a pipeline's name."""
+    if name not in PIPELINES:
+        raise InputError(f"pipeline {name!r} is not available; it is one of {', '.join(PIPELINES)}")
+    return PIPELINES[name]
+
+
+__all__ = [
+    "BY_TASK",
+    "PIPELINES",
+    "Embeddings",
+    "MaskedLM",
+    "Pipeline",
+    "Similarity",
+    "TextClassification",
+    "TokenClassification",
+    "pipeline_class",
+]

@@ -1,0 +1,63 @@
+"""What every pipeline has: the checked checkpoint, the model in its framework, and forward."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from reference.backend import Model
+from reference.checkpoint import Checkpoint, write_checkpoint
+from reference.config import BertConfig
+from reference.inputs import check_packed, check_padded
+from reference.text import Tokenizer, read_tokenizer
+
+
+class Pipeline:
+    """A model behind NumPy arrays. Made by reference.load."""
+
+    task = "base"  # the head that the pipeline needs
+
+    def __init__(self, checkpoint: Checkpoint, model: Model, backend: str, dtype: str) -> None:
+        self.checkpoint = checkpoint
+        self.model = model
+        self.backend = backend
+        self.dtype = dtype
+
+    def __repr__(self) -> str:
+        name = self.checkpoint.architecture.name
+        return f"<{type(self).__name__}: {name} from {self.checkpoint.folder} on {self.backend}, {self.dtype}>"
+
+    @property
+    def config(self) -> BertConfig:
+        return self.checkpoint.config
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        return read_tokenizer(self.checkpoint.folder, self.config)
+
+    def forward(
+        self,
+        input_ids: Any,
+        attention_mask: Any = None,
+        token_type_ids: Any = None,
+        output_hidden_states: bool = False,
+    ) -> dict[str, Any]:
+        """Run a padded batch: ids, mask and token types [batch, tokens].
+
+        The result has the keys that apply: last_hidden_state, pooler_output, logits, and on request hidden_states,
+        a list of one more than there are layers. What stands at padded positions means nothing.
+        """
+        arrays = check_padded(self.config, input_ids, attention_mask, token_type_ids)
+        return self.model.forward(*arrays, output_hidden_states)
+
+    def forward_packed(
+        self, input_ids: Any, cu_seqlens: Any, token_type_ids: Any = None, output_hidden_states: bool = False
+    ) -> dict[str, Any]:
+        """Run several texts in one row: ids [tokens], and the cumulative lengths 0, n1, n1 + n2, ..."""
+        arrays = check_packed(self.config, input_ids, cu_seqlens, token_type_ids)
+        return self.model.forward_packed(*arrays, output_hidden_states)
+
+    def save(self, folder: str | Path) -> None:
+        """Write config.json and model.safetensors, which Transformers loads too."""
+        write_checkpoint(Path(folder), self.config, self.model.state())
