@@ -1,0 +1,6 @@
+"""What the chapters use to show things: tested source in three tabs, figures for light and dark pages."""
+
+from reference.display.figure import Colors, themed
+from reference.display.listing import Listing, show, show_shared
+
+__all__ = ["Colors", "Listing", "show", "show_shared", "themed"]

@@ -1,0 +1,90 @@
+"""Find one definition in the files of the three ports, by parsing them: no framework is imported."""
+
+import ast
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+
+from reference.display import rust
+
+PACKAGE = Path(__file__).resolve().parents[1]
+RUST_SOURCES = Path("rust_ports/encoders/src")
+# What one language calls a thing and another cannot: MLX's modules are called, Rust has no constructors.
+SPELLINGS = {"forward": ("forward", "__call__"), "__init__": ("__init__", "new")}
+
+
+@dataclass(frozen=True)
+class Definition:
+    """The source of one name in one port: where it stands, and its text."""
+
+    path: str
+    text: str
+
+
+def find(name: str, port: str | None) -> Definition:
+    """The definition of `name`, say "bert.BertLayer.forward", in a port ("torch", "mlx", "rust") or, for None,
+    in the part of the package that the ports share."""
+    root, suffix = (rust_sources(), ".rs") if port == "rust" else (PACKAGE / (port or ""), ".py")
+    file, inside = _file_of(root, suffix, name)
+    text = file.read_text(encoding="utf-8")
+    shown = f"{RUST_SOURCES}/{file.name}" if port == "rust" else f"reference/{file.relative_to(PACKAGE).as_posix()}"
+    if not inside:
+        return Definition(shown, (rust.without_tests(text) if port == "rust" else text).strip("\n"))
+    for spelling in SPELLINGS.get(inside[-1], (inside[-1],)):
+        path = [*inside[:-1], spelling]
+        found = rust.definition(text, "::".join(path)) if port == "rust" else python_definition(text, path)
+        if found:
+            return Definition(shown, found)
+    raise LookupError(f"{shown} defines no {'.'.join(inside)!r}, so {name!r} cannot be shown")
+
+
+def rust_sources() -> Path:
+    """The Rust library's sources: they are part of the repository, not of an installed package."""
+    for start in (PACKAGE, Path.cwd()):
+        for folder in (start, *start.parents):
+            if (folder / RUST_SOURCES).is_dir():
+                return folder / RUST_SOURCES
+    raise FileNotFoundError(
+        f"no folder {RUST_SOURCES} above {PACKAGE} or above the current folder: "
+        "the Rust sources come with the repository, so run this inside a clone of it"
+    )
+
+
+def python_definition(text: str, path: list[str]) -> str | None:
+    """The text of a function, class, method or module-level name, with its decorators."""
+    body = ast.parse(text).body
+    for name in path[:-1]:
+        body = next((node.body for node in body if isinstance(node, ast.ClassDef) and node.name == name), [])
+    lines = text.splitlines()
+    found = [_lines_of(node, lines) for node in body if path[-1] in _names_of(node)]
+    return "\n\n".join(found) or None
+
+
+def _names_of(node: ast.stmt) -> list[str]:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [node.name]
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def _lines_of(node: ast.stmt, lines: list[str]) -> str:
+    """The node's lines, from its first decorator on, with the comment lines directly above."""
+    first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))])
+    while first > 1 and lines[first - 2].lstrip().startswith("#"):
+        first -= 1
+    return textwrap.dedent("\n".join(lines[first - 1 : node.end_lineno]))
+
+
+def _file_of(root: Path, suffix: str, name: str) -> tuple[Path, list[str]]:
+    """Split "parity.compare.compare" into the file parity/compare.py and the path inside it, [compare]."""
+    parts = name.split(".")
+    folder = root
+    for index, part in enumerate(parts):
+        if (file := folder / f"{part}{suffix}").is_file():
+            return file, parts[index + 1 :]
+        if not (folder / part).is_dir():
+            break
+        folder = folder / part
+    if folder != root and (file := folder / f"__init__{suffix}").is_file():
+        return file, parts[len(folder.relative_to(root).parts) :]
+    raise LookupError(f"there is no file {'/'.join(parts[:1])}{suffix} in {root}, so {name!r} cannot be shown")
