@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from reference.display.source import Definition, find
+from reference.errors import InputError
 
 PORTS = ("torch", "mlx", "rust")
 # JupyterLab ignores `hidden` in a notebook that it does not trust, but keeps classes, among them its own.
@@ -29,7 +30,7 @@ def show_shared(*names: str) -> "Listing":
 
 def _listing(names: tuple[str, ...], ports: tuple[str | None, ...]) -> "Listing":
     if not names:
-        raise LookupError('nothing to show: give at least one name, "pooling.mean_pooling" for instance')
+        raise InputError('nothing to show: give at least one name, "pooling.mean_pooling" for instance')
     return Listing(names, {port: tuple(find(name, port) for name in names) for port in ports})
 
 

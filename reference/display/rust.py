@@ -35,7 +35,7 @@ def definition(source: str, path: str) -> str | None:
     A type comes with all of its impl blocks, in the order of the file.
     """
     name, _, method = path.partition("::")
-    items = _items(source)
+    items = [item for item in _items(source) if item.name]
     if not method:
         found = [item.text for item in items if item.name == name and item.kind != "mod"]
     else:

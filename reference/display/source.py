@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reference.display import rust
+from reference.errors import InputError
 
 PACKAGE = Path(__file__).resolve().parents[1]
 RUST_SOURCES = Path("rust_ports/encoders/src")
@@ -25,9 +26,14 @@ def find(name: str, port: str | None) -> Definition:
     """The definition of `name`, say "bert.BertLayer.forward", in a port ("torch", "mlx", "rust") or, for None,
     in the part of the package that the ports share."""
     root, suffix = (rust_sources(), ".rs") if port == "rust" else (PACKAGE / (port or ""), ".py")
-    file, inside = _file_of(root, suffix, name)
+    shown_root = RUST_SOURCES if port == "rust" else Path(PACKAGE.name, port or "")
+    if (located := _file_of(root, suffix, name)) is None:
+        raise InputError(
+            f"{shown_root.as_posix()} has no file {name.split('.')[0]}{suffix}, so {name!r} cannot be shown"
+        )
+    file, inside = located
+    shown = (shown_root / file.relative_to(root)).as_posix()
     text = file.read_text(encoding="utf-8")
-    shown = f"{RUST_SOURCES}/{file.name}" if port == "rust" else f"reference/{file.relative_to(PACKAGE).as_posix()}"
     if not inside:
         return Definition(shown, (rust.without_tests(text) if port == "rust" else text).strip("\n"))
     for spelling in SPELLINGS.get(inside[-1], (inside[-1],)):
@@ -35,7 +41,7 @@ def find(name: str, port: str | None) -> Definition:
         found = rust.definition(text, "::".join(path)) if port == "rust" else python_definition(text, path)
         if found:
             return Definition(shown, found)
-    raise LookupError(f"{shown} defines no {'.'.join(inside)!r}, so {name!r} cannot be shown")
+    raise InputError(f"{shown} defines no {'.'.join(inside)!r}, so {name!r} cannot be shown")
 
 
 def rust_sources() -> Path:
@@ -45,7 +51,7 @@ def rust_sources() -> Path:
             if (folder / RUST_SOURCES).is_dir():
                 return folder / RUST_SOURCES
     raise FileNotFoundError(
-        f"no folder {RUST_SOURCES} above {PACKAGE} or above the current folder: "
+        f"no folder {RUST_SOURCES.as_posix()} above {PACKAGE} or above the current folder: "
         "the Rust sources come with the repository, so run this inside a clone of it"
     )
 
@@ -75,7 +81,7 @@ def _lines_of(node: ast.stmt, lines: list[str]) -> str:
     return textwrap.dedent("\n".join(lines[first - 1 : node.end_lineno]))
 
 
-def _file_of(root: Path, suffix: str, name: str) -> tuple[Path, list[str]]:
+def _file_of(root: Path, suffix: str, name: str) -> tuple[Path, list[str]] | None:
     """Split "parity.compare.compare" into the file parity/compare.py and the path inside it, [compare]."""
     parts = name.split(".")
     folder = root
@@ -87,4 +93,4 @@ def _file_of(root: Path, suffix: str, name: str) -> tuple[Path, list[str]]:
         folder = folder / part
     if folder != root and (file := folder / f"__init__{suffix}").is_file():
         return file, parts[len(folder.relative_to(root).parts) :]
-    raise LookupError(f"there is no file {'/'.join(parts[:1])}{suffix} in {root}, so {name!r} cannot be shown")
+    return None
