@@ -1,0 +1,88 @@
+# make book   render the book            make test   run every check
+# make serve  show it on localhost       make lock   renew requirements.txt from pyproject.toml
+#
+# Each target sets up what it needs in .venv, once: the stamps in .venv remember what has been done.
+
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
+HTML := _build/html
+CARGO := cargo
+MANIFEST := --manifest-path rust_ports/Cargo.toml
+RUST_SOURCES := $(shell find rust_ports -name target -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
+NOTEBOOKS := $(wildcard chapters/*.ipynb book/*.ipynb)
+
+export TOKENIZERS_PARALLELISM := true
+export HF_HUB_OFFLINE ?= 1
+
+.PHONY: book serve test lint rust-test python-test notebook-test book-test setup lock clean
+.DEFAULT_GOAL := book
+
+book: $(HTML)/.built
+	@echo "The book is rendered: open $(HTML)/index.html, or run make serve"
+
+serve: book
+	@echo "The book is at http://localhost:$(PORT)/ (stop with Ctrl-C)"
+	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory $(HTML) $(PORT)
+
+test: lint rust-test python-test notebook-test book-test
+	@echo "Everything passed."
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(CARGO) fmt $(MANIFEST) --all --check
+	$(CARGO) clippy $(MANIFEST) --release --all-targets --quiet -- -D warnings
+
+rust-test: setup
+	$(CARGO) test $(MANIFEST) --release --quiet -p encoders
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(MANIFEST) --no-deps --quiet -p encoders
+
+python-test: setup
+	$(BIN)/python -m pytest -q -m "not book" tests
+
+notebook-test: setup
+	$(BIN)/python -m pytest -q --nbval --nbval-cell-timeout=300 $(NOTEBOOKS)
+
+book-test: $(HTML)/.built
+	$(BIN)/python -m pytest -q -m book tests
+
+$(HTML)/.built: $(VENV)/.package _config.yml _toc.yml $(NOTEBOOKS) $(shell find book -type f)
+	@rm -rf _build
+	$(BIN)/jupyter-book build . --quiet -W -n --keep-going
+	@touch $@
+
+setup: $(VENV)/.package
+
+$(VENV)/.package: $(VENV)/.dependencies pyproject.toml $(RUST_SOURCES)
+	@echo "Compiling the Rust ports and installing the package (three or four minutes the first time) ..."
+	@$(UV) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dependencies: requirements.txt | prerequisites
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.txt)"
+	@echo "Installing what requirements.txt pins ..."
+	@$(UV) --requirement requirements.txt
+	@touch $@
+
+.PHONY: prerequisites
+prerequisites:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "Python 3.11 or later is needed as $(PYTHON). Install it, or name another: make PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "Python's venv module is missing. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@command -v cc >/dev/null || \
+	  { echo "A C compiler is needed (cc). On Debian and Ubuntu: apt-get install build-essential; on macOS: xcode-select --install"; exit 1; }
+	@command -v $(CARGO) >/dev/null || \
+	  { echo "A Rust toolchain is needed (cargo, 1.88 or later). Install it with rustup: see rust-lang.org/tools/install"; exit 1; }
+
+lock:
+	@test -x $(BIN)/uv || $(MAKE) setup
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras --no-header --no-annotate \
+	  pyproject.toml --output-file requirements.txt
+
+clean:
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,110 @@
+"""One contestant of the bench in a process of its own: it reads texts as JSON lines and answers with seconds."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from reference.errors import EncodersError, InputError
+
+PEERS = ("transformers", "sentence-transformers")
+Encode = Callable[[list[str]], object]
+
+
+class Contestant:
+    """The parent's end of a worker."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        module = name.replace("-", "_")
+        if name in PEERS and importlib.util.find_spec(module) is None:
+            raise InputError(f"{name} is not installed; install it, or leave it out with --peers")
+        self.name = name
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", "from reference.bench.worker import main; main()", name, str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "true"},
+        )
+        self._answer()  # ready
+
+    def time(self, texts: Sequence[str]) -> float:
+        """Seconds that the contestant took for these texts."""
+        self.process.stdin.write(json.dumps(list(texts)) + "\n")
+        self.process.stdin.flush()
+        return self._answer()
+
+    def close(self) -> None:
+        self.process.stdin.close()
+        self.process.wait()
+
+    def _answer(self) -> float:
+        line = self.process.stdout.readline()
+        if not line:
+            raise InputError(f"{self.name} stopped with exit status {self.process.wait()}; its message stands above")
+        return float(line)
+
+
+def encoder(name: str, folder: str) -> Encode:
+    """A function from texts to normalised vectors, as a user of that library would write it."""
+    if name == "transformers":
+        return _transformers(folder)
+    if name == "sentence-transformers":
+        from sentence_transformers import SentenceTransformer
+
+        return SentenceTransformer(folder, device="cpu").encode
+    import reference
+
+    return reference.load(folder, backend=name, pipeline="embeddings").encode
+
+
+def _transformers(folder: str) -> Encode:
+    """Batches of 32, sorted by length so that as little as possible is padding, and sdpa attention."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    from reference.config import read_config
+    from reference.text import read_tokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModel.from_pretrained(folder, attn_implementation="sdpa", dtype=torch.float32).eval()
+    length = read_tokenizer(Path(folder), read_config(Path(folder))).max_length
+
+    @torch.inference_mode()
+    def encode(texts: list[str]) -> torch.Tensor:
+        order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
+        vectors = torch.empty(len(texts), model.config.hidden_size)
+        for start in range(0, len(texts), 32):
+            rows = order[start : start + 32]
+            batch = tokenizer(
+                [texts[row] for row in rows], padding=True, truncation=True, max_length=length, return_tensors="pt"
+            )
+            hidden = model(**batch).last_hidden_state
+            mask = batch["attention_mask"].unsqueeze(-1)
+            vectors[rows] = torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1))
+        return vectors
+
+    return encode
+
+
+def main() -> None:
+    """Answer each line of texts with the seconds that they took, until the parent closes the pipe."""
+    name, folder = sys.argv[1:]
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever a library prints goes to standard error
+    try:
+        encode = encoder(name, folder)
+    except EncodersError as error:
+        sys.exit(f"error: {error}")
+    print(0.0, file=answers, flush=True)
+    for line in sys.stdin:
+        texts = json.loads(line)
+        start = time.perf_counter()
+        encode(texts)
+        print(time.perf_counter() - start, file=answers, flush=True)
