@@ -1,0 +1,67 @@
+"""Parity with Transformers, measured: every hidden state, output, loss and gradient, held against float64.
+
+    report = reference.parity.compare("sentence-transformers/all-MiniLM-L6-v2", backends=("torch",))
+    print(report.table())
+
+Transformers and the frameworks are imported when a comparison runs, not before.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from reference.backend import BACKENDS
+from reference.parity.report import Divergence, Report, Row
+
+__all__ = ["Divergence", "Report", "Row", "compare", "gradients"]
+
+
+def compare(
+    model: str | os.PathLike[str],
+    backends: Sequence[str] = BACKENDS,
+    dtype: str = "float32",
+    texts: Sequence[str] | None = None,
+    port: Callable[[np.ndarray, np.ndarray, np.ndarray], Mapping[str, Any]] | None = None,
+) -> Report:
+    """Hold the backends against Transformers in float64 on one checkpoint.
+
+    model: a folder, or a hub id, of any supported architecture.
+    dtype: what the backends compute in; Transformers' own error in it is the noise floor.
+    texts: what to run; None takes a fixed set, or random ids where the folder has no tokenizer.
+    port: an implementation of one's own that is held against the oracle as well: a callable (input_ids, attention_mask,
+        token_type_ids) -> dict of NumPy arrays under the keys of a pipeline's forward, as many of them as it has.
+    """
+    from reference.parity.comparison import compare
+
+    return compare(model, backends, dtype, texts, port)
+
+
+def gradients(
+    folder: str | os.PathLike[str],
+    backend: str,
+    input_ids: Any,
+    attention_mask: Any,
+    labels: Any,
+    token_type_ids: Any = None,
+    dtype: str = "float32",
+) -> tuple[float, dict[str, np.ndarray]]:
+    """The loss of the checkpoint's own head on the labels, and its gradient in every parameter, without dropout.
+
+    For a base model the labels are a target [batch, tokens, hidden] and the loss is the mean squared error over real
+    tokens.
+    """
+    from reference.backend import build
+    from reference.checkpoint import locate, read_checkpoint
+    from reference.inputs import check_padded
+    from reference.parity.labels import check_labels
+
+    checkpoint = read_checkpoint(locate(folder))
+    config, architecture = checkpoint.config, checkpoint.architecture
+    arrays = check_padded(config, input_ids, attention_mask, token_type_ids)
+    labels = check_labels(config, architecture, arrays[0].shape, labels)
+    model = build(backend, config, architecture.name, checkpoint.tensors, dtype)
+    return model.gradients(*arrays, labels)

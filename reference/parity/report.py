@@ -1,0 +1,156 @@
+"""What a comparison found: as an object, as JSON, as a table for the terminal and as one for the page."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import json
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Row:
+    """One tensor of one backend: its largest error, the noise floor, and the one in units of the other."""
+
+    backend: str
+    tensor: str
+    error: float
+    floor: float
+    ratio: float
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """Where a backend first leaves the oracle. Layers count from 0; the embeddings and the heads are in none."""
+
+    layer: int | None
+    operation: str | None
+    message: str
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True)
+class Report:
+    """The outcome of a comparison; it passed when every row did."""
+
+    model: str
+    dtype: str
+    factor: float
+    rows: tuple[Row, ...]
+    first_divergence: dict[str, Divergence | None]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        return bool(self.rows) and all(row.passed for row in self.rows)
+
+    @property
+    def backends(self) -> tuple[str, ...]:
+        return tuple(self.first_divergence)
+
+    def worst(self) -> list[tuple[Row, int]]:
+        """For each backend and kind of tensor the row with the largest ratio, and how many rows it stands for."""
+        groups: dict[tuple[str, str], list[Row]] = {}
+        for row in self.rows:
+            groups.setdefault((row.backend, kind(row.tensor)), []).append(row)
+        return [(max(rows, key=lambda row: row.ratio), len(rows)) for rows in groups.values()]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, fit for JSON: what is not a number becomes null."""
+        return {
+            "model": self.model,
+            "dtype": self.dtype,
+            "factor": self.factor,
+            "passed": self.passed,
+            "rows": [_finite(dataclasses.asdict(row)) for row in self.rows],
+            "first_divergence": {
+                backend: None if found is None else dataclasses.asdict(found)
+                for backend, found in self.first_divergence.items()
+            },
+            "notes": list(self.notes),
+        }
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n"
+
+    def table(self, layers: bool = False) -> str:
+        """A text table: the worst tensor of each kind, or with `layers` every tensor."""
+        header, lines = self._cells(layers)
+        widths = [max(len(line[column]) for line in [header, *lines]) for column in range(len(header))]
+        text = [_aligned(line, widths) for line in [header, ["-" * width for width in widths], *lines]]
+        return "\n".join([self._title(), "", *text, "", *self._verdicts()])
+
+    def __str__(self) -> str:
+        return self.table()
+
+    def _repr_html_(self) -> str:
+        header, lines = self._cells(layers=False)
+        rows = [_html_row("th", header), *(_html_row("td", line) for line in lines)]
+        table = "\n".join([f"<thead>{rows[0]}</thead>", "<tbody>", *rows[1:], "</tbody>"])
+        verdicts = "<br>\n".join(html.escape(line) for line in self._verdicts())
+        title = html.escape(self._title())
+        return f'<div class="parity-report">\n<p>{title}</p>\n<table>\n{table}\n</table>\n<p>{verdicts}</p>\n</div>'
+
+    def _cells(self, layers: bool) -> tuple[list[str], list[list[str]]]:
+        if layers:
+            header = ["backend", "tensor", "error", "floor", "ratio", ""]
+            return header, [[row.backend, row.tensor, *_numbers(row)] for row in self.rows]
+        header = ["backend", "compared", "tensors", "error", "floor", "ratio", ""]
+        return header, [[row.backend, kind(row.tensor), str(count), *_numbers(row)] for row, count in self.worst()]
+
+    def _title(self) -> str:
+        """In float64 a floor is a share of the tensor's largest value, and the gate is the floor itself."""
+        allowed = "the floor" if self.factor == 1 else f"{self.factor:g} times the noise floor"
+        return f"{self.model}, {self.dtype}: the largest error against Transformers in float64; up to {allowed} passes"
+
+    def _verdicts(self) -> list[str]:
+        lines = []
+        for backend, divergence in self.first_divergence.items():
+            rows = [row for row in self.rows if row.backend == backend]
+            if divergence is None:
+                lines.append(f"{backend}: all {len(rows)} tensors pass")
+            else:
+                failed = sum(not row.passed for row in rows)
+                lines.append(f"{backend}: {failed} of {len(rows)} tensors fail; first divergence: {divergence}")
+        return [*lines, *self.notes]
+
+
+def kind(tensor: str) -> str:
+    """The group of a tensor in the summary: 'packed.hidden_states.3' is one of 'packed hidden states'."""
+    packed, name = ("packed ", tensor[7:]) if tensor.startswith("packed.") else ("", tensor)
+    return packed + re.sub(r"\..*", "", name).replace("_", " ")
+
+
+def _numbers(row: Row) -> list[str]:
+    return [f"{row.error:.1e}", f"{row.floor:.1e}", f"{row.ratio:.3g}", "pass" if row.passed else "FAIL"]
+
+
+def _aligned(line: list[str], widths: list[int]) -> str:
+    """Two columns of names on the left, numbers on the right, the verdict behind them."""
+    last = len(widths) - 1
+    cells = [
+        cell.ljust(width) if column < 2 or column == last else cell.rjust(width)
+        for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+    ]
+    return "  ".join(cells).rstrip()
+
+
+def _html_row(tag: str, line: list[str]) -> str:
+    """Numbers stand to the right, as notebooks set tables anyway; the names on the left say so."""
+    to_the_left = ' style="text-align: left"'
+    cells = [
+        f"<{tag}{to_the_left if column < 2 else ''}>{html.escape(cell)}</{tag}>" for column, cell in enumerate(line)
+    ]
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _finite(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in values.items()
+    }

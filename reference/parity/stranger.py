@@ -1,0 +1,77 @@
+"""A stranger's implementation: run with care, since nothing is known about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from reference.errors import InputError
+from reference.parity.subject import Subject, Tensors, numbered
+
+StrangersPort = Callable[[np.ndarray, np.ndarray, np.ndarray], Mapping[str, Any]]
+
+
+def run_stranger(port: StrangersPort, subject: Subject, notes: list[str]) -> Tensors:
+    """The tensors that the port returns under the names of the truth, checked; what is odd but no error is noted."""
+    outputs = _call(port, subject)
+    expected = {name: np.shape(array) for name, array in numbered(subject.outputs).items()}
+    given = _numbered(outputs, subject.checkpoint.config.num_hidden_layers + 1)
+    unknown = [str(name) for name in given if name not in expected]
+    tensors = {name: _checked(name, value, expected[name], notes) for name, value in given.items() if name in expected}
+    if not tensors:
+        raise InputError(
+            f"the port returned {_some(outputs)}; for this checkpoint it can return {_some(subject.outputs)}"
+        )
+    if unknown:
+        notes.append(
+            f"port: {', '.join(unknown)} not compared; Transformers returns no such output for this checkpoint"
+        )
+    return subject.flatten(tensors, subject.batch.real)
+
+
+def _call(port: StrangersPort, subject: Subject) -> Mapping[str, Any]:
+    if not callable(port):
+        raise InputError(
+            f"port is a {type(port).__name__}; it must be a callable that takes input_ids, attention_mask and "
+            "token_type_ids and returns a dict of NumPy arrays"
+        )
+    try:
+        outputs = port(*(array.copy() for array in subject.batch.arguments))
+    except Exception as problem:
+        raise InputError(f"the port raised {type(problem).__name__}: {problem}") from problem
+    if not isinstance(outputs, Mapping):
+        raise InputError(f"the port returned a {type(outputs).__name__}; it must return a dict of NumPy arrays")
+    return {name: value for name, value in outputs.items() if value is not None}
+
+
+def _numbered(outputs: Mapping[str, Any], count: int) -> dict[str, Any]:
+    states = outputs.get("hidden_states")
+    if states is not None:
+        if not isinstance(states, (list, tuple, np.ndarray)):
+            raise InputError(f"the port's hidden_states is a {type(states).__name__}; it must be a list of arrays")
+        if len(states) != count:
+            raise InputError(
+                f"the port returned {len(states)} hidden states; there are {count} of them, "
+                "what the embeddings gave and then what each layer gave"
+            )
+    return numbered(outputs)
+
+
+def _checked(name: str, value: Any, shape: tuple[int, ...], notes: list[str]) -> np.ndarray:
+    try:
+        array = np.asarray(value)
+    except Exception as problem:
+        raise InputError(f"the port's {name} is no NumPy array: {problem}") from None
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"the port's {name} holds {array.dtype}; it must be an array of real numbers")
+    if array.shape != shape:
+        raise InputError(f"the port's {name} has shape {array.shape}; it must have {shape}")
+    if not np.isfinite(array).all():
+        notes.append(f"port: {name} holds NaN or infinity")
+    return array
+
+
+def _some(outputs: Mapping[str, Any]) -> str:
+    return ", ".join(map(str, outputs)) or "nothing"
