@@ -175,10 +175,10 @@ def _read_shards(folder: Path, index: Path) -> dict[str, np.ndarray]:
             raise CheckpointError(f"{index} sends {key} to {name!r}; a shard lies in the same folder")
         if not name.endswith(".safetensors"):
             raise CheckpointError(f"{index} sends {key} to {name!r}; only safetensors files are read")
-    tensors: dict[str, np.ndarray] = {}
-    for name in sorted(set(weight_map.values())):
         if not (folder / name).is_file():
             raise CheckpointError(f"{index} names {name}, which is not in {folder}")
+    tensors: dict[str, np.ndarray] = {}
+    for name in sorted(set(weight_map.values())):
         shard = _read_file(folder / name)
         expected = {key for key, its_file in weight_map.items() if its_file == name}
         if set(shard) != expected:

@@ -1,0 +1,61 @@
+"""What the tests share: shape checks while the ports are imported, the embedded model, tiny checkpoints."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from jaxtyping import install_import_hook
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+# The named axes in the ports' signatures are checked at every call of the test run.
+install_import_hook(["reference.torch", "reference.mlx"], "beartype.beartype")
+
+settings.register_profile("project", deadline=None, derandomize=True, max_examples=25)
+settings.load_profile("project")
+
+BACKENDS = ("torch", "mlx", "candle")
+TINY = {
+    "vocab_size": 40,
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 24,
+    "max_position_embeddings": 40,
+}
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Path:
+    """The folder of the embedded all-MiniLM-L6-v2."""
+    from reference.checkpoint import embedded_folder
+
+    return embedded_folder()
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Callable[..., Path]:
+    """Make a small checkpoint with seeded random weights, saved by Transformers: tiny("BertForMaskedLM", ...)."""
+
+    def make(architecture: str = "BertModel", **changes: object) -> Path:
+        import torch
+        import transformers
+
+        torch.manual_seed(0)
+        model_class = getattr(transformers, architecture)
+        model = model_class(model_class.config_class(**TINY | changes))
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter, std=0.3)
+        folder = tmp_path / architecture
+        model.save_pretrained(folder)
+        return folder
+
+    return make
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> str:
+    """Each of the three ports."""
+    return request.param

@@ -1,0 +1,166 @@
+"""encode and similarity, on the real model."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import reference
+from reference.errors import CheckpointError, ConfigError, InputError
+from reference.pipelines.embeddings import batches_by_length, read_sentence_settings
+
+TEXTS = ["A cat sleeps.", "", "Rain fell on the stone wall all night long.", "42", "A cat sleeps.", "word " * 400]
+
+
+@pytest.fixture(scope="module")
+def models(minilm):
+    class Loaded(dict):
+        def __missing__(self, backend):
+            self[backend] = reference.load(minilm, backend=backend)
+            return self[backend]
+
+    return Loaded()
+
+
+@pytest.fixture
+def copy(minilm, tmp_path):
+    """A folder with the embedded model's files, to be changed."""
+    return shutil.copytree(minilm, tmp_path / "model")
+
+
+def test_encode_equals_sentence_transformers(models, minilm, backend):
+    from sentence_transformers import SentenceTransformer
+
+    expected = SentenceTransformer(str(minilm), device="cpu").encode(TEXTS)
+    vectors = models[backend].encode(TEXTS)
+    assert vectors.dtype == np.float32 and vectors.shape == (6, 384)
+    # Components of unit vectors lie near 0.05; the exact gate is the parity table's.
+    np.testing.assert_allclose(vectors, expected, atol=1e-6)
+
+
+def test_batches_do_not_change_the_result(models, backend):
+    model = models[backend]
+    whole = model.encode(TEXTS)
+    for size in (1, 2, 5):
+        np.testing.assert_allclose(model.encode(TEXTS, batch_size=size), whole, atol=1e-6)
+    one_by_one = np.stack([model.encode(text) for text in TEXTS])
+    np.testing.assert_allclose(one_by_one, whole, atol=1e-6)
+
+
+def test_normalize_overrides_the_checkpoint(models, backend):
+    model = models[backend]
+    raw, unit = model.encode(TEXTS, normalize=False), model.encode(TEXTS, normalize=True)
+    lengths = np.linalg.norm(raw, axis=1)
+    assert (lengths > 1.5).all()
+    np.testing.assert_allclose(raw / lengths[:, None], unit, atol=1e-6)
+    np.testing.assert_array_equal(model.encode(TEXTS), unit)
+
+
+def test_no_text_gives_no_vector(models, backend):
+    assert models[backend].encode([]).shape == (0, 384)
+
+
+def test_text_is_truncated_to_max_seq_length(models):
+    model = models["torch"]
+    assert model.tokenizer.max_length == 256
+    words = "tree " * 300
+    np.testing.assert_array_equal(model.encode(words), model.encode("tree " * 254))
+    assert not np.allclose(model.encode(words), model.encode("tree " * 253))
+
+
+def test_similarity(models, backend):
+    result = models[backend].similarity(["a cat", "a car"], ["a kitten", "an automobile", "the moon"])
+    assert result.scores.shape == (2, 3) and result.scores.dtype == np.float32
+    assert result.embeddings.shape == (2, 384) and result.reference_embeddings.shape == (3, 384)
+    assert result.scores.argmax(axis=1).tolist() == [0, 1]
+    np.testing.assert_allclose(result.scores, result.embeddings @ result.reference_embeddings.T, atol=1e-6)
+
+
+def test_progress_goes_to_standard_error(models, capsys):
+    models["torch"].encode(["a text"], show_progress=True)
+    captured = capsys.readouterr()
+    assert "1/1" in captured.err and captured.out == ""
+    models["torch"].encode(["a text"])
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [(["fine", None], r"texts\[1\] is NoneType"), (5, "must be a list of strings"), (["\ud800"], "surrogate")],
+)
+def test_texts_that_are_none(models, texts, message):
+    with pytest.raises(InputError, match=message):
+        models["torch"].encode(texts)
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 2.5, True])
+def test_batch_size_is_checked(models, batch_size):
+    with pytest.raises(InputError, match="batch_size"):
+        models["torch"].encode(["a"], batch_size=batch_size)
+
+
+@given(st.lists(st.integers(1, 300), max_size=60), st.integers(1, 40))
+def test_batches_hold_every_row_once(lengths, batch_size):
+    batches = batches_by_length(lengths, batch_size, tokens=512)
+    assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
+    for batch in batches:
+        assert len(batch) <= batch_size
+        assert len(batch) == 1 or sum(lengths[row] for row in batch) <= 512
+    flat = [lengths[row] for batch in batches for row in batch]
+    assert flat == sorted(flat, reverse=True)
+
+
+@pytest.mark.parametrize("way", ["cls", "max", ["cls", "mean"]])
+def test_the_pooling_of_the_checkpoint_is_respected(copy, way, backend):
+    from sentence_transformers import SentenceTransformer
+
+    (copy / "1_Pooling/config.json").write_text(json.dumps({"embedding_dimension": 384, "pooling_mode": way}))
+    model = reference.load(copy, backend=backend)
+    expected = SentenceTransformer(str(copy), device="cpu").encode(TEXTS)
+    np.testing.assert_allclose(model.encode(TEXTS), expected, atol=2e-6)
+
+
+def test_the_old_spelling_of_pooling(copy):
+    switches = {"word_embedding_dimension": 384, "pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
+    (copy / "1_Pooling/config.json").write_text(json.dumps(switches))
+    assert read_sentence_settings(copy, 384).pooling == ("cls",)
+
+
+def test_without_normalize_in_modules(copy):
+    modules = json.loads((copy / "modules.json").read_text())[:2]
+    (copy / "modules.json").write_text(json.dumps(modules))
+    assert np.linalg.norm(reference.load(copy).encode("a text")) > 1.5
+
+
+def test_a_checkpoint_that_was_not_made_to_embed_warns(copy):
+    (copy / "modules.json").unlink()
+    with pytest.warns(UserWarning, match="not saved as an embedding model"):
+        reference.load(copy)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "error", "message"),
+    [
+        ("modules.json", "[", CheckpointError, "not valid JSON"),
+        ("modules.json", "{}", CheckpointError, "list of modules"),
+        ("modules.json", '[{"idx": 0}]', CheckpointError, "without a type"),
+        ("modules.json", '[{"type": "a.Transformer"}, {"type": "a.Dense"}]', ConfigError, "Transformer, Dense"),
+        (
+            "modules.json",
+            '[{"type": "a.Transformer"}, {"type": "a.Pooling", "path": "../other"}]',
+            CheckpointError,
+            "outside its folder",
+        ),
+        ("1_Pooling/config.json", '{"pooling_mode": "lasttoken"}', ConfigError, "lasttoken pooling"),
+        ("1_Pooling/config.json", '{"pooling_mode_mean_tokens": 1}', ConfigError, "must be true or false"),
+        ("1_Pooling/config.json", '{"word_embedding_dimension": 768}', ConfigError, "hidden_size 384"),
+        ("1_Pooling/config.json", '{"include_prompt": false}', ConfigError, "include_prompt"),
+    ],
+)
+def test_sentence_settings_that_cannot_be_honoured(copy, file, content, error, message):
+    (copy / file).write_text(content)
+    with pytest.raises(error, match=message):
+        reference.load(copy)

@@ -1,0 +1,332 @@
+"""Finding a checkpoint, reading it strictly, and writing it whole."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reference.checkpoint import EMBEDDED_MODEL, locate, read_checkpoint, read_tensors, write_atomically
+from reference.errors import CheckpointError, EncodersError
+
+
+@pytest.fixture
+def change(tiny):
+    """Make a checkpoint, let a function change its tensors, return the folder."""
+
+    def make(edit, architecture="BertModel", **config):
+        folder = tiny(architecture, **config)
+        tensors = safetensors.numpy.load_file(folder / "model.safetensors")
+        edit(tensors)
+        safetensors.numpy.save_file(tensors, folder / "model.safetensors")
+        return folder
+
+    return make
+
+
+def test_a_folder_is_itself(tmp_path):
+    assert locate(tmp_path) == tmp_path and locate(str(tmp_path)) == tmp_path
+
+
+def test_the_embedded_model_is_found_without_a_network():
+    checkpoint = read_checkpoint(locate(EMBEDDED_MODEL))
+    assert checkpoint.architecture.name == "BertModel" and len(checkpoint.tensors) == 103
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("./nowhere", "no folder './nowhere'"),
+        ("/nowhere/at/all", "no folder"),
+        ("a/b/c", "no folder 'a/b/c', and it is not a hub id"),
+        ("", "named by a folder or a hub id"),
+        (None, "named by a folder or a hub id"),
+        ("somebody/some-model", "could it be fetched"),
+    ],
+)
+def test_a_model_that_is_nowhere(model, message):
+    with pytest.raises(CheckpointError, match=message):
+        locate(model)
+
+
+def test_the_hub_cache_is_used(minilm, tmp_path, monkeypatch):
+    """A snapshot laid out as huggingface-hub does is found offline, at its branch and at its commit."""
+    import huggingface_hub
+
+    commit = "0123456789" * 4
+    repository = tmp_path / "models--somebody--some-model"
+    snapshot = repository / "snapshots" / commit
+    snapshot.mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs/main").write_text(commit)
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        (snapshot / name).symlink_to(minilm / name)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    original = huggingface_hub.snapshot_download
+    monkeypatch.setattr(
+        huggingface_hub, "snapshot_download", lambda *args, **kwargs: original(*args, cache_dir=tmp_path, **kwargs)
+    )
+    assert locate("somebody/some-model") == snapshot
+    assert len(read_checkpoint(locate("somebody/some-model", revision=commit)).tensors) == 103
+    with pytest.raises(CheckpointError, match="at revision other"):
+        locate("somebody/some-model", revision="other")
+
+
+def test_old_layer_norm_names_and_position_ids(change):
+    def age(tensors):
+        for key in [key for key in tensors if "LayerNorm" in key]:
+            old = key.replace(".weight", ".gamma").replace(".bias", ".beta")
+            tensors[old] = tensors.pop(key)
+        tensors["embeddings.position_ids"] = np.arange(40)[None]
+
+    new, old = read_checkpoint(change(lambda tensors: None)), read_checkpoint(change(age))
+    assert new.tensors.keys() == old.tensors.keys()
+    assert all(np.array_equal(new.tensors[key], old.tensors[key]) for key in new.tensors)
+
+
+def test_a_base_without_pooler(change):
+    folder = change(lambda tensors: [tensors.pop(f"pooler.dense.{name}") for name in ("weight", "bias")])
+    assert not any("pooler" in key for key in read_checkpoint(folder).tensors)
+
+
+def test_the_base_of_a_masked_lm(tiny):
+    folder = tiny("BertForMaskedLM")
+    assert all(key.startswith(("embeddings.", "encoder.")) for key in read_checkpoint(folder, "base").tensors)
+    with pytest.raises(CheckpointError, match=r"lacks classifier\.weight"):
+        read_checkpoint(folder, "token-classification")
+
+
+def test_leftovers_of_pretraining_are_dropped(tiny):
+    folder = tiny("BertForPreTraining")
+    keys = read_checkpoint(folder, "masked-lm").tensors.keys()
+    assert "cls.predictions.bias" in keys and not any("pooler" in key or "seq_relationship" in key for key in keys)
+
+
+def test_a_repeated_tie_must_agree(change):
+    def repeat(tensors):
+        tensors["cls.predictions.decoder.weight"] = tensors["bert.embeddings.word_embeddings.weight"].copy()
+
+    def differ(tensors):
+        tensors["cls.predictions.decoder.weight"] = tensors["bert.embeddings.word_embeddings.weight"] + 1
+
+    assert "cls.predictions.decoder.weight" not in read_checkpoint(change(repeat, "BertForMaskedLM")).tensors
+    with pytest.raises(CheckpointError, match="but its config ties them"):
+        read_checkpoint(change(differ, "BertForMaskedLM"))
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda t: t.pop("encoder.layer.1.output.dense.bias"), r"lacks encoder\.layer\.1\.output\.dense\.bias"),
+        (lambda t: t.update({"encoder.layer.2.extra": np.zeros(1, "f4")}), r"unused encoder\.layer\.2\.extra"),
+        (
+            lambda t: t.update({"pooler.dense.bias": np.zeros(15, "f4")}),
+            r"has shape \(15,\); its config asks for \(16,\)",
+        ),
+        (lambda t: t.update({"pooler.dense.bias": np.zeros(16, "i4")}), "is of type I32"),
+        (lambda t: t.update({"pooler.dense.bias": np.full(16, np.nan, "f4")}), "NaN"),
+        (
+            lambda t: t.update({"embeddings.LayerNorm.gamma": np.zeros(16, "f4")}),
+            "twice, under its old and its new name",
+        ),
+        (lambda t: t.clear(), "lacks embeddings.word_embeddings.weight"),
+    ],
+)
+def test_wrong_tensors(change, edit, message):
+    with pytest.raises(CheckpointError, match=message):
+        read_checkpoint(change(edit))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+def test_stored_dtypes(tiny, dtype):
+    import torch
+    import transformers
+
+    folder = tiny()
+    model = transformers.BertModel.from_pretrained(folder).to(getattr(torch, dtype))
+    model.save_pretrained(folder / "cast")
+    tensors = read_checkpoint(folder / "cast").tensors
+    for key, parameter in model.named_parameters():
+        np.testing.assert_array_equal(tensors[key].astype("f8"), parameter.detach().double().numpy())
+
+
+def test_pickles_are_refused(tiny):
+    folder = tiny()
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(CheckpointError, match="pickled weights"):
+        read_checkpoint(folder)
+    (folder / "pytorch_model.bin").unlink()
+    with pytest.raises(CheckpointError, match=r"no model\.safetensors"):
+        read_checkpoint(folder)
+
+
+def shard(folder: Path) -> tuple[Path, dict]:
+    """Split a checkpoint in two, and return where its index lies and what it says."""
+    tensors = safetensors.numpy.load_file(folder / "model.safetensors")
+    keys = sorted(tensors)
+    weight_map = {}
+    for number, part in enumerate((keys[: len(keys) // 2], keys[len(keys) // 2 :])):
+        safetensors.numpy.save_file({key: tensors[key] for key in part}, folder / f"part-{number}.safetensors")
+        weight_map |= dict.fromkeys(part, f"part-{number}.safetensors")
+    (folder / "model.safetensors").unlink()
+    return folder / "model.safetensors.index.json", {"metadata": {}, "weight_map": weight_map}
+
+
+def test_shards(tiny):
+    folder = tiny()
+    whole = read_checkpoint(folder).tensors
+    index, content = shard(folder)
+    index.write_text(json.dumps(content))
+    parts = read_checkpoint(folder).tensors
+    assert whole.keys() == parts.keys() and all(np.array_equal(whole[key], parts[key]) for key in whole)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("../part-0.safetensors", "lies in the same folder"),
+        ("/etc/passwd", "lies in the same folder"),
+        ("..", "only safetensors"),
+        ("sub/part.safetensors", "lies in the same folder"),
+        ("..\\part.safetensors", "lies in the same folder"),
+        ("", "only safetensors"),
+        (7, "lies in the same folder"),
+        ("part-0.bin", "only safetensors"),
+        ("part-9.safetensors", "which is not in"),
+        ("part-1.safetensors", "disagree on"),
+    ],
+)
+def test_a_hostile_index(tiny, name, message):
+    folder = tiny()
+    index, content = shard(folder)
+    content["weight_map"]["embeddings.LayerNorm.bias"] = name
+    index.write_text(json.dumps(content))
+    with pytest.raises(CheckpointError, match=message):
+        read_checkpoint(folder)
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"weight_map": []}', '{"weight_map": {}}', "[" * 9999])
+def test_a_broken_index(tiny, content):
+    folder = tiny()
+    index, _ = shard(folder)
+    index.write_text(content)
+    with pytest.raises(CheckpointError, match=r"index\.json"):
+        read_checkpoint(folder)
+
+
+def test_a_shard_may_not_be_a_link_out_of_sight(tiny, tmp_path):
+    """The hub's cache links to blobs, so links are followed; what they lead to is still checked."""
+    folder = tiny()
+    (folder / "model.safetensors").rename(tmp_path / "blob")
+    (folder / "model.safetensors").symlink_to(tmp_path / "blob")
+    assert read_checkpoint(folder).tensors
+    (tmp_path / "blob").unlink()
+    with pytest.raises(CheckpointError):
+        read_checkpoint(folder)
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    """One small sound checkpoint, and its bytes."""
+    import torch
+    import transformers
+
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("sound")
+    config = transformers.BertConfig(
+        vocab_size=10, hidden_size=4, num_hidden_layers=1, num_attention_heads=2, intermediate_size=6,
+        max_position_embeddings=5,
+    )  # fmt: skip
+    transformers.BertModel(config).save_pretrained(folder)
+    return folder, (folder / "model.safetensors").read_bytes(), read_checkpoint(folder).tensors
+
+
+def read_damaged(sound, content: bytes):
+    folder = sound[0]
+    path = folder / "model.safetensors"
+    path.unlink()  # a mapped file must not change under its reader
+    path.write_bytes(content)
+    return read_checkpoint(folder).tensors
+
+
+@settings(max_examples=300)
+@given(data=st.data())
+def test_truncated_files(sound, data):
+    length = data.draw(st.integers(0, len(sound[1]) - 1))
+    with pytest.raises(CheckpointError):
+        read_damaged(sound, sound[1][:length])
+
+
+@settings(max_examples=200)
+@given(tail=st.binary(min_size=1, max_size=50))
+def test_surplus_bytes(sound, tail):
+    with pytest.raises(CheckpointError):
+        read_damaged(sound, sound[1] + tail)
+
+
+@settings(max_examples=500)
+@given(data=st.data())
+def test_a_changed_header_gives_the_same_tensors_or_an_error(sound, data):
+    header = 8 + int.from_bytes(sound[1][:8], "little")
+    content = bytearray(sound[1])
+    for _ in range(data.draw(st.integers(1, 3))):
+        content[data.draw(st.integers(0, header - 1))] = data.draw(st.integers(0, 255))
+    try:
+        tensors = read_damaged(sound, bytes(content))
+    except EncodersError:
+        return
+    assert tensors.keys() == sound[2].keys()
+    assert all(np.array_equal(tensors[key], sound[2][key]) for key in tensors)
+
+
+@settings(max_examples=200)
+@given(data=st.data())
+def test_changed_weights_stay_in_their_tensor(sound, data):
+    """The format has no checksum, so a changed weight is not seen unless it is NaN; nothing else may change."""
+    header = 8 + int.from_bytes(sound[1][:8], "little")
+    content = bytearray(sound[1])
+    content[data.draw(st.integers(header, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+    try:
+        tensors = read_damaged(sound, bytes(content))
+    except CheckpointError as error:
+        assert "NaN" in str(error)
+        return
+    assert sum((tensors[key] != sound[2][key]).sum() for key in tensors) == 1
+
+
+@settings(max_examples=200)
+@given(content=st.binary(max_size=200))
+def test_any_bytes(sound, content):
+    with pytest.raises(CheckpointError):
+        read_damaged(sound, content)
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    write_atomically(path, b"old")
+
+    def fail(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_writing_keeps_permissions(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    path.chmod(0o640)
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new" and path.stat().st_mode & 0o777 == 0o640
+
+
+def test_tensors_are_read_from_a_copied_folder(minilm, tmp_path):
+    shutil.copy(minilm / "model.safetensors", tmp_path)
+    assert read_tensors(tmp_path)["embeddings.position_ids"].shape == (1, 512)

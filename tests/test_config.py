@@ -1,0 +1,125 @@
+"""Reading config.json: what is accepted, what raises, and that nothing that matters is ignored."""
+
+import json
+
+import pytest
+import transformers
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reference.config import ACTIVATIONS, BertConfig, config_from_dict, read_config
+from reference.errors import CheckpointError, ConfigError, EncodersError
+
+GOOD = {"model_type": "bert", "hidden_size": 16, "num_attention_heads": 4, "vocab_size": 40}
+
+
+@pytest.mark.parametrize("name", ["BertConfig", "XLMRobertaConfig", "RobertaConfig"])
+def test_defaults_are_those_of_transformers(name):
+    theirs = getattr(transformers, name)()
+    ours = config_from_dict({"model_type": theirs.model_type}).to_dict()
+    for key, value in ours.items():
+        if key not in ("architectures", "id2label", "label2id"):
+            assert value == getattr(theirs, key), key
+
+
+def test_what_is_written_reads_back():
+    config = config_from_dict(GOOD | {"id2label": {"1": "b", "0": "a"}, "architectures": ["BertModel"]})
+    assert config_from_dict(config.to_dict()) == config
+    assert config.id2label == {0: "a", 1: "b"} and config.label2id == {"a": 0, "b": 1} and config.num_labels == 2
+    assert transformers.BertConfig(**config.to_dict()).id2label == {0: "a", 1: "b"}
+
+
+def test_num_labels_stands_for_names():
+    assert config_from_dict(GOOD | {"num_labels": 3}).id2label == {0: "LABEL_0", 1: "LABEL_1", 2: "LABEL_2"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model_type": "gpt2"}, "model_type is 'gpt2'"),
+        ({"model_type": None}, "model_type is None"),
+        ({"model_type": ["bert"]}, "model_type"),
+        ({"position_embedding_type": "relative_key"}, "position_embedding_type is 'relative_key'"),
+        ({"is_decoder": True}, "is_decoder is True"),
+        ({"add_cross_attention": True}, "add_cross_attention"),
+        ({"pruned_heads": {"0": [1]}}, "pruned_heads"),
+        ({"quantization_config": {"bits": 4}}, "quantization_config"),
+        ({"auto_map": {"AutoModel": "code.Model"}}, "auto_map"),
+        ({"hidden_act": "swiglu"}, "hidden_act is 'swiglu'"),
+        ({"hidden_act": 3}, "hidden_act is 3"),
+        ({"hidden_size": 15}, "not a multiple of num_attention_heads"),
+        ({"hidden_size": 16.0}, "hidden_size is 16.0"),
+        ({"hidden_size": "16"}, "hidden_size is '16'"),
+        ({"vocab_size": 0}, "vocab_size is 0"),
+        ({"vocab_size": 2**40}, "no encoder is that large"),
+        ({"num_hidden_layers": True}, "num_hidden_layers is True"),
+        ({"layer_norm_eps": 0}, "layer_norm_eps is 0"),
+        ({"layer_norm_eps": float("nan")}, "layer_norm_eps is nan"),
+        ({"hidden_dropout_prob": 1.5}, "hidden_dropout_prob is 1.5"),
+        ({"pad_token_id": 40}, "outside the vocabulary"),
+        ({"tie_word_embeddings": 1}, "tie_word_embeddings is 1"),
+        ({"problem_type": "ranking"}, "problem_type is 'ranking'"),
+        ({"id2label": {"0": "a", "2": "b"}}, "must number its labels 0 to 1"),
+        ({"id2label": {"x": "a"}}, "must be whole numbers"),
+        ({"id2label": []}, "id2label"),
+        ({"id2label": {"0": "a"}, "num_labels": 2}, "num_labels is 2 but"),
+        ({"num_labels": 10**12}, "num_labels"),
+        ({"architectures": "BertModel"}, "architectures"),
+        ({"model_type": "xlm-roberta", "pad_token_id": None}, "counts positions"),
+        ({"model_type": "xlm-roberta", "max_position_embeddings": 2}, "no position for a token"),
+    ],
+)
+def test_what_no_port_implements_raises(change, message):
+    with pytest.raises(ConfigError, match=message):
+        config_from_dict(GOOD | change)
+
+
+def test_unknown_keys_warn_and_known_ones_do_not():
+    with pytest.warns(UserWarning, match="favourite_colour"):
+        config_from_dict(GOOD | {"favourite_colour": "green"})
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", ["BertConfig", "XLMRobertaConfig", "RobertaConfig"])
+def test_what_transformers_writes_is_known(tmp_path, name):
+    getattr(transformers, name)(architectures=[name.replace("Config", "Model")]).save_pretrained(tmp_path)
+    assert isinstance(read_config(tmp_path), BertConfig)
+
+
+@pytest.mark.filterwarnings("ignore")
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            [*GOOD, "hidden_act", "layer_norm_eps", "id2label", "pad_token_id", "architectures", "is_decoder"]
+        ),
+        st.recursive(
+            st.none()
+            | st.booleans()
+            | st.integers()
+            | st.floats()
+            | st.text(max_size=5)
+            | st.sampled_from(ACTIVATIONS),
+            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+            max_leaves=5,
+        ),
+    )
+)
+def test_any_json_gives_a_config_or_the_packages_error(changes):
+    try:
+        config = config_from_dict(GOOD | changes)
+    except EncodersError:
+        return
+    assert config.hidden_size % config.num_attention_heads == 0
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    path = tmp_path / "config.json"
+    with pytest.raises(CheckpointError, match=r"config\.json is missing"):
+        read_config(tmp_path)
+    for content in (b"", b"{", b"\xff\xfe", b"[1]", b"[" * 100_000):
+        path.write_bytes(content)
+        with pytest.raises(ConfigError, match=r"config\.json"):
+            read_config(tmp_path)
+    path.write_text(json.dumps({"model_type": "bert", "hidden_size": -1}))
+    with pytest.raises(ConfigError, match=r"config\.json: hidden_size is -1"):
+        read_config(tmp_path)

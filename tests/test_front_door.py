@@ -1,0 +1,93 @@
+"""The names that a user needs, and what importing them costs."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import reference
+from reference.errors import CheckpointError, ConfigError, EncodersError, InputError
+
+FRAMEWORKS = ("torch", "mlx", "transformers", "tokenizers", "matplotlib", "reference.candle._native")
+
+
+def test_import_loads_no_framework():
+    code = f"import sys, reference; print([name for name in {FRAMEWORKS} if name in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+@pytest.mark.parametrize("backend", ["torch", "mlx", "candle"])
+def test_a_backend_loads_no_other(backend):
+    code = (
+        "import sys, reference\n"
+        f"reference.load('sentence-transformers/all-MiniLM-L6-v2', backend={backend!r}).encode(['a text'])\n"
+        "print([name for name in ('torch', 'mlx.core', 'reference.candle._native') if name in sys.modules])"
+    )
+    loaded = subprocess.check_output([sys.executable, "-c", code], text=True).strip()
+    assert loaded == str([{"torch": "torch", "mlx": "mlx.core", "candle": "reference.candle._native"}[backend]])
+
+
+def test_submodules_are_attributes():
+    assert callable(reference.parity.compare)
+    assert reference.torch.__name__ == "reference.torch"
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        reference.nothing  # noqa: B018
+
+
+def test_errors_are_value_errors():
+    for error in (CheckpointError, ConfigError, InputError):
+        assert issubclass(error, EncodersError) and issubclass(error, ValueError)
+
+
+def test_load_refuses_unknown_names(minilm):
+    with pytest.raises(InputError, match="backend 'jax' is unknown; it is one of torch, mlx, candle"):
+        reference.load(minilm, backend="jax")
+    with pytest.raises(InputError, match="dtype 'int8' is not available"):
+        reference.load(minilm, dtype="int8")
+    with pytest.raises(InputError, match="pipeline 'chat' is not available"):
+        reference.load(minilm, pipeline="chat")
+
+
+@pytest.mark.parametrize(
+    ("architecture", "pipeline"),
+    [
+        ("BertModel", "Embeddings"),
+        ("BertForMaskedLM", "MaskedLM"),
+        ("BertForSequenceClassification", "TextClassification"),
+        ("BertForTokenClassification", "TokenClassification"),
+        ("XLMRobertaForMaskedLM", "MaskedLM"),
+        ("RobertaForSequenceClassification", "TextClassification"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*modules.json")
+def test_the_pipeline_is_inferred(tiny, architecture, pipeline, backend):
+    model = reference.load(tiny(architecture), backend=backend)
+    assert type(model).__name__ == pipeline
+    output = model.forward([[5, 6, 7], [8, 9, 1]], [[1, 1, 1], [1, 1, 0]], output_hidden_states=True)
+    assert len(output["hidden_states"]) == model.config.num_hidden_layers + 1
+    main = output["logits" if "For" in architecture else "last_hidden_state"]
+    assert main.dtype == np.float32 and np.isfinite(main).all()
+
+
+def test_labels_are_named(tiny):
+    folder = tiny("BertForTokenClassification", id2label={0: "O", 1: "NAME", 2: "PLACE"})
+    model = reference.load(folder)
+    assert model.config.id2label == {0: "O", 1: "NAME", 2: "PLACE"}
+    assert model.forward([[5, 6]])["logits"].shape == (1, 2, 3)
+
+
+@pytest.mark.parametrize("architecture", ["BertModel", "BertForMaskedLM", "XLMRobertaForSequenceClassification"])
+@pytest.mark.filterwarnings("ignore:.*modules.json")
+def test_what_is_saved_loads_in_transformers(tiny, tmp_path, architecture, backend):
+    import torch
+    import transformers
+
+    folder = tiny(architecture)
+    model = reference.load(folder, backend=backend)
+    model.save(tmp_path / "saved")
+    model_class = getattr(transformers, architecture)
+    ids = torch.tensor([[5, 6, 7, 8]])
+    with torch.no_grad():
+        ours, theirs = (model_class.from_pretrained(path).eval()(ids)[0] for path in (tmp_path / "saved", folder))
+    assert torch.equal(ours, theirs)
