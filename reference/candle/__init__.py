@@ -1,0 +1,1 @@
+"""The Rust port on candle: thin modules over the compiled library in rust_ports/."""

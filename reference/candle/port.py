@@ -1,0 +1,18 @@
+"""The candle port behind the protocol of reference/backend.py; the compiled model fulfils it by itself."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from reference.candle._native import Model
+from reference.config import BertConfig
+
+# Not bfloat16: candle's matrix product has none on the CPU.
+DTYPES = ("float32", "float64", "float16")
+
+
+def build(config: BertConfig, architecture: str, tensors: dict[str, np.ndarray], dtype: str) -> Model:
+    """The architecture with these tensors in it; Rust checks the configuration and each tensor again."""
+    return Model(json.dumps(config.to_dict()), architecture, tensors, dtype)

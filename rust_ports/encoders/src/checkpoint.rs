@@ -1,0 +1,287 @@
+//! Strict reading of safetensors: one file, or the shards that an index lists.
+//!
+//! Only safetensors is read: a pickle may run any code when it is opened.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path};
+
+use candle_core::{DType, Device, Tensor};
+use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
+use serde_json::Value;
+
+use crate::config::BertConfig;
+use crate::error::{Error, Result, checkpoint_error, some};
+use crate::weights::Tensors;
+
+const PICKLES: [&str; 5] = ["bin", "pt", "pth", "ckpt", "pkl"];
+
+/// The tensors that a folder's weights hold, as [`DType::F32`] or, where they are stored so, F64.
+pub fn read_tensors(folder: &Path, device: &Device) -> Result<Tensors> {
+    let single = folder.join("model.safetensors");
+    let index = folder.join("model.safetensors.index.json");
+    if single.is_file() {
+        return read_file(&single, device);
+    }
+    if index.is_file() {
+        return read_shards(folder, &index, device);
+    }
+    let pickles = pickles(folder);
+    if pickles.is_empty() {
+        return Err(checkpoint_error!(
+            "{} holds no model.safetensors and no model.safetensors.index.json",
+            folder.display()
+        ));
+    }
+    Err(checkpoint_error!(
+        "{} holds pickled weights only ({}), which can run any code when opened; save the model again with \
+         save_pretrained, which writes model.safetensors",
+        folder.display(),
+        some(&pickles)
+    ))
+}
+
+/// Exactly the tensors of the architecture `suffix` ("Model", "ForMaskedLM", ...), under today's names.
+///
+/// Older releases wrote LayerNorm.gamma and beta and saved position ids; a base model drops the head beside
+/// it and its own prefix; no masked-LM or token head has a pooler; nothing here predicts the next sentence.
+/// Transformers drops the same tensors with a warning.
+pub fn select_tensors(tensors: Tensors, config: &BertConfig, suffix: &str) -> Result<Tensors> {
+    let mut tensors = modern_names(tensors)?;
+    let prefix = if config.is_bert() {
+        "bert."
+    } else {
+        "roberta."
+    };
+    if suffix == "Model" && tensors.keys().any(|key| key.starts_with(prefix)) {
+        let inside = tensors
+            .into_iter()
+            .filter_map(|(key, tensor)| Some((key.strip_prefix(prefix)?.to_string(), tensor)));
+        return Ok(inside.collect());
+    }
+    if suffix != "Model" {
+        let pooled = config.is_bert() && suffix == "ForSequenceClassification";
+        let pooler = format!("{prefix}pooler.");
+        tensors.retain(|key, _| {
+            !key.starts_with("cls.seq_relationship.") && (pooled || !key.starts_with(&pooler))
+        });
+    }
+    if suffix == "ForMaskedLM" && config.tie_word_embeddings {
+        let head = if config.is_bert() {
+            "cls.predictions."
+        } else {
+            "lm_head."
+        };
+        let embeddings = format!("{prefix}embeddings.word_embeddings.weight");
+        drop_tied(&mut tensors, &format!("{head}decoder.weight"), &embeddings)?;
+        drop_tied(
+            &mut tensors,
+            &format!("{head}decoder.bias"),
+            &format!("{head}bias"),
+        )?;
+    }
+    Ok(tensors)
+}
+
+fn modern_names(tensors: Tensors) -> Result<Tensors> {
+    let mut renamed = Tensors::new();
+    for (key, tensor) in tensors {
+        if is_buffer(&key) {
+            continue;
+        }
+        let modern = match key.rsplit_once("LayerNorm.") {
+            Some((module, "gamma")) => format!("{module}LayerNorm.weight"),
+            Some((module, "beta")) => format!("{module}LayerNorm.bias"),
+            _ => key,
+        };
+        if renamed.contains_key(&modern) {
+            return Err(checkpoint_error!(
+                "{modern} is there twice, under its old and its new name"
+            ));
+        }
+        renamed.insert(modern, tensor);
+    }
+    Ok(renamed)
+}
+
+/// Older releases saved these counters, which are no parameters.
+fn is_buffer(key: &str) -> bool {
+    ["embeddings.position_ids", "embeddings.token_type_ids"]
+        .iter()
+        .any(|name| {
+            key.strip_suffix(name)
+                .is_some_and(|module| module.is_empty() || module.ends_with('.'))
+        })
+}
+
+/// Removes a repeated tensor; one that differs from its owner would be a different model.
+fn drop_tied(tensors: &mut Tensors, key: &str, owner: &str) -> Result<()> {
+    let Some(repeated) = tensors.remove(key) else {
+        return Ok(());
+    };
+    let Some(kept) = tensors.get(owner) else {
+        tensors.insert(owner.to_string(), repeated);
+        return Ok(());
+    };
+    let equal = kept.dims() == repeated.dims()
+        && kept
+            .ne(&repeated)?
+            .to_dtype(DType::F32)?
+            .sum_all()?
+            .to_scalar::<f32>()?
+            == 0.0;
+    if equal {
+        return Ok(());
+    }
+    Err(checkpoint_error!(
+        "{key} differs from {owner}, but its config ties them; set tie_word_embeddings to false if the decoder \
+         has weights of its own"
+    ))
+}
+
+fn read_shards(folder: &Path, index: &Path, device: &Device) -> Result<Tensors> {
+    let mut tensors = Tensors::new();
+    for (name, keys) in shards(index)? {
+        let path = folder.join(&name);
+        if !path.is_file() {
+            return Err(checkpoint_error!(
+                "{} names {name}, which is not there",
+                index.display()
+            ));
+        }
+        let shard = read_file(&path, device)?;
+        let disagreement: Vec<&String> = shard
+            .keys()
+            .filter(|key| !keys.contains(key))
+            .chain(keys.iter().filter(|key| !shard.contains_key(*key)))
+            .collect();
+        if !disagreement.is_empty() {
+            return Err(checkpoint_error!(
+                "{} and {} disagree on {}",
+                path.display(),
+                index.display(),
+                some(&disagreement)
+            ));
+        }
+        tensors.extend(shard);
+    }
+    Ok(tensors)
+}
+
+/// The files that an index names, each a plain name in the same folder, with the keys it sends there.
+fn shards(index: &Path) -> Result<BTreeMap<String, Vec<String>>> {
+    let wrong = |what: String| checkpoint_error!("{}: {what}", index.display());
+    let text = std::fs::read_to_string(index).map_err(|problem| wrong(problem.to_string()))?;
+    let value: Value = serde_json::from_str(&text)
+        .map_err(|problem| wrong(format!("not valid JSON: {problem}")))?;
+    let map = match value.get("weight_map").and_then(Value::as_object) {
+        Some(map) if !map.is_empty() => map,
+        _ => {
+            return Err(wrong(
+                "there is no weight_map from tensor names to files".into(),
+            ));
+        }
+    };
+    let mut files = BTreeMap::<String, Vec<String>>::new();
+    for (key, name) in map {
+        match name.as_str() {
+            Some(name) if is_plain_name(name) && name.ends_with(".safetensors") => {
+                files.entry(name.to_string()).or_default().push(key.clone());
+            }
+            _ => {
+                return Err(wrong(format!(
+                    "{key} is sent to {name}; a shard is a safetensors file in the same folder"
+                )));
+            }
+        }
+    }
+    Ok(files)
+}
+
+pub(crate) fn is_plain_name(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == name)
+        && !name.contains('\\')
+}
+
+/// The tensors of one safetensors file; the library checks header, offsets and lengths.
+fn read_file(path: &Path, device: &Device) -> Result<Tensors> {
+    let wrong = |problem: String| {
+        checkpoint_error!(
+            "{} is not a sound safetensors file: {problem}",
+            path.display()
+        )
+    };
+    let bytes = std::fs::read(path).map_err(|problem| wrong(problem.to_string()))?;
+    let file = SafeTensors::deserialize(&bytes).map_err(|problem| wrong(problem.to_string()))?;
+    let mut tensors = Tensors::new();
+    for (key, view) in file.iter() {
+        if !is_buffer(key) {
+            let tensor = to_tensor(&view, device)
+                .map_err(|error| error.at(format!("{}: {key}", path.display())))?;
+            tensors.insert(key.to_string(), tensor);
+        }
+    }
+    Ok(tensors)
+}
+
+/// Widens to float32 (float64 stays as it is) and refuses what cannot be a weight.
+fn to_tensor(view: &TensorView, device: &Device) -> Result<Tensor> {
+    use safetensors::Dtype;
+    let dtype = match view.dtype() {
+        Dtype::F16 => DType::F16,
+        Dtype::BF16 => DType::BF16,
+        Dtype::F32 => DType::F32,
+        Dtype::F64 => DType::F64,
+        other => {
+            return Err(checkpoint_error!(
+                "it is of type {other:?}; a weight is one of F16, BF16, F32, F64"
+            ));
+        }
+    };
+    let tensor = Tensor::from_raw_buffer(view.data(), dtype, view.shape(), device)?;
+    let tensor = tensor.to_dtype(if dtype == DType::F64 {
+        DType::F64
+    } else {
+        DType::F32
+    })?;
+    // A sum is finite only if every term is; |x| / largest never overflows it, but an infinite x gives NaN.
+    if tensor.elem_count() > 0 && !is_finite(&tensor)? {
+        return Err(checkpoint_error!(
+            "it holds NaN or infinite values; the file is damaged"
+        ));
+    }
+    Ok(tensor)
+}
+
+fn is_finite(tensor: &Tensor) -> Result<bool> {
+    let flat = tensor.flatten_all()?;
+    Ok(match flat.dtype() {
+        DType::F64 => flat.to_vec1::<f64>()?.iter().all(|value| value.is_finite()),
+        _ => flat.to_vec1::<f32>()?.iter().all(|value| value.is_finite()),
+    })
+}
+
+fn pickles(folder: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let names = entries
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut names: Vec<_> = names
+        .filter(|name| {
+            Path::new(name)
+                .extension()
+                .is_some_and(|ending| PICKLES.iter().any(|pickle| ending == *pickle))
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+impl From<safetensors::SafeTensorError> for Error {
+    fn from(problem: safetensors::SafeTensorError) -> Self {
+        checkpoint_error!("not a sound safetensors file: {problem}")
+    }
+}

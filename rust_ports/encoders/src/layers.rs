@@ -1,0 +1,247 @@
+//! The parts that every encoder is built from: linear, layer norm, embedding, activations.
+//!
+//! All of it is written out in operations that candle differentiates. candle's own fused layer norm and
+//! softmax have no backward pass and cut gradients silently; the fast forms are in [`crate::fused`].
+
+use std::f64::consts::{PI, SQRT_2};
+
+use candle_core::{D, DType, Tensor};
+
+use crate::error::{Result, config_error};
+use crate::fused;
+use crate::weights::Weights;
+
+/// x Wᵀ + b, with the weight stored `[outputs, inputs]` as in every checkpoint.
+#[derive(Debug, Clone)]
+pub struct Linear {
+    pub weight: Tensor,
+    pub bias: Tensor,
+}
+
+impl Linear {
+    /// Takes `weight` `[outputs, inputs]` and `bias` `[outputs]`.
+    pub fn new(inputs: usize, outputs: usize, weights: &Weights) -> Result<Self> {
+        Ok(Self {
+            weight: weights.get("weight", &[outputs, inputs])?,
+            bias: weights.get("bias", &[outputs])?,
+        })
+    }
+
+    /// `x` is `[..., inputs]`, the result `[..., outputs]`.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if fused::wanted(&[x, &self.weight, &self.bias]) {
+            return fused::linear(self, x);
+        }
+        // One matrix product over all rows: candle would copy the weight for every batch otherwise.
+        let (outputs, inputs) = self.weight.dims2()?;
+        let rows = x
+            .reshape(((), inputs))?
+            .matmul(&self.weight.t()?)?
+            .broadcast_add(&self.bias)?;
+        let mut shape = x.dims().to_vec();
+        shape.pop();
+        shape.push(outputs);
+        Ok(rows.reshape(shape)?)
+    }
+}
+
+/// Zero mean and unit variance over the features of each token (Ba et al. 2016), then scale and shift.
+#[derive(Debug, Clone)]
+pub struct LayerNorm {
+    pub weight: Tensor,
+    pub bias: Tensor,
+    pub eps: f64,
+}
+
+impl LayerNorm {
+    /// Takes `weight` and `bias`, both `[size]`.
+    pub fn new(size: usize, eps: f64, weights: &Weights) -> Result<Self> {
+        Ok(Self {
+            weight: weights.get("weight", &[size])?,
+            bias: weights.get("bias", &[size])?,
+            eps,
+        })
+    }
+
+    /// `x` is `[..., hidden]`, and so is the result. The variance is the biased one, of x - mean.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        in_single_precision(x, |x| {
+            let centered = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+            let variance = centered.sqr()?.mean_keepdim(D::Minus1)?; // [..., 1]
+            let normed = centered.broadcast_div(&(variance + self.eps)?.sqrt()?)?;
+            let weight = self.weight.to_dtype(x.dtype())?;
+            let bias = self.bias.to_dtype(x.dtype())?;
+            Ok(normed.broadcast_mul(&weight)?.broadcast_add(&bias)?)
+        })
+    }
+}
+
+/// A table of vectors, one row an id.
+#[derive(Debug, Clone)]
+pub struct Embedding {
+    pub weight: Tensor,
+    /// The id whose row gets no gradient from here, as `padding_idx` of PyTorch's embedding.
+    pub padding: Option<usize>,
+}
+
+impl Embedding {
+    /// Takes `weight` `[rows, size]`.
+    pub fn new(
+        rows: usize,
+        size: usize,
+        padding: Option<usize>,
+        weights: &Weights,
+    ) -> Result<Self> {
+        Ok(Self {
+            weight: weights.get("weight", &[rows, size])?,
+            padding,
+        })
+    }
+
+    /// `ids` is `[...]`, the result `[..., size]`.
+    pub fn forward(&self, ids: &Tensor) -> Result<Tensor> {
+        let mut shape = ids.dims().to_vec();
+        shape.push(self.weight.dim(1)?);
+        let found = self
+            .weight
+            .index_select(&ids.flatten_all()?, 0)?
+            .reshape(shape)?;
+        match self.padding {
+            Some(padding) if found.track_op() => {
+                let padded = ids
+                    .eq(padding as i64)?
+                    .unsqueeze(D::Minus1)?
+                    .broadcast_as(found.shape())?;
+                Ok(padded.where_cond(&found.detach(), &found)?)
+            }
+            _ => Ok(found),
+        }
+    }
+}
+
+/// A function of each element by itself; `[...]` in, `[...]` out.
+pub type Activation = fn(&Tensor) -> Result<Tensor>;
+
+/// Transformers' names (activations.py, `ACT2FN`); several of them mean one function.
+pub const ACTIVATIONS: [(&str, Activation); 18] = [
+    ("gelu", gelu),
+    ("gelu_python", gelu),
+    ("gelu_fast", gelu_tanh),
+    ("gelu_new", gelu_tanh),
+    ("gelu_python_tanh", gelu_tanh),
+    ("gelu_pytorch_tanh", gelu_tanh),
+    ("hardswish", hardswish),
+    ("leaky_relu", leaky_relu),
+    ("linear", linear),
+    ("mish", mish),
+    ("quick_gelu", quick_gelu),
+    ("relu", relu),
+    ("relu2", relu_squared),
+    ("relu6", relu6),
+    ("sigmoid", sigmoid),
+    ("silu", silu),
+    ("swish", silu),
+    ("tanh", tanh),
+];
+
+/// The activation of that name in Transformers' configurations.
+pub fn activation(name: &str) -> Result<Activation> {
+    match ACTIVATIONS.iter().find(|(known, _)| *known == name) {
+        Some((_, function)) => Ok(*function),
+        None => Err(config_error!(
+            "hidden_act {name:?} is not implemented; supported: {}",
+            ACTIVATIONS.map(|(known, _)| known).join(", ")
+        )),
+    }
+}
+
+/// x Φ(x) with the exact normal distribution function, through erf (Hendrycks & Gimpel 2016).
+pub fn gelu(x: &Tensor) -> Result<Tensor> {
+    // Not candle's gelu_erf, whose backward pass has its constants to six digits.
+    in_single_precision(x, |x| Ok(((x * 0.5)? * ((x / SQRT_2)?.erf()? + 1.0)?)?))
+}
+
+/// The tanh approximation of GELU; about 5e-4 away from [`gelu`], and a checkpoint was trained with one of them.
+pub fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
+    in_single_precision(x, |x| {
+        let inner = ((x + ((x.sqr()? * x)? * 0.044715)?)? * (2.0 / PI).sqrt())?;
+        Ok(((x * 0.5)? * (inner.tanh()? + 1.0)?)?)
+    })
+}
+
+/// x σ(1.702 x), the cheapest approximation of GELU.
+pub fn quick_gelu(x: &Tensor) -> Result<Tensor> {
+    Ok((x * sigmoid(&(x * 1.702)?)?)?)
+}
+
+/// The positive part; its slope at 0 is 0, as in PyTorch.
+pub fn relu(x: &Tensor) -> Result<Tensor> {
+    Ok(x.gt(0.0)?.where_cond(x, &x.zeros_like()?)?)
+}
+
+/// The square of the positive part (So et al. 2021).
+pub fn relu_squared(x: &Tensor) -> Result<Tensor> {
+    Ok(relu(x)?.sqr()?)
+}
+
+/// The positive part, and never more than six.
+pub fn relu6(x: &Tensor) -> Result<Tensor> {
+    let six = (x.ones_like()? * 6.0)?;
+    Ok(x.lt(6.0)?.where_cond(&relu(x)?, &six)?)
+}
+
+/// The positive part, and a hundredth of the negative one.
+pub fn leaky_relu(x: &Tensor) -> Result<Tensor> {
+    Ok(x.gt(0.0)?.where_cond(x, &(x * 0.01)?)?)
+}
+
+/// x relu6(x + 3) / 6 (Howard et al. 2019).
+pub fn hardswish(x: &Tensor) -> Result<Tensor> {
+    Ok((x * (relu6(&(x + 3.0)?)? / 6.0)?)?)
+}
+
+/// 1 / (1 + exp(-x)), written so that neither it nor its gradient overflows.
+pub fn sigmoid(x: &Tensor) -> Result<Tensor> {
+    in_single_precision(x, |x| {
+        let small = x.abs()?.neg()?.exp()?;
+        let share = (&small + 1.0)?.recip()?;
+        Ok(x.ge(0.0)?.where_cond(&share, &(small * &share)?)?)
+    })
+}
+
+/// x σ(x) (Elfwing et al. 2017), also called swish.
+pub fn silu(x: &Tensor) -> Result<Tensor> {
+    Ok((x * sigmoid(x)?)?)
+}
+
+/// x tanh(log(1 + exp(x))) (Misra 2019). With n = exp(x), the tanh is (n² + 2n) / (n² + 2n + 2).
+pub fn mish(x: &Tensor) -> Result<Tensor> {
+    in_single_precision(x, |x| {
+        let n = x.abs()?.neg()?.exp()?; // exp(x) below zero; above it, all is divided by exp(2x)
+        let (once, twice) = ((&n * 2.0)?, n.sqr()?);
+        let below = ((&twice + &once)? / ((&twice + &once)? + 2.0)?)?;
+        let above = ((&once + 1.0)? / ((&once + 1.0)? + (twice * 2.0)?)?)?;
+        Ok((x * x.ge(0.0)?.where_cond(&above, &below)?)?)
+    })
+}
+
+/// No activation at all.
+pub fn linear(x: &Tensor) -> Result<Tensor> {
+    Ok(x.clone())
+}
+
+/// The hyperbolic tangent.
+pub fn tanh(x: &Tensor) -> Result<Tensor> {
+    in_single_precision(x, |x| Ok(x.tanh()?))
+}
+
+/// Half precision is for storage: sums and exponentials are taken in float32, as PyTorch's kernels do.
+pub(crate) fn in_single_precision(
+    x: &Tensor,
+    function: impl FnOnce(&Tensor) -> Result<Tensor>,
+) -> Result<Tensor> {
+    match x.dtype() {
+        DType::F16 | DType::BF16 => Ok(function(&x.to_dtype(DType::F32)?)?.to_dtype(x.dtype())?),
+        _ => function(x),
+    }
+}

@@ -1,0 +1,121 @@
+//! The losses of the heads, chosen as Transformers chooses them.
+
+use candle_core::{D, DType, Tensor};
+
+use crate::error::{Result, config_error, input_error};
+use crate::layers::relu;
+
+/// The mean of -log softmax(logits)\[label\] over the labels that are not `ignore_index`; NaN where none is left.
+///
+/// `logits` is `[..., labels]`, `labels` `[...]` of dtype i64; the result is a scalar.
+pub fn cross_entropy(logits: &Tensor, labels: &Tensor, ignore_index: i64) -> Result<Tensor> {
+    let classes = logits.dim(D::Minus1)?;
+    if labels.dtype() != DType::I64 || labels.dims() != &logits.dims()[..logits.rank() - 1] {
+        return Err(input_error!(
+            "labels is {:?} of shape {:?}; for logits of shape {:?} it must be I64 of the same shape without the last axis",
+            labels.dtype(),
+            labels.dims(),
+            logits.dims()
+        ));
+    }
+    let labels = labels.flatten_all()?.to_vec1::<i64>()?;
+    let kept: Vec<i64> = (0..labels.len() as i64)
+        .filter(|row| labels[*row as usize] != ignore_index)
+        .collect();
+    let labels: Vec<i64> = labels
+        .into_iter()
+        .filter(|label| *label != ignore_index)
+        .collect();
+    if let Some(label) = labels
+        .iter()
+        .find(|label| !(0..classes as i64).contains(*label))
+    {
+        return Err(input_error!(
+            "labels holds {label}; it must be {ignore_index} or lie between 0 and {}",
+            classes - 1
+        ));
+    }
+    if kept.is_empty() {
+        // The mean over nothing, which is what Transformers gives; the factor keeps it a function of the logits.
+        return Ok((logits.sum_all()? * f64::NAN)?);
+    }
+    let rows = logits
+        .reshape(((), classes))?
+        .index_select(&Tensor::new(kept, logits.device())?, 0)?;
+    let labels = Tensor::new(labels, logits.device())?.unsqueeze(1)?;
+    Ok(log_softmax(&rows)?.gather(&labels, 1)?.mean_all()?.neg()?)
+}
+
+/// The mean over independent yes-or-no questions, in the form that no large logit overflows.
+///
+/// -y log σ(x) - (1 - y) log(1 - σ(x)) = max(x, 0) - x y + log(1 + exp(-|x|)).
+/// `logits` and `labels` are of one shape and one floating dtype; the result is a scalar.
+pub fn binary_cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
+    check_same_shape("logits", logits, labels)?;
+    let small = logits.abs()?.neg()?.exp()?;
+    Ok(((relu(logits)? - (logits * labels)?)? + log_one_plus(&small)?)?.mean_all()?)
+}
+
+/// The mean of the squared differences.
+///
+/// `predictions` and `labels` are of one shape and one floating dtype; the result is a scalar.
+pub fn mean_squared_error(predictions: &Tensor, labels: &Tensor) -> Result<Tensor> {
+    check_same_shape("predictions", predictions, labels)?;
+    Ok((predictions - labels)?.sqr()?.mean_all()?)
+}
+
+/// The loss that `problem_type` names; without one, the labels decide (Transformers'
+/// `ForSequenceClassificationLoss`).
+///
+/// `logits` is `[batch, labels]`; `labels` holds i64 classes `[batch]`, or floats in the shape of `logits`.
+pub fn classification_loss(
+    logits: &Tensor,
+    labels: &Tensor,
+    problem_type: Option<&str>,
+    num_labels: usize,
+) -> Result<Tensor> {
+    let inferred = match (num_labels, labels.dtype()) {
+        (1, _) => "regression",
+        (_, DType::I64) => "single_label_classification",
+        _ => "multi_label_classification",
+    };
+    let fitted = || -> Result<Tensor> {
+        if labels.elem_count() != logits.elem_count() {
+            check_same_shape("logits", logits, labels)?;
+        }
+        Ok(labels.to_dtype(logits.dtype())?.reshape(logits.shape())?)
+    };
+    match problem_type.unwrap_or(inferred) {
+        "regression" => mean_squared_error(logits, &fitted()?),
+        "single_label_classification" => cross_entropy(logits, &labels.flatten_all()?, -100),
+        "multi_label_classification" => binary_cross_entropy(logits, &fitted()?),
+        other => Err(config_error!(
+            "problem_type is {other:?}, which is not implemented"
+        )),
+    }
+}
+
+/// x - log(sum(exp(x))) along the last axis, shifted by the largest so that nothing overflows.
+fn log_softmax(logits: &Tensor) -> Result<Tensor> {
+    let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?.detach())?;
+    let total = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
+    Ok(shifted.broadcast_sub(&total)?)
+}
+
+/// log(1 + x) that stays exact for a small x, whose digits the sum 1 + x rounds away.
+fn log_one_plus(x: &Tensor) -> Result<Tensor> {
+    let sum = (x + 1.0)?;
+    let lost = (x - (&sum - 1.0)?)?;
+    Ok((sum.log()? + (lost / sum)?)?)
+}
+
+fn check_same_shape(name: &str, values: &Tensor, labels: &Tensor) -> Result<()> {
+    if values.dims() == labels.dims() {
+        return Ok(());
+    }
+    Err(input_error!(
+        "labels has shape {:?} but {name} {:?}; they must be equal",
+        labels.dims(),
+        values.dims()
+    ))
+}

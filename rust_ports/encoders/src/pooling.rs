@@ -1,0 +1,71 @@
+//! From one vector per token to one vector per text.
+
+use candle_core::{D, DType, Tensor};
+
+use crate::error::{Result, input_error};
+
+/// The mean over a text's real tokens.
+///
+/// `hidden` is `[batch, tokens, hidden]`, `attention_mask` `[batch, tokens]` of 0 and 1; the result is
+/// `[batch, hidden]`. The clamp of sentence-transformers' Pooling keeps a text without tokens at zero.
+pub fn mean_pooling(hidden: &Tensor, attention_mask: &Tensor) -> Result<Tensor> {
+    let real = real_tokens(hidden, attention_mask)?;
+    // Padding is selected away, not multiplied by zero: 0 * NaN would be NaN.
+    let sum = real.where_cond(hidden, &hidden.zeros_like()?)?.sum(1)?;
+    let count = attention_mask.to_dtype(hidden.dtype())?.sum_keepdim(1)?;
+    Ok(sum.broadcast_div(&count.maximum(1e-9)?)?)
+}
+
+/// The vector of a text's first real token, on whichever side its padding is.
+///
+/// `hidden` is `[batch, tokens, hidden]`, `attention_mask` `[batch, tokens]`; the result is `[batch, hidden]`.
+pub fn cls_pooling(hidden: &Tensor, attention_mask: &Tensor) -> Result<Tensor> {
+    let (batch, _, size) = dims(hidden, attention_mask)?;
+    // argmax finds the first of equal values, as in sentence-transformers' Pooling.
+    let first = attention_mask.to_dtype(DType::F32)?.argmax(1)?; // [batch]
+    let index = first
+        .reshape((batch, 1, 1))?
+        .broadcast_as((batch, 1, size))?
+        .contiguous()?;
+    Ok(hidden.contiguous()?.gather(&index, 1)?.squeeze(1)?)
+}
+
+/// The largest value over a text's real tokens, for each hidden dimension.
+///
+/// `hidden` is `[batch, tokens, hidden]`, `attention_mask` `[batch, tokens]`; the result is `[batch, hidden]`.
+pub fn max_pooling(hidden: &Tensor, attention_mask: &Tensor) -> Result<Tensor> {
+    let real = real_tokens(hidden, attention_mask)?;
+    let never = Tensor::full(f32::NEG_INFINITY, hidden.shape(), hidden.device())?
+        .to_dtype(hidden.dtype())?;
+    Ok(real.where_cond(hidden, &never)?.max(1)?)
+}
+
+/// Vectors of length one: x / max(|x|, eps), as PyTorch's `F.normalize` has it.
+///
+/// `vectors` is `[..., hidden]`, and so is the result.
+pub fn normalize(vectors: &Tensor, eps: f64) -> Result<Tensor> {
+    let length = vectors.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?;
+    Ok(vectors.broadcast_div(&length.maximum(eps)?)?)
+}
+
+/// Where `hidden` belongs to a real token: 1 or 0 in the shape of `hidden`, `[batch, tokens, hidden]`.
+fn real_tokens(hidden: &Tensor, attention_mask: &Tensor) -> Result<Tensor> {
+    dims(hidden, attention_mask)?;
+    Ok(attention_mask
+        .ne(0i64)?
+        .unsqueeze(D::Minus1)?
+        .broadcast_as(hidden.shape())?)
+}
+
+fn dims(hidden: &Tensor, attention_mask: &Tensor) -> Result<(usize, usize, usize)> {
+    match (hidden.dims(), attention_mask.dims()) {
+        (&[batch, tokens, size], &[rows, columns])
+            if (batch, tokens) == (rows, columns) && tokens > 0 =>
+        {
+            Ok((batch, tokens, size))
+        }
+        (hidden, mask) => Err(input_error!(
+            "hidden has shape {hidden:?} and attention_mask {mask:?}; they must be [batch, tokens, hidden] and [batch, tokens]"
+        )),
+    }
+}

@@ -1,0 +1,263 @@
+//! The pieces of the port as functions of NumPy arrays, to teach with and to test.
+
+use candle_core::{Device, Tensor};
+use encoders::attention;
+use encoders::layers::{ACTIVATIONS, Activation};
+use encoders::{SentenceEmbedder, Tokenizer, layers, losses, pooling};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::arrays::{Array, cu_seqlens as sizes, float, integer, labels as any_labels};
+use crate::errors::run;
+use crate::model::dict;
+
+type Object<'a, 'py> = &'a Bound<'py, PyAny>;
+type PyArray<'py> = PyResult<Bound<'py, PyAny>>;
+
+/// Computes one tensor without Python's lock and hands it over.
+fn compute<'py>(
+    py: Python<'py>,
+    work: impl FnOnce() -> encoders::Result<Tensor> + Send,
+) -> PyArray<'py> {
+    run(py, || Array::of(&work()?))?.into_python(py)
+}
+
+#[pyfunction]
+pub fn mean_pooling<'py>(py: Python<'py>, hidden: Object, attention_mask: Object) -> PyArray<'py> {
+    let (hidden, mask) = (
+        float("hidden", hidden)?,
+        integer("attention_mask", attention_mask)?,
+    );
+    compute(py, || pooling::mean_pooling(&hidden, &mask))
+}
+
+#[pyfunction]
+pub fn cls_pooling<'py>(py: Python<'py>, hidden: Object, attention_mask: Object) -> PyArray<'py> {
+    let (hidden, mask) = (
+        float("hidden", hidden)?,
+        integer("attention_mask", attention_mask)?,
+    );
+    compute(py, || pooling::cls_pooling(&hidden, &mask))
+}
+
+#[pyfunction]
+pub fn max_pooling<'py>(py: Python<'py>, hidden: Object, attention_mask: Object) -> PyArray<'py> {
+    let (hidden, mask) = (
+        float("hidden", hidden)?,
+        integer("attention_mask", attention_mask)?,
+    );
+    compute(py, || pooling::max_pooling(&hidden, &mask))
+}
+
+#[pyfunction]
+#[pyo3(signature = (vectors, eps=1e-12))]
+pub fn normalize<'py>(py: Python<'py>, vectors: Object, eps: f64) -> PyArray<'py> {
+    let vectors = float("vectors", vectors)?;
+    compute(py, || pooling::normalize(&vectors, eps))
+}
+
+#[pyfunction]
+pub fn split_heads<'py>(py: Python<'py>, x: Object, heads: usize) -> PyArray<'py> {
+    let x = float("x", x)?;
+    compute(py, || attention::split_heads(&x, heads))
+}
+
+#[pyfunction]
+pub fn merge_heads<'py>(py: Python<'py>, x: Object) -> PyArray<'py> {
+    let x = float("x", x)?;
+    compute(py, || attention::merge_heads(&x))
+}
+
+#[pyfunction]
+pub fn padding_mask<'py>(py: Python<'py>, attention_mask: Object) -> PyArray<'py> {
+    let mask = integer("attention_mask", attention_mask)?;
+    compute(py, || attention::padding_mask(&mask))?.call_method1("astype", ("bool",))
+}
+
+#[pyfunction]
+#[pyo3(signature = (query, key, value, mask=None))]
+pub fn scaled_dot_product_attention<'py>(
+    py: Python<'py>,
+    query: Object,
+    key: Object,
+    value: Object,
+    mask: Option<Object>,
+) -> PyArray<'py> {
+    let (query, key, value) = (
+        float("query", query)?,
+        float("key", key)?,
+        float("value", value)?,
+    );
+    let mask = mask.map(|mask| integer("mask", mask)).transpose()?;
+    compute(py, || {
+        attention::scaled_dot_product_attention(&query, &key, &value, mask.as_ref())
+    })
+}
+
+#[pyfunction]
+pub fn packed_attention<'py>(
+    py: Python<'py>,
+    query: Object,
+    key: Object,
+    value: Object,
+    cu_seqlens: Object,
+) -> PyArray<'py> {
+    let (query, key, value) = (
+        float("query", query)?,
+        float("key", key)?,
+        float("value", value)?,
+    );
+    let cu_seqlens = sizes(cu_seqlens)?;
+    compute(py, || {
+        attention::packed_attention(&query, &key, &value, &cu_seqlens)
+    })
+}
+
+#[pyfunction]
+pub fn positions<'py>(py: Python<'py>, cu_seqlens: Object) -> PyArray<'py> {
+    let cu_seqlens = sizes(cu_seqlens)?;
+    compute(py, || attention::positions(&cu_seqlens, &Device::Cpu))
+}
+
+#[pyfunction]
+pub fn pad_packed<'py>(
+    py: Python<'py>,
+    packed: Object,
+    cu_seqlens: Object,
+) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    let (packed, cu_seqlens) = (float("packed", packed)?, sizes(cu_seqlens)?);
+    let (padded, mask) = run(py, || {
+        let (padded, mask) = attention::pad_packed(&packed, &cu_seqlens)?;
+        Ok((Array::of(&padded)?, Array::of(&mask)?))
+    })?;
+    Ok((padded.into_python(py)?, mask.into_python(py)?))
+}
+
+#[pyfunction]
+#[pyo3(signature = (logits, labels, ignore_index=-100))]
+pub fn cross_entropy<'py>(
+    py: Python<'py>,
+    logits: Object,
+    labels: Object,
+    ignore_index: i64,
+) -> PyArray<'py> {
+    let (logits, labels) = (float("logits", logits)?, integer("labels", labels)?);
+    compute(py, || losses::cross_entropy(&logits, &labels, ignore_index))
+}
+
+#[pyfunction]
+pub fn binary_cross_entropy<'py>(py: Python<'py>, logits: Object, labels: Object) -> PyArray<'py> {
+    let (logits, labels) = (float("logits", logits)?, float("labels", labels)?);
+    compute(py, || {
+        losses::binary_cross_entropy(&logits, &labels.to_dtype(logits.dtype())?)
+    })
+}
+
+#[pyfunction]
+pub fn mean_squared_error<'py>(
+    py: Python<'py>,
+    predictions: Object,
+    labels: Object,
+) -> PyArray<'py> {
+    let (predictions, labels) = (float("predictions", predictions)?, float("labels", labels)?);
+    compute(py, || {
+        losses::mean_squared_error(&predictions, &labels.to_dtype(predictions.dtype())?)
+    })
+}
+
+#[pyfunction]
+#[pyo3(signature = (logits, labels, problem_type, num_labels))]
+pub fn classification_loss<'py>(
+    py: Python<'py>,
+    logits: Object,
+    labels: Object,
+    problem_type: Option<&str>,
+    num_labels: usize,
+) -> PyArray<'py> {
+    let (logits, labels) = (float("logits", logits)?, any_labels(labels)?);
+    compute(py, || {
+        losses::classification_loss(&logits, &labels, problem_type, num_labels)
+    })
+}
+
+/// x Wᵀ + b.
+#[pyfunction]
+pub fn dense<'py>(py: Python<'py>, weight: Object, bias: Object, x: Object) -> PyArray<'py> {
+    let layer = layers::Linear {
+        weight: float("weight", weight)?,
+        bias: float("bias", bias)?,
+    };
+    let x = float("x", x)?;
+    compute(py, || layer.forward(&x))
+}
+
+#[pyfunction]
+pub fn layer_norm<'py>(
+    py: Python<'py>,
+    weight: Object,
+    bias: Object,
+    eps: f64,
+    x: Object,
+) -> PyArray<'py> {
+    let layer = layers::LayerNorm {
+        weight: float("weight", weight)?,
+        bias: float("bias", bias)?,
+        eps,
+    };
+    let x = float("x", x)?;
+    compute(py, || layer.forward(&x))
+}
+
+#[pyfunction]
+pub fn embedding<'py>(py: Python<'py>, weight: Object, ids: Object) -> PyArray<'py> {
+    let layer = layers::Embedding {
+        weight: float("weight", weight)?,
+        padding: None,
+    };
+    let ids = integer("ids", ids)?;
+    compute(py, || layer.forward(&ids))
+}
+
+/// The activation of that name, of `x`.
+#[pyfunction]
+pub fn activate<'py>(py: Python<'py>, name: &str, x: Object) -> PyArray<'py> {
+    let x = float("x", x)?;
+    compute(py, || layers::activation(name)?(&x))
+}
+
+/// The names that `activate` knows.
+#[pyfunction]
+pub fn activation_names() -> Vec<&'static str> {
+    ACTIVATIONS
+        .iter()
+        .map(|(name, _): &(&str, Activation)| *name)
+        .collect()
+}
+
+/// The tensors of a model folder, as the Rust library itself reads and checks them.
+#[pyfunction]
+pub fn read_checkpoint<'py>(py: Python<'py>, folder: &str) -> PyResult<Bound<'py, PyDict>> {
+    let tensors = run(py, || {
+        let model = encoders::Model::from_pretrained(folder, &Device::Cpu)?;
+        model
+            .state()
+            .map(|(key, tensor)| Ok((key.clone(), Array::of(&tensor)?)))
+            .collect()
+    })?;
+    dict(py, tensors)
+}
+
+/// Embeddings of texts, [texts, dimensions], by the Rust library alone: from the folder to the vectors.
+#[pyfunction]
+pub fn embed_texts<'py>(py: Python<'py>, folder: &str, texts: Vec<String>) -> PyArray<'py> {
+    compute(py, || {
+        let vectors = SentenceEmbedder::from_pretrained(folder, &Device::Cpu)?.encode(&texts)?;
+        Ok(Tensor::new(vectors, &Device::Cpu)?)
+    })
+}
+
+/// The token ids of each text, by the Rust library alone.
+#[pyfunction]
+pub fn token_ids(py: Python, folder: &str, texts: Vec<String>) -> PyResult<Vec<Vec<i64>>> {
+    run(py, || Tokenizer::from_pretrained(folder)?.ids(&texts))
+}

@@ -1,0 +1,275 @@
+//! The protocol of reference/backend.py: a model that takes and returns NumPy arrays.
+
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Tensor};
+use encoders::{BertConfig, Inputs, Output, Pooling, pool_packed, pooling};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+
+use crate::arrays::{self, Array};
+use crate::errors::{raise, run};
+
+/// A model of any architecture: the text of its config.json, Transformers' name of the architecture, exactly
+/// the tensors that it is made of, and the dtype to compute in.
+#[pyclass(frozen, module = "reference.candle._native")]
+pub struct Model {
+    model: encoders::Model,
+}
+
+/// Arguments that several methods share, as tensors.
+struct Arguments {
+    input_ids: Tensor,
+    attention_mask: Option<Tensor>,
+    token_type_ids: Option<Tensor>,
+    cu_seqlens: Option<Vec<usize>>,
+}
+
+type Object<'a, 'py> = &'a Bound<'py, PyAny>;
+
+impl Arguments {
+    fn padded(
+        input_ids: Object,
+        attention_mask: Option<Object>,
+        token_type_ids: Option<Object>,
+    ) -> PyResult<Self> {
+        Ok(Self {
+            input_ids: arrays::integer("input_ids", input_ids)?,
+            attention_mask: attention_mask
+                .map(|mask| arrays::integer("attention_mask", mask))
+                .transpose()?,
+            token_type_ids: token_type_ids
+                .map(|types| arrays::integer("token_type_ids", types))
+                .transpose()?,
+            cu_seqlens: None,
+        })
+    }
+
+    fn packed(
+        input_ids: Object,
+        cu_seqlens: Object,
+        token_type_ids: Option<Object>,
+    ) -> PyResult<Self> {
+        let cu_seqlens = arrays::cu_seqlens(cu_seqlens)?;
+        Ok(Self {
+            cu_seqlens: Some(cu_seqlens),
+            ..Self::padded(input_ids, None, token_type_ids)?
+        })
+    }
+
+    fn inputs(&self, output_hidden_states: bool) -> Inputs<'_> {
+        Inputs {
+            input_ids: &self.input_ids,
+            attention_mask: self.attention_mask.as_ref(),
+            token_type_ids: self.token_type_ids.as_ref(),
+            cu_seqlens: self.cu_seqlens.as_deref(),
+            output_hidden_states,
+        }
+    }
+}
+
+#[pymethods]
+impl Model {
+    #[new]
+    fn new(
+        py: Python,
+        config: &str,
+        architecture: &str,
+        tensors: BTreeMap<String, Bound<PyAny>>,
+        dtype: &str,
+    ) -> PyResult<Self> {
+        let dtype = match dtype {
+            "float32" => DType::F32,
+            "float64" => DType::F64,
+            "float16" => DType::F16,
+            _ => {
+                let message = format!(
+                    "dtype {dtype:?} is not available in candle; it is one of float32, float64, float16"
+                );
+                return Err(raise(py, encoders::Error::Input(message)));
+            }
+        };
+        let tensors = tensors
+            .iter()
+            .map(|(key, array)| Ok((key.clone(), arrays::float(key, array)?)));
+        let tensors: BTreeMap<String, Tensor> = tensors.collect::<PyResult<_>>()?;
+        run(py, || {
+            let tensors = tensors
+                .into_iter()
+                .map(|(key, tensor)| Ok((key, tensor.to_dtype(dtype)?)));
+            let tensors = tensors.collect::<encoders::Result<_>>()?;
+            Ok(Self {
+                model: encoders::Model::new(architecture, BertConfig::from_json(config)?, tensors)?,
+            })
+        })
+    }
+
+    /// A padded batch, [batch, tokens]; a dict of the keys that apply.
+    #[pyo3(signature = (input_ids, attention_mask=None, token_type_ids=None, output_hidden_states=false))]
+    fn forward<'py>(
+        &self,
+        py: Python<'py>,
+        input_ids: Object,
+        attention_mask: Option<Object>,
+        token_type_ids: Option<Object>,
+        output_hidden_states: bool,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        self.outputs(
+            py,
+            Arguments::padded(input_ids, attention_mask, token_type_ids)?,
+            output_hidden_states,
+        )
+    }
+
+    /// Texts in one row, [tokens], with their cumulative lengths; the same keys.
+    #[pyo3(signature = (input_ids, cu_seqlens, token_type_ids=None, output_hidden_states=false))]
+    fn forward_packed<'py>(
+        &self,
+        py: Python<'py>,
+        input_ids: Object,
+        cu_seqlens: Object,
+        token_type_ids: Option<Object>,
+        output_hidden_states: bool,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        self.outputs(
+            py,
+            Arguments::packed(input_ids, cu_seqlens, token_type_ids)?,
+            output_hidden_states,
+        )
+    }
+
+    /// One vector a packed text: its hidden states pooled in each of `ways` ("cls", "max", "mean"), side by side.
+    #[pyo3(signature = (input_ids, cu_seqlens, token_type_ids=None, ways=vec!["mean".to_string()], normalize=false))]
+    fn embed<'py>(
+        &self,
+        py: Python<'py>,
+        input_ids: Object,
+        cu_seqlens: Object,
+        token_type_ids: Option<Object>,
+        ways: Vec<String>,
+        normalize: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let arguments = Arguments::packed(input_ids, cu_seqlens, token_type_ids)?;
+        let vectors = run(py, || {
+            let ways = ways
+                .iter()
+                .map(|way| way.parse())
+                .collect::<encoders::Result<Vec<Pooling>>>()?;
+            let inputs = arguments.inputs(false);
+            let hidden = self
+                .model
+                .network
+                .base()
+                .forward(&inputs)?
+                .last_hidden_state;
+            let pooled = pool_packed(&hidden, inputs.cu_seqlens.unwrap_or_default(), &ways)?;
+            Array::of(&if normalize {
+                pooling::normalize(&pooled, 1e-12)?
+            } else {
+                pooled
+            })
+        });
+        vectors?.into_python(py)
+    }
+
+    /// The loss on the labels and its gradient in every parameter.
+    fn gradients<'py>(
+        &self,
+        py: Python<'py>,
+        input_ids: Object,
+        attention_mask: Option<Object>,
+        token_type_ids: Option<Object>,
+        labels: Object,
+    ) -> PyResult<(f64, Bound<'py, PyDict>)> {
+        let arguments = Arguments::padded(input_ids, attention_mask, token_type_ids)?;
+        let labels = arrays::labels(labels)?;
+        let (loss, gradients) = run(py, || {
+            let (loss, gradients) = self.model.gradients(&arguments.inputs(false), &labels)?;
+            Ok((loss, named(gradients)?))
+        })?;
+        Ok((loss, dict(py, gradients)?))
+    }
+
+    /// What each operation returned, by its module path in Transformers, in order of evaluation.
+    #[pyo3(signature = (input_ids, attention_mask=None, token_type_ids=None))]
+    fn trace<'py>(
+        &self,
+        py: Python<'py>,
+        input_ids: Object,
+        attention_mask: Option<Object>,
+        token_type_ids: Option<Object>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let arguments = Arguments::padded(input_ids, attention_mask, token_type_ids)?;
+        dict(
+            py,
+            run(py, || named(self.model.trace(&arguments.inputs(false))?))?,
+        )
+    }
+
+    /// The parameters, under their checkpoint keys.
+    fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        dict(py, run(py, || named(self.model.state()))?)
+    }
+}
+
+impl Model {
+    fn outputs<'py>(
+        &self,
+        py: Python<'py>,
+        arguments: Arguments,
+        hidden_states: bool,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let (single, states) = run(py, || {
+            let output = self
+                .model
+                .network
+                .forward(&arguments.inputs(hidden_states), None)?;
+            let states = output
+                .hidden_states
+                .iter()
+                .flatten()
+                .map(Array::of)
+                .collect::<encoders::Result<Vec<_>>>()?;
+            Ok((named(tensors(output))?, states))
+        })?;
+        let outputs = dict(py, single)?;
+        if hidden_states {
+            let states = states
+                .into_iter()
+                .map(|state| state.into_python(py))
+                .collect::<PyResult<Vec<_>>>()?;
+            outputs.set_item("hidden_states", PyList::new(py, states)?)?;
+        }
+        Ok(outputs)
+    }
+}
+
+fn tensors(output: Output) -> impl Iterator<Item = (&'static str, Tensor)> {
+    let keys = ["last_hidden_state", "pooler_output", "logits"];
+    let values = [
+        output.last_hidden_state,
+        output.pooler_output,
+        output.logits,
+    ];
+    keys.into_iter()
+        .zip(values)
+        .filter_map(|(key, value)| Some((key, value?)))
+}
+
+fn named<K: ToString>(
+    tensors: impl IntoIterator<Item = (K, Tensor)>,
+) -> encoders::Result<Vec<(String, Array)>> {
+    tensors
+        .into_iter()
+        .map(|(key, tensor)| Ok((key.to_string(), Array::of(&tensor)?)))
+        .collect()
+}
+
+/// A dict of arrays, in the order given.
+pub fn dict(py: Python<'_>, arrays: Vec<(String, Array)>) -> PyResult<Bound<'_, PyDict>> {
+    let dict = PyDict::new(py);
+    for (key, array) in arrays {
+        dict.set_item(key, array.into_python(py)?)?;
+    }
+    Ok(dict)
+}
