@@ -41,12 +41,14 @@ class BertEmbeddings(nn.Module):
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
-        self.word_embeddings = Embedding(config.vocab_size, config.hidden_size)
-        self.position_embeddings = Embedding(config.max_position_embeddings, config.hidden_size)
-        self.token_type_embeddings = Embedding(config.type_vocab_size, config.hidden_size)
-        self.LayerNorm = LayerNorm(config.hidden_size, config.layer_norm_eps)
         self.counts_from_padding = config.model_type != "bert"
         self.pad_token_id = config.pad_token_id
+        # The RoBERTa family gives every pad the position of that number, which is trained as little as the pad itself.
+        unused_position = config.pad_token_id if self.counts_from_padding else None
+        self.word_embeddings = Embedding(config.vocab_size, config.hidden_size, config.pad_token_id)
+        self.position_embeddings = Embedding(config.max_position_embeddings, config.hidden_size, unused_position)
+        self.token_type_embeddings = Embedding(config.type_vocab_size, config.hidden_size)
+        self.LayerNorm = LayerNorm(config.hidden_size, config.layer_norm_eps)
 
     def forward(
         self, input_ids: Ids, token_type_ids: Ids | None, cu_seqlens: Int[Tensor, "texts_plus_one"] | None

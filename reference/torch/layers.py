@@ -36,14 +36,15 @@ class LayerNorm(nn.Module):
 
 
 class Embedding(nn.Module):
-    """A table of vectors, one row an id."""
+    """A table of vectors, one row an id. Looking up `padding_idx` trains nothing: no gradient reaches that row."""
 
-    def __init__(self, rows: int, size: int) -> None:
+    def __init__(self, rows: int, size: int, padding_idx: int | None = None) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(rows, size))
+        self.padding_idx = padding_idx
 
     def forward(self, ids: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch hidden"]:
-        return F.embedding(ids, self.weight)
+        return F.embedding(ids, self.weight, self.padding_idx)
 
 
 def gelu(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
