@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 from reference.backend import BACKENDS
 from reference.parity.report import Divergence, Report, Row
 
-__all__ = ["Divergence", "Report", "Row", "compare", "gradients"]
+__all__ = ["Divergence", "Report", "Row", "compare", "gradients", "random_checkpoint"]
 
 
 def compare(
@@ -65,3 +66,15 @@ def gradients(
     labels = check_labels(config, architecture, arrays[0].shape, labels)
     model = build(backend, config, architecture.name, checkpoint.tensors, dtype)
     return model.gradients(*arrays, labels)
+
+
+def random_checkpoint(
+    folder: str | os.PathLike[str], architecture: str = "BertModel", seed: int = 0, **config: Any
+) -> Path:
+    """Write a small checkpoint with seeded random weights, made and saved by Transformers; its folder comes back.
+
+    `config` overrides keys of the configuration: hidden_size=64, hidden_act="relu", num_labels=3, ...
+    """
+    from reference.parity.random_models import random_checkpoint
+
+    return random_checkpoint(Path(folder), architecture, seed, **config)

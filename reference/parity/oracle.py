@@ -132,7 +132,7 @@ def _pool(tokens: np.ndarray, settings: dict[str, Any]) -> np.ndarray:
 def _load(checkpoint: Checkpoint, dtype: torch.dtype) -> nn.Module:
     architecture = checkpoint.architecture
     extra = {} if architecture.task != "base" else {"add_pooling_layer": "pooler.dense.weight" in checkpoint.tensors}
-    with _quiet():
+    with quiet():
         model, loading = getattr(transformers, architecture.name).from_pretrained(
             checkpoint.folder, dtype=dtype, attn_implementation="sdpa", output_loading_info=True, **extra
         )
@@ -145,8 +145,8 @@ def _load(checkpoint: Checkpoint, dtype: torch.dtype) -> nn.Module:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the progress bar and the load report; tensors of other heads are none of this comparison's business."""
+def quiet() -> Iterator[None]:
+    """Without Transformers' progress bars and its report on tensors that belong to other heads."""
     log = transformers.utils.logging
     level, bar = log.get_verbosity(), log.is_progress_bar_enabled()
     log.set_verbosity_error()

@@ -125,9 +125,8 @@ class Subject:
     def _floors(self, truth: Tensors, noisy: Tensors) -> Gate:
         for name, tensor in noisy.items():
             if not np.isfinite(tensor).all():
-                raise InputError(
-                    f"Transformers itself gives NaN or infinity in {self.dtype} ({name}); nothing can be held against it"
-                )
+                trouble = f"Transformers itself gives NaN or infinity in {self.dtype} ({name})"
+                raise InputError(f"{trouble}; there is no error to measure a port by")
         return measured_gate(truth, noisy, self.dtype)
 
 

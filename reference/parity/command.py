@@ -1,0 +1,76 @@
+"""`python -m reference parity`: a comparison from the command line."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from reference.backend import BACKENDS
+from reference.checkpoint import EMBEDDED_MODEL, write_atomically
+from reference.errors import EncodersError, InputError
+from reference.parity import compare
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Hold the ports against Transformers in float64 on one checkpoint: every hidden state, output, loss and "
+        "gradient. The exit status is 1 where one of them is off by more than twice Transformers' own rounding."
+    )
+    parser.add_argument(
+        "model", nargs="?", default=EMBEDDED_MODEL, help=f"a folder or a hub id (default {EMBEDDED_MODEL})"
+    )
+    parser.add_argument(
+        "--backends",
+        metavar="NAMES",
+        help=f"backends, with commas between (default {','.join(BACKENDS)}; none beside --port)",
+    )
+    parser.add_argument("--dtype", default="float32", help="float32 (the default), float64, float16 or bfloat16")
+    parser.add_argument("--layers", action="store_true", help="list every tensor, not the worst of each kind")
+    parser.add_argument(
+        "--port",
+        metavar="MODULE:CALLABLE",
+        help="an implementation of your own: (input_ids, attention_mask, token_type_ids) -> dict of NumPy arrays",
+    )
+    parser.add_argument("--json", metavar="FILE", help="write every number to FILE as well")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print the report; 0 where all passed, 1 where something did not."""
+    port = None if options.port is None else find_port(options.port)
+    chosen = options.backends if options.backends is not None else ",".join(BACKENDS) * (port is None)
+    backends = tuple(name.strip() for name in chosen.split(",") if name.strip())
+    report = compare(options.model, backends, options.dtype, port=port)
+    if options.json:
+        try:
+            write_atomically(Path(options.json), report.to_json().encode())
+        except OSError as problem:
+            raise InputError(f"{options.json} cannot be written: {problem}") from None
+    print(report.table(options.layers))
+    return 0 if report.passed else 1
+
+
+def find_port(name: str) -> Callable[..., Any]:
+    """The callable that `module:callable` names; modules of the current folder are found too."""
+    module_name, colon, path = name.partition(":")
+    if not (module_name and colon and path):
+        raise InputError(f"--port is {name!r}; it must be module:callable, as in my_port:forward")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        found: Any = importlib.import_module(module_name)
+    except EncodersError:
+        raise
+    except Exception as problem:
+        raise InputError(f"--port: importing {module_name} raised {type(problem).__name__}: {problem}") from problem
+    finally:
+        sys.path.pop(0)
+    for attribute in path.split("."):
+        if not hasattr(found, attribute):
+            raise InputError(f"--port: {module_name} has no {path}")
+        found = getattr(found, attribute)
+    if not callable(found):
+        raise InputError(f"--port: {name} is a {type(found).__name__}; it must be callable")
+    return found
