@@ -1,0 +1,109 @@
+"""Text to ids, held against Transformers' tokenizers."""
+
+import json
+import shutil
+
+import pytest
+import sentencepiece
+import transformers
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reference.config import config_from_dict, read_config
+from reference.errors import CheckpointError, InputError
+from reference.text import read_tokenizer
+
+TEXTS = ["Hello, World!", "naïve café", "", "中文 text", "a" * 150, "don't 3.14", "[MASK] x [SEP]", "\t\n", "🙂"]
+
+
+@pytest.fixture
+def copy(minilm, tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "sentence_bert_config.json"):
+        shutil.copy(minilm / name, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ours_and_theirs(minilm):
+    return read_tokenizer(minilm, read_config(minilm)), transformers.AutoTokenizer.from_pretrained(minilm)
+
+
+def test_ids_equal_transformers(ours_and_theirs):
+    ours, theirs = ours_and_theirs
+    assert ours(TEXTS) == theirs(TEXTS, truncation=True, max_length=256)["input_ids"]
+
+
+@given(st.lists(st.text(max_size=60), min_size=1, max_size=4), st.integers(3, 20))
+def test_any_text_at_any_length_equals_transformers(ours_and_theirs, texts, length):
+    ours, theirs = ours_and_theirs
+    expected = theirs(texts, truncation=True, max_length=length)["input_ids"]
+    assert ours(texts, max_length=length) == expected
+
+
+def test_the_word_list_alone_gives_the_same_ids(copy, ours_and_theirs):
+    expected = ours_and_theirs[0](TEXTS)
+    (copy / "tokenizer.json").unlink()
+    assert read_tokenizer(copy, read_config(copy))(TEXTS) == expected
+
+
+def test_lower_casing_before_the_tokenizer(copy):
+    (copy / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 16, "do_lower_case": True}))
+    tokenizer = read_tokenizer(copy, read_config(copy))
+    assert tokenizer.max_length == 16 and tokenizer(["ÀB"]) == tokenizer(["àb"])
+    assert len(tokenizer(["word " * 30])[0]) == 16
+
+
+def test_the_shortest_limit_counts(copy):
+    config = read_config(copy)
+    assert read_tokenizer(copy, config).max_length == 256
+    (copy / "sentence_bert_config.json").unlink()
+    assert read_tokenizer(copy, config).max_length == 512
+    (copy / "tokenizer_config.json").write_text('{"model_max_length": 1000000000000000019884624838656}')
+    assert read_tokenizer(copy, config).max_length == 512
+
+
+def test_sentencepiece_equals_transformers(tmp_path):
+    """A multilingual checkpoint's sentencepiece.bpe.model alone, in fairseq's order of ids."""
+    text = tmp_path / "text"
+    text.write_text("\n".join(f"the river {word} stands beside a stone {word}" for word in "abcdefghij" * 20))
+    sentencepiece.SentencePieceTrainer.train(
+        input=str(text), model_prefix=str(tmp_path / "sentencepiece.bpe"), vocab_size=28, model_type="unigram",
+        unk_id=0, bos_id=1, eos_id=2, minloglevel=2,
+    )  # fmt: skip
+    config = config_from_dict({"model_type": "xlm-roberta"})
+    ours = read_tokenizer(tmp_path, config)
+    theirs = transformers.XLMRobertaTokenizer.from_pretrained(tmp_path)
+    texts = ["the river stands", "a stone", "", "unknown Ω letters"]
+    assert ours(texts, max_length=12) == theirs(texts, truncation=True, max_length=12)["input_ids"]
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "vocab.txt", "sentencepiece.bpe.model"])
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff\xfe\x00", b"[" * 5000])
+def test_damaged_tokenizers(copy, name, content):
+    for other in ("tokenizer.json", "vocab.txt"):
+        (copy / other).unlink()
+    (copy / name).write_bytes(content)
+    with pytest.raises(CheckpointError, match=name):
+        read_tokenizer(copy, read_config(copy))(["a text"])
+
+
+def test_a_folder_without_tokenizer(copy):
+    (copy / "tokenizer.json").unlink()
+    (copy / "vocab.txt").unlink()
+    with pytest.raises(CheckpointError, match="holds no tokenizer"):
+        read_tokenizer(copy, read_config(copy))
+
+
+@pytest.mark.parametrize("limit", ["long", 2, True, -5])
+def test_limits_that_cannot_be_meant(copy, limit):
+    (copy / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": limit}))
+    with pytest.raises(CheckpointError, match="max_seq_length"):
+        read_tokenizer(copy, read_config(copy))
+
+
+@pytest.mark.parametrize("length", [2, 0, -1, 3.5, True])
+def test_lengths_that_leave_no_room(ours_and_theirs, length):
+    with pytest.raises(InputError, match="max_length"):
+        ours_and_theirs[0](["a"], max_length=length)
