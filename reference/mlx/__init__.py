@@ -1,0 +1,8 @@
+"""The MLX port."""
+
+import sys
+
+from reference.mlx.blas import use_torch_blas
+
+if sys.platform == "linux":
+    use_torch_blas()  # here, since it has to come before the first import of mlx.core

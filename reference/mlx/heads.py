@@ -1,0 +1,232 @@
+"""The heads on top of the encoder: masked language model, text and token classification.
+
+Class and attribute names are Transformers' own, so that a checkpoint's architecture and keys name them.
+"""
+
+from dataclasses import dataclass
+
+import mlx.core as mx
+from jaxtyping import Float, Int, Num
+from mlx import nn
+
+from reference.config import BertConfig
+from reference.mlx.bert import BertModel, BertModelOutput, Hidden, Ids, first_tokens
+from reference.mlx.layers import Embedding, LayerNorm, Linear, activation, gelu
+from reference.mlx.losses import classification_loss, cross_entropy
+
+CuSeqlens = Int[mx.array, "texts_plus_one"]
+
+
+@dataclass
+class HeadOutput:
+    """What a head returns: raw scores, never a softmax; the loss where labels were given."""
+
+    logits: mx.array
+    loss: mx.array | None = None
+    hidden_states: list[mx.array] | None = None
+
+
+class BertPredictionHeadTransform(nn.Module):
+    """One more dense layer, activation and norm before the words are scored."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.dense = Linear(config.hidden_size, config.hidden_size)
+        self.LayerNorm = LayerNorm(config.hidden_size, config.layer_norm_eps)
+        self.activation = activation(config.hidden_act)
+
+    def __call__(self, hidden: Hidden) -> Hidden:
+        return self.LayerNorm(self.activation(self.dense(hidden)))
+
+
+class BertLMPredictionHead(nn.Module):
+    """A score for every word of the vocabulary; the decoder's weight is the word embedding itself when tied."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.transform = BertPredictionHeadTransform(config)
+        self.decoder = Linear(config.hidden_size, config.vocab_size)
+        self.bias = mx.zeros((config.vocab_size,))
+
+    def __call__(self, hidden: Hidden) -> Float[mx.array, "*batch tokens vocab"]:
+        return self.decoder(self.transform(hidden))
+
+
+class BertOnlyMLMHead(nn.Module):
+    """The name under which checkpoints keep the prediction head: cls.predictions."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.predictions = BertLMPredictionHead(config)
+
+    def __call__(self, hidden: Hidden) -> Float[mx.array, "*batch tokens vocab"]:
+        return self.predictions(hidden)
+
+
+class XLMRobertaLMHead(nn.Module):
+    """RoBERTa's prediction head: the same idea under other names, and always with the exact GELU."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.dense = Linear(config.hidden_size, config.hidden_size)
+        self.layer_norm = LayerNorm(config.hidden_size, config.layer_norm_eps)
+        self.decoder = Linear(config.hidden_size, config.vocab_size)
+        self.bias = mx.zeros((config.vocab_size,))
+
+    def __call__(self, hidden: Hidden) -> Float[mx.array, "*batch tokens vocab"]:
+        return self.decoder(self.layer_norm(gelu(self.dense(hidden))))
+
+
+class XLMRobertaClassificationHead(nn.Module):
+    """RoBERTa's sentence classifier: dense, tanh, and a projection to the labels."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.dense = Linear(config.hidden_size, config.hidden_size)
+        self.out_proj = Linear(config.hidden_size, config.num_labels)
+
+    def __call__(self, first: Float[mx.array, "batch hidden"]) -> Float[mx.array, "batch labels"]:
+        return self.out_proj(mx.tanh(self.dense(first)))
+
+
+class _TiedDecoder(Linear):
+    """A decoder without parameters of its own: it reads its weight and its bias where they stand.
+
+    MLX knows a parameter by its place in the tree, not by its identity. One array in two modules would be two
+    parameters: it would be saved twice, and each of the two would get a part of the gradient.
+    """
+
+    def __init__(self, words: Embedding, head: nn.Module) -> None:
+        nn.Module.__init__(self)
+        self.owners = (words, head)  # in a tuple, which MLX's tree of modules and parameters does not enter
+
+    @property
+    def weight(self) -> mx.array:
+        return self.owners[0].weight
+
+    @property
+    def bias(self) -> mx.array:
+        return self.owners[1].bias
+
+
+def tie_decoder(head: BertLMPredictionHead | XLMRobertaLMHead, base: BertModel, config: BertConfig) -> None:
+    """Score words with the very vectors that embed them (Press & Wolf 2017), unless the config unties them."""
+    if config.tie_word_embeddings:
+        head.decoder = _TiedDecoder(base.embeddings.word_embeddings, head)
+
+
+class Head(nn.Module):
+    """An encoder with something on top. A head says where its encoder is, how it scores and how it is trained."""
+
+    base: str  # the attribute, and so the key prefix, of the encoder: "bert" or "roberta"
+
+    def __init__(self, config: BertConfig, add_pooling_layer: bool = False) -> None:
+        super().__init__()
+        self.config = config
+        setattr(self, self.base, BertModel(config, add_pooling_layer))
+
+    def __call__(
+        self,
+        input_ids: Ids,
+        attention_mask: Ids | None = None,
+        token_type_ids: Ids | None = None,
+        cu_seqlens: CuSeqlens | None = None,
+        output_hidden_states: bool = False,
+        labels: Num[mx.array, "..."] | None = None,
+    ) -> HeadOutput:
+        encoder = getattr(self, self.base)
+        outputs = encoder(input_ids, attention_mask, token_type_ids, cu_seqlens, output_hidden_states)
+        logits = self.score(outputs, cu_seqlens)
+        loss = None if labels is None else self.loss(logits, labels)
+        return HeadOutput(logits, loss, outputs.hidden_states)
+
+    def score(self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None) -> Float[mx.array, "..."]:
+        raise NotImplementedError
+
+    def loss(self, logits: Float[mx.array, "..."], labels: Num[mx.array, "..."]) -> Float[mx.array, ""]:
+        return cross_entropy(logits, labels)
+
+
+class BertForMaskedLM(Head):
+    """Scores over the vocabulary at every position."""
+
+    base = "bert"
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__(config)
+        self.cls = BertOnlyMLMHead(config)
+        tie_decoder(self.cls.predictions, self.bert, config)
+
+    def score(self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None) -> Float[mx.array, "*batch tokens vocab"]:
+        return self.cls(outputs.last_hidden_state)
+
+
+class BertForSequenceClassification(Head):
+    """Scores over the labels for each text, from the pooler's vector."""
+
+    base = "bert"
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__(config, add_pooling_layer=True)
+        self.classifier = Linear(config.hidden_size, config.num_labels)
+
+    def score(self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None) -> Float[mx.array, "batch labels"]:
+        return self.classifier(outputs.pooler_output)
+
+    def loss(self, logits: Float[mx.array, "batch labels"], labels: Num[mx.array, "..."]) -> Float[mx.array, ""]:
+        return classification_loss(logits, labels, self.config.problem_type, self.config.num_labels)
+
+
+class BertForTokenClassification(Head):
+    """Scores over the labels for each token."""
+
+    base = "bert"
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__(config)
+        self.classifier = Linear(config.hidden_size, config.num_labels)
+
+    def score(self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None) -> Float[mx.array, "*batch tokens labels"]:
+        return self.classifier(outputs.last_hidden_state)
+
+
+class XLMRobertaForMaskedLM(Head):
+    """BertForMaskedLM under RoBERTa's keys."""
+
+    base = "roberta"
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__(config)
+        self.lm_head = XLMRobertaLMHead(config)
+        tie_decoder(self.lm_head, self.roberta, config)
+
+    def score(self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None) -> Float[mx.array, "*batch tokens vocab"]:
+        return self.lm_head(outputs.last_hidden_state)
+
+
+class XLMRobertaForSequenceClassification(Head):
+    """Scores over the labels for each text, from its first token; there is no pooler."""
+
+    base = "roberta"
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__(config)
+        self.classifier = XLMRobertaClassificationHead(config)
+
+    def score(self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None) -> Float[mx.array, "batch labels"]:
+        return self.classifier(first_tokens(outputs.last_hidden_state, cu_seqlens))
+
+    def loss(self, logits: Float[mx.array, "batch labels"], labels: Num[mx.array, "..."]) -> Float[mx.array, ""]:
+        return classification_loss(logits, labels, self.config.problem_type, self.config.num_labels)
+
+
+class XLMRobertaForTokenClassification(BertForTokenClassification):
+    """BertForTokenClassification under RoBERTa's keys."""
+
+    base = "roberta"
+
+
+# RoBERTa differs from XLM-RoBERTa in nothing but the names of its classes.
+RobertaForMaskedLM = XLMRobertaForMaskedLM
+RobertaForSequenceClassification = XLMRobertaForSequenceClassification
+RobertaForTokenClassification = XLMRobertaForTokenClassification

@@ -1,0 +1,109 @@
+"""The parts that every encoder is built from: linear, layer norm, embedding, activations."""
+
+import math
+from collections.abc import Callable
+
+import mlx.core as mx
+from jaxtyping import Float, Int
+from mlx import nn
+
+from reference.errors import ConfigError
+
+
+class Linear(nn.Module):
+    """x Wᵀ + b, with the weight stored [outputs, inputs] as in every checkpoint."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.weight = mx.zeros((outputs, inputs))
+        self.bias = mx.zeros((outputs,))
+
+    def __call__(self, x: Float[mx.array, "*batch inputs"]) -> Float[mx.array, "*batch outputs"]:
+        return mx.addmm(self.bias, x, self.weight.T)
+
+
+class LayerNorm(nn.Module):
+    """Zero mean and unit variance over the features of each token (Ba et al. 2016), then scale and shift."""
+
+    def __init__(self, size: int, eps: float) -> None:
+        super().__init__()
+        self.weight = mx.zeros((size,))
+        self.bias = mx.zeros((size,))
+        self.eps = eps
+
+    def __call__(self, x: Float[mx.array, "*batch hidden"]) -> Float[mx.array, "*batch hidden"]:
+        # A mean is a product with a column of 1/size: BLAS sums faster than MLX does on a CPU, and more exactly.
+        # Half precision is too short to sum in; PyTorch too computes this in float32 inside.
+        wide = x.astype(mx.result_type(x, mx.float32))
+        column = mx.full((x.shape[-1], 1), 1 / x.shape[-1], dtype=wide.dtype)
+        centred = wide - wide @ column
+        variance = centred.square() @ column
+        normed = centred * mx.rsqrt(variance + self.eps) * self.weight + self.bias
+        return normed.astype(x.dtype)
+
+
+class Embedding(nn.Module):
+    """A table of vectors, one row an id."""
+
+    def __init__(self, rows: int, size: int) -> None:
+        super().__init__()
+        self.weight = mx.zeros((rows, size))
+
+    def __call__(self, ids: Int[mx.array, "*batch"]) -> Float[mx.array, "*batch hidden"]:
+        return self.weight[ids]
+
+
+def gelu(x: Float[mx.array, "*shape"]) -> Float[mx.array, "*shape"]:
+    """x Φ(x) with the exact normal distribution function, through erf (Hendrycks & Gimpel 2016)."""
+    return x * 0.5 * (1 + mx.erf(x / math.sqrt(2)))
+
+
+def gelu_tanh(x: Float[mx.array, "*shape"]) -> Float[mx.array, "*shape"]:
+    """The tanh approximation of GELU; about 5e-4 away from `gelu`, and a checkpoint was trained with one of them."""
+    return 0.5 * x * (1 + mx.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+
+
+def quick_gelu(x: Float[mx.array, "*shape"]) -> Float[mx.array, "*shape"]:
+    """x σ(1.702 x), the cheapest approximation of GELU."""
+    return x * mx.sigmoid(1.702 * x)
+
+
+def relu_squared(x: Float[mx.array, "*shape"]) -> Float[mx.array, "*shape"]:
+    """The square of the positive part (So et al. 2021)."""
+    return mx.maximum(x, 0).square()
+
+
+def linear(x: Float[mx.array, "*shape"]) -> Float[mx.array, "*shape"]:
+    """No activation at all."""
+    return x
+
+
+# Transformers' names (activations.py, ACT2FN); several of them mean one function. Those of mlx.nn would do as well,
+# but they are compiled on their first call, and on a CPU that means by a C++ compiler that has to be installed.
+ACTIVATIONS: dict[str, Callable[[mx.array], mx.array]] = {
+    "gelu": gelu,
+    "gelu_python": gelu,
+    "gelu_fast": gelu_tanh,
+    "gelu_new": gelu_tanh,
+    "gelu_python_tanh": gelu_tanh,
+    "gelu_pytorch_tanh": gelu_tanh,
+    "hardswish": lambda x: x * mx.clip(x + 3, 0, 6) / 6,
+    "leaky_relu": lambda x: mx.where(x > 0, x, 0.01 * x),
+    "linear": linear,
+    "mish": lambda x: x * mx.tanh(mx.logaddexp(x, 0)),
+    "quick_gelu": quick_gelu,
+    "relu": lambda x: mx.maximum(x, 0),
+    "relu2": relu_squared,
+    "relu6": lambda x: mx.clip(x, 0, 6),
+    "sigmoid": mx.sigmoid,
+    "silu": lambda x: x * mx.sigmoid(x),
+    "swish": lambda x: x * mx.sigmoid(x),
+    "tanh": mx.tanh,
+}
+
+
+def activation(name: str) -> Callable[[mx.array], mx.array]:
+    """The activation of that name in Transformers' configurations."""
+    if name not in ACTIVATIONS:
+        raise ConfigError(f"hidden_act {name!r} is not implemented; supported: {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[name]

@@ -1,0 +1,59 @@
+"""The losses of the heads, chosen as Transformers chooses them."""
+
+import mlx.core as mx
+from jaxtyping import Float, Int, Num
+
+
+def cross_entropy(
+    logits: Float[mx.array, "*batch labels"], labels: Int[mx.array, "*batch"], ignore_index: int = -100
+) -> Float[mx.array, ""]:
+    """The mean of -log softmax(logits)[label] over the labels that are not ignore_index; NaN where none is left.
+
+    MLX cannot drop rows by a mask. An ignored row is replaced before it is computed with, so that nothing which
+    stands in it, not even a NaN, reaches the loss or a gradient.
+    """
+    kept = labels != ignore_index
+    logits = mx.where(kept[..., None], logits, 0)
+    chosen = mx.take_along_axis(logits, mx.where(kept, labels, 0)[..., None], axis=-1).squeeze(-1)
+    losses = mx.where(kept, mx.logsumexp(logits, axis=-1) - chosen, 0)
+    count = kept.sum()
+    # The clamp keeps the gradient of an empty mean at zero, where 0/0 would make it NaN; so it is in PyTorch.
+    return mx.where(count > 0, losses.sum() / mx.maximum(count, 1), mx.nan).astype(logits.dtype)
+
+
+def binary_cross_entropy(logits: Float[mx.array, "*batch"], labels: Float[mx.array, "*batch"]) -> Float[mx.array, ""]:
+    """The mean over independent yes-or-no questions, in the form that no large logit overflows.
+
+    -y log σ(x) - (1 - y) log(1 - σ(x)) = max(x, 0) - x y + log(1 + exp(-|x|))
+    """
+    return (mx.maximum(logits, 0) - logits * labels + mx.log1p(mx.exp(-mx.abs(logits)))).mean()
+
+
+def mean_squared_error(
+    predictions: Float[mx.array, "*batch"], labels: Float[mx.array, "*batch"]
+) -> Float[mx.array, ""]:
+    """The mean of the squared differences."""
+    return (predictions - labels).square().mean()
+
+
+def classification_loss(
+    logits: Float[mx.array, "batch labels"],
+    labels: Num[mx.array, "batch"] | Num[mx.array, "batch labels"],
+    problem_type: str | None,
+    num_labels: int,
+) -> Float[mx.array, ""]:
+    """The loss that problem_type names; without one, the labels decide (Transformers' ForSequenceClassificationLoss)."""
+    if problem_type is None:
+        if num_labels == 1:
+            problem_type = "regression"
+        elif not mx.issubdtype(labels.dtype, mx.floating):
+            problem_type = "single_label_classification"
+        else:
+            problem_type = "multi_label_classification"
+
+    if problem_type == "single_label_classification":
+        return cross_entropy(logits, labels.reshape(-1))
+    labels = labels.astype(logits.dtype).reshape(logits.shape)
+    if problem_type == "regression":
+        return mean_squared_error(logits, labels)
+    return binary_cross_entropy(logits, labels)

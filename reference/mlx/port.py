@@ -1,0 +1,153 @@
+"""The MLX port behind the protocol of reference/backend.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+from mlx import nn
+from mlx.utils import tree_flatten
+
+from reference.config import BertConfig
+from reference.mlx import heads, pooling
+from reference.mlx.attention import pad_packed
+from reference.mlx.bert import BertModel, BertModelOutput
+from reference.mlx.losses import mean_squared_error
+from reference.mlx.trace import record
+
+DTYPES = ("float32", "float64", "float16", "bfloat16")
+POOLING = {"cls": pooling.cls_pooling, "max": pooling.max_pooling, "mean": pooling.mean_pooling}
+
+
+def build(config: BertConfig, architecture: str, tensors: dict[str, np.ndarray], dtype: str) -> MLXModel:
+    """The architecture with these tensors in it; MLX is lazy, so its placeholders never take memory."""
+    device = mx.cpu if dtype == "float64" else mx.default_device()  # no GPU of Apple's computes in float64
+    with mx.stream(device):
+        if architecture.endswith("Model"):
+            network = BertModel(config, add_pooling_layer="pooler.dense.weight" in tensors)
+        else:
+            network = getattr(heads, architecture)(config)
+        kind = getattr(mx, dtype)
+        network.load_weights([(key, mx.array(value, dtype=kind)) for key, value in tensors.items()])
+        mx.eval(network.parameters())
+    return MLXModel(network.eval(), list(tensors), device)
+
+
+class MLXModel:
+    """A network, the names of its parameters and its device; NumPy at the border, MLX arrays inside."""
+
+    def __init__(self, network: nn.Module, keys: list[str], device: mx.Device | mx.DeviceType) -> None:
+        self.network = network
+        self.keys = keys
+        self.device = device
+
+    def forward(
+        self,
+        input_ids: np.ndarray,
+        attention_mask: np.ndarray | None,
+        token_type_ids: np.ndarray | None,
+        output_hidden_states: bool,
+    ) -> dict[str, Any]:
+        with mx.stream(self.device):
+            return _outputs(
+                self.network(
+                    _tensor(input_ids),
+                    _tensor(attention_mask),
+                    _tensor(token_type_ids),
+                    output_hidden_states=output_hidden_states,
+                )
+            )
+
+    def forward_packed(
+        self,
+        input_ids: np.ndarray,
+        cu_seqlens: np.ndarray,
+        token_type_ids: np.ndarray | None,
+        output_hidden_states: bool,
+    ) -> dict[str, Any]:
+        with mx.stream(self.device):
+            return _outputs(
+                self.network(
+                    _tensor(input_ids),
+                    token_type_ids=_tensor(token_type_ids),
+                    cu_seqlens=_tensor(cu_seqlens),
+                    output_hidden_states=output_hidden_states,
+                )
+            )
+
+    def embed(
+        self,
+        input_ids: np.ndarray,
+        cu_seqlens: np.ndarray,
+        token_type_ids: np.ndarray | None,
+        ways: tuple[str, ...],
+        normalize: bool,
+    ) -> np.ndarray:
+        with mx.stream(self.device):
+            lengths = _tensor(cu_seqlens)
+            encoder = self.network if isinstance(self.network, BertModel) else getattr(self.network, self.network.base)
+            outputs = encoder(_tensor(input_ids), token_type_ids=_tensor(token_type_ids), cu_seqlens=lengths)
+            hidden, attention_mask = pad_packed(outputs.last_hidden_state, lengths)
+            vectors = mx.concatenate([POOLING[way](hidden, attention_mask) for way in ways], axis=-1)
+            return _array(pooling.normalize(vectors) if normalize else vectors)
+
+    def gradients(
+        self,
+        input_ids: np.ndarray,
+        attention_mask: np.ndarray | None,
+        token_type_ids: np.ndarray | None,
+        labels: np.ndarray,
+    ) -> tuple[float, dict[str, np.ndarray]]:
+        with mx.stream(self.device):
+            arguments = _tensor(input_ids), _tensor(attention_mask), _tensor(token_type_ids)
+            if isinstance(self.network, BertModel):
+                loss_of = lambda: _base_loss(self.network(*arguments), attention_mask, labels)
+            else:
+                loss_of = lambda: self.network(*arguments, labels=_tensor(labels)).loss
+            loss, gradients = nn.value_and_grad(self.network, loss_of)()
+            gradients = tree_flatten(gradients, destination={})
+            return loss.item(), {key: _array(gradients[key]) for key in self.keys}
+
+    def trace(
+        self, input_ids: np.ndarray, attention_mask: np.ndarray | None, token_type_ids: np.ndarray | None
+    ) -> dict[str, np.ndarray]:
+        with mx.stream(self.device), record(self.network) as seen:
+            self.network(_tensor(input_ids), _tensor(attention_mask), _tensor(token_type_ids))
+            return {name: _array(output) for name, output in seen.items()}
+
+    def state(self) -> dict[str, np.ndarray]:
+        parameters = tree_flatten(self.network.parameters(), destination={})
+        return {key: _array(parameters[key]) for key in self.keys}
+
+
+def _base_loss(outputs: BertModelOutput, attention_mask: np.ndarray | None, labels: np.ndarray) -> mx.array:
+    """A base model is trained on nothing; its gradients are those of the distance to given states of real tokens."""
+    hidden = outputs.last_hidden_state
+    mask = np.ones(hidden.shape[:2]) if attention_mask is None else attention_mask
+    real = tuple(mx.array(axis) for axis in np.nonzero(mask))  # MLX indexes by numbers only, not by a mask
+    return mean_squared_error(hidden[real], _tensor(labels).astype(hidden.dtype)[real])
+
+
+def _outputs(outputs: BertModelOutput | heads.HeadOutput) -> dict[str, Any]:
+    names = ("last_hidden_state", "pooler_output", "logits")
+    arrays = {name: value for name in names if (value := getattr(outputs, name, None)) is not None}
+    if outputs.hidden_states is not None:
+        arrays["hidden_states"] = outputs.hidden_states
+    mx.eval(arrays)  # all at once: asked for one by one, what they share would be computed in pieces
+    return {
+        name: [_array(state) for state in value] if isinstance(value, list) else _array(value)
+        for name, value in arrays.items()
+    }
+
+
+def _tensor(array: np.ndarray | None) -> mx.array | None:
+    """MLX turns float64 into float32 unless it is told not to."""
+    if array is None:
+        return None
+    return mx.array(array, dtype=mx.float64) if array.dtype == np.float64 else mx.array(array)
+
+
+def _array(tensor: mx.array) -> np.ndarray:
+    """NumPy has no bfloat16, and half precision is for computing, not for handing over."""
+    return np.array(tensor.astype(mx.float32) if tensor.dtype in (mx.float16, mx.bfloat16) else tensor)
