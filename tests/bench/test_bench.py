@@ -1,0 +1,51 @@
+"""The bench measures what it says; how fast anything is, no test asserts."""
+
+import json
+
+import numpy as np
+import pytest
+
+from reference.__main__ import main
+from reference.bench import Timing, mixed_texts, table
+from reference.bench.worker import PEERS, Contestant, encoder
+from reference.errors import InputError
+
+
+def test_every_contestant_does_the_same_work(minilm):
+    texts = mixed_texts(6)
+    first, *others = [np.asarray(encoder(name, str(minilm))(texts)) for name in (*PEERS, "torch", "mlx", "candle")]
+    for other in others:
+        np.testing.assert_allclose(other, first, atol=2e-6)
+
+
+def test_the_table_and_the_file(tmp_path, capfd):
+    path = tmp_path / "timings.json"
+    arguments = ["--backends", "torch", "--peers", "transformers", "--rounds", "1", "--count", "4", "--json", str(path)]
+    assert main(["bench", *arguments]) == 0
+    timings = [Timing(**record) for record in json.loads(path.read_text())]
+    assert [timing.name for timing in timings] == ["transformers", "torch"]
+    assert all(timing.latency_ms > 0 and timing.throughput > 0 for timing in timings)
+    lines = capfd.readouterr().out.splitlines()
+    assert lines[-2].startswith("transformers") and "1.00x" in lines[-2] and lines[-1].startswith("torch")
+
+
+def test_ratios_are_speeds():
+    shown = table([Timing("a", 10.0, 100.0), Timing("b", 5.0, 300.0)]).splitlines()[-1]
+    assert "2.00x" in shown and "3.00x" in shown
+
+
+def test_texts_are_the_same_every_time():
+    assert mixed_texts(5) == mixed_texts(5) != mixed_texts(5, seed=1)
+    words = [len(text.split()) for text in mixed_texts(200)]
+    assert min(words) >= 6 and max(words) <= 90 and np.median(words) < np.mean(words)
+
+
+def test_a_contestant_that_dies_is_named(tmp_path):
+    with pytest.raises(InputError, match="torch stopped with exit status 1"):
+        Contestant("torch", tmp_path)
+
+
+def test_a_peer_that_is_not_installed_is_named(minilm, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match="sentence-transformers is not installed"):
+        Contestant("sentence-transformers", minilm)

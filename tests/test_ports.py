@@ -1,0 +1,83 @@
+"""One concept, one file, three times: the ports have the same rooms, and in them the same names and arguments."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import reference
+
+PACKAGE = Path(reference.__file__).parent
+RUST = PACKAGE.parent / "rust_ports/encoders/src"
+ROOMS = ("pooling", "layers", "attention", "bert", "heads", "losses")
+
+# Rust's own: where a tensor is to live; and a struct is complete when it is made, so a tie is made with it.
+RUST_ONLY = {"device"}
+MADE_OTHERWISE = {"tie_decoder"}
+
+
+def python_names(path: Path) -> dict[str, list[str]]:
+    """Public classes with the arguments of __init__, and public functions with theirs."""
+    names = {}
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ClassDef):
+            init = next((item for item in node.body if getattr(item, "name", "") == "__init__"), None)
+            names[node.name] = arguments(init) if init else []
+        elif isinstance(node, ast.FunctionDef):
+            names[node.name] = arguments(node)
+    return {name: found for name, found in names.items() if not name.startswith("_")}
+
+
+def arguments(function: ast.FunctionDef) -> list[str]:
+    return [argument.arg for argument in function.args.args if argument.arg != "self"]
+
+
+def rust_names(path: Path) -> dict[str, list[str] | None]:
+    """Public types, and public functions with their arguments."""
+    source = path.read_text()
+    names: dict[str, list[str] | None] = dict.fromkeys(
+        re.findall(r"^pub (?:struct|enum|trait|type|const) (\w+)", source, re.M)
+    )
+    for name, inside in re.findall(r"^pub fn (\w+)(?:<[^>]*>)?\(([^)]*)\)", source, re.M):
+        names[name] = [argument for argument in re.findall(r"(\w+)\s*:", inside) if argument not in RUST_ONLY]
+    return names
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_torch_and_mlx_agree_on_names_and_arguments(room):
+    assert python_names(PACKAGE / f"torch/{room}.py") == python_names(PACKAGE / f"mlx/{room}.py")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rust_has_every_name(room):
+    rust = rust_names(RUST / f"{room}.rs")
+    for name, expected in python_names(PACKAGE / f"torch/{room}.py").items():
+        if name == "Head":  # Python's shared base class; Rust writes the same as a trait or not at all
+            continue
+        assert name in rust, f"{name} is missing in {room}.rs"
+        if rust[name] is not None and name not in MADE_OTHERWISE:
+            assert rust[name] == expected, f"{name} in {room}.rs takes other arguments"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_candle_hands_on_the_same_functions(room):
+    """What can be used piecewise from Python: every function of pooling, attention and losses, under its name."""
+    if room in ("bert", "heads"):
+        pytest.skip("whole models come through reference.candle.port")
+    import importlib
+
+    module = importlib.import_module(f"reference.candle.{room}")
+    functions = [name for name in python_names(PACKAGE / f"torch/{room}.py") if name.islower()]
+    assert not [name for name in functions if not callable(getattr(module, name, None))]
+
+
+def test_no_port_imports_another_or_reads_files():
+    for port in ("torch", "mlx", "candle"):
+        for path in (PACKAGE / port).glob("*.py"):
+            source = path.read_text()
+            others = {"torch", "mlx", "candle"} - {port}
+            for other in others:
+                assert f"reference.{other}" not in source, path
+            if path.name != "blas.py":  # looks for torch's library on disk, and opens no file of the user's
+                assert not re.search(r"\bopen\(|read_text|read_bytes|safetensors|tokenizers", source), path
