@@ -2,5 +2,6 @@
 
 from reference.display.figure import Colors, themed
 from reference.display.listing import Listing, show, show_shared
+from reference.display.quiet import quiet
 
-__all__ = ["Colors", "Listing", "show", "show_shared", "themed"]
+__all__ = ["Colors", "Listing", "quiet", "show", "show_shared", "themed"]

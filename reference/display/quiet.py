@@ -1,0 +1,12 @@
+"""Keep out of a notebook's stored outputs what changes from run to run."""
+
+import warnings
+
+
+def quiet() -> None:
+    """No progress bars, no notices: they differ from run to run, and some name folders of the machine."""
+    warnings.filterwarnings("ignore", message="IProgress not found")  # tqdm misses a widget that nothing here needs
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
