@@ -26,8 +26,8 @@ def arrays() -> dict[str, np.ndarray]:
     }
 
 
-@pytest.fixture
-def frameworks(tmp_path: Path) -> tuple[dict, dict]:
+@pytest.fixture(scope="module")
+def frameworks(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, dict]:
     """What the names in the first column mean, and what those in the second."""
     importlib.import_module("reference.mlx")  # ahead of mlx.core, for the sake of its BLAS
     import mlx.core as mx
@@ -38,7 +38,7 @@ def frameworks(tmp_path: Path) -> tuple[dict, dict]:
     import safetensors.torch
     import torch
 
-    path = str(tmp_path / "weights.safetensors")
+    path = str(tmp_path_factory.mktemp("dictionary") / "weights.safetensors")
     weights = {"weight": np.ones((4, 3), dtype=np.float32), "bias": np.ones(4, dtype=np.float32)}
     safetensors.numpy.save_file(weights, path)
 
