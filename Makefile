@@ -44,7 +44,8 @@ python-test: setup
 	$(BIN)/python -m pytest -q -m "not book" tests
 
 notebook-test: setup
-	$(BIN)/python -m pytest -q --nbval --nbval-cell-timeout=300 $(NOTEBOOKS)
+	$(BIN)/python -m pytest -q --nbval --nbval-cell-timeout=300 \
+	  --nbval-sanitize-with tests/book/nbval_sanitize.cfg $(NOTEBOOKS)
 
 book-test: $(HTML)/.built
 	$(BIN)/python -m pytest -q -m book tests

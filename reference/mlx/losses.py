@@ -26,14 +26,14 @@ def binary_cross_entropy(logits: Float[mx.array, "*batch"], labels: Float[mx.arr
 
     -y log σ(x) - (1 - y) log(1 - σ(x)) = max(x, 0) - x y + log(1 + exp(-|x|))
     """
-    return (mx.maximum(logits, 0) - logits * labels + mx.log1p(mx.exp(-mx.abs(logits)))).mean()
+    return _mean(mx.maximum(logits, 0) - logits * labels + mx.log1p(mx.exp(-mx.abs(logits))))
 
 
 def mean_squared_error(
     predictions: Float[mx.array, "*batch"], labels: Float[mx.array, "*batch"]
 ) -> Float[mx.array, ""]:
     """The mean of the squared differences."""
-    return (predictions - labels).square().mean()
+    return _mean((predictions - labels).square())
 
 
 def classification_loss(
@@ -42,7 +42,7 @@ def classification_loss(
     problem_type: str | None,
     num_labels: int,
 ) -> Float[mx.array, ""]:
-    """The loss that problem_type names; without one, the labels decide (Transformers' ForSequenceClassificationLoss)."""
+    """The loss that problem_type names; without one, the labels decide, as in Transformers."""
     if problem_type is None:
         if num_labels == 1:
             problem_type = "regression"
@@ -57,3 +57,11 @@ def classification_loss(
     if problem_type == "regression":
         return mean_squared_error(logits, labels)
     return binary_cross_entropy(logits, labels)
+
+
+def _mean(values: Float[mx.array, "*batch"]) -> Float[mx.array, ""]:
+    """The mean, axis by axis. MLX adds the numbers of one reduction up in a row, and in float32 a sum of tens of
+    thousands loses two digits that way; sums of sums, which PyTorch makes by itself, do not."""
+    while values.ndim > 1:
+        values = values.mean(axis=-1)
+    return values.mean()
