@@ -1,5 +1,6 @@
 """What the tests share: shape checks while the ports are imported, the embedded model, tiny checkpoints."""
 
+import importlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 # The named axes in the ports' signatures are checked at every call of the test run.
 install_import_hook(["reference.torch", "reference.mlx"], "beartype.beartype")
+importlib.import_module("reference.mlx")  # before any test imports mlx.core, so that MLX finds the fast BLAS
 
 settings.register_profile("project", deadline=None, derandomize=True, max_examples=25)
 settings.load_profile("project")

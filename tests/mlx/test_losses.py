@@ -1,9 +1,9 @@
 """The MLX losses on inputs large enough for float32 sums to go wrong."""
 
+import mlx.core as mx
 import numpy as np
 
-from reference.mlx.losses import binary_cross_entropy, mean_squared_error  # isort: skip - before mlx.core, for its BLAS
-import mlx.core as mx
+from reference.mlx.losses import binary_cross_entropy, mean_squared_error
 
 
 def test_means_over_many_numbers_keep_their_digits():
