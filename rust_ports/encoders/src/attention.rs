@@ -175,3 +175,128 @@ fn smallest(dtype: DType) -> Result<Tensor> {
     };
     Ok(Tensor::new(number, &Device::Cpu)?.to_dtype(dtype)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heads(seed: f64) -> Tensor {
+        let numbers: Vec<f64> = (0..2 * 5 * 3)
+            .map(|place| (seed + f64::from(place) * 1.7).sin())
+            .collect();
+        Tensor::from_vec(numbers, (2, 5, 3), &Device::Cpu).unwrap()
+    }
+
+    fn gap(a: &Tensor, b: &Tensor) -> f64 {
+        (a - b)
+            .unwrap()
+            .abs()
+            .unwrap()
+            .max_all()
+            .unwrap()
+            .to_scalar()
+            .unwrap()
+    }
+
+    #[test]
+    fn heads_split_and_merge() {
+        let x = Tensor::arange(0f32, 24.0, &Device::Cpu)
+            .unwrap()
+            .reshape((2, 3, 4))
+            .unwrap();
+        let split = split_heads(&x, 2).unwrap();
+        assert_eq!(split.dims(), [2, 2, 3, 2]);
+        assert_eq!(
+            split
+                .get(0)
+                .unwrap()
+                .get(1)
+                .unwrap()
+                .to_vec2::<f32>()
+                .unwrap()[0],
+            [2.0, 3.0]
+        );
+        assert_eq!(
+            merge_heads(&split).unwrap().to_vec3::<f32>().unwrap(),
+            x.to_vec3::<f32>().unwrap()
+        );
+        assert!(split_heads(&x, 3).is_err() && split_heads(&x, 0).is_err());
+    }
+
+    #[test]
+    fn attention_is_a_weighted_mean() {
+        let (query, key, value) = (heads(0.1), heads(0.2), heads(0.3));
+        let context = scaled_dot_product_attention(&query, &key, &value, None).unwrap();
+        let (q, k, v): (Vec<_>, Vec<_>, Vec<_>) = (
+            query.to_vec3::<f64>().unwrap(),
+            key.to_vec3::<f64>().unwrap(),
+            value.to_vec3::<f64>().unwrap(),
+        );
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        let weights: Vec<f64> = k[1]
+            .iter()
+            .map(|key| (dot(&q[1][4], key) / 3f64.sqrt()).exp())
+            .collect();
+        let expected = weights
+            .iter()
+            .zip(&v[1])
+            .map(|(weight, value)| weight * value[2])
+            .sum::<f64>()
+            / weights.iter().sum::<f64>();
+        assert!((context.to_vec3::<f64>().unwrap()[1][4][2] - expected).abs() < 1e-15);
+    }
+
+    #[test]
+    fn masked_keys_do_not_exist() {
+        let (query, key, value) = (heads(0.1), heads(0.2), heads(0.3));
+        let mask = Tensor::new(&[1u8, 1, 1, 0, 0], &Device::Cpu).unwrap();
+        let masked = scaled_dot_product_attention(&query, &key, &value, Some(&mask)).unwrap();
+        let short = |x: &Tensor| x.narrow(1, 0, 3).unwrap();
+        let without =
+            scaled_dot_product_attention(&query, &short(&key), &short(&value), None).unwrap();
+        assert!(gap(&masked, &without) < 1e-15);
+        let nothing = mask.zeros_like().unwrap();
+        let even = scaled_dot_product_attention(&query, &key, &value, Some(&nothing)).unwrap();
+        let mean = value
+            .mean_keepdim(1)
+            .unwrap()
+            .broadcast_as(even.shape())
+            .unwrap();
+        assert!(gap(&even, &mean) < 1e-15);
+    }
+
+    #[test]
+    fn fused_attention_reads_any_strides() {
+        let (query, key, value) = (heads(0.1), heads(0.2), heads(0.3));
+        for cu_seqlens in [&[0, 5][..], &[0, 2, 5], &[0, 1, 2, 3, 4, 5]] {
+            let plain = packed_attention(&query, &key, &value, cu_seqlens).unwrap();
+            let strided = |x: &Tensor| {
+                x.transpose(0, 1)
+                    .unwrap()
+                    .contiguous()
+                    .unwrap()
+                    .transpose(0, 1)
+                    .unwrap()
+            };
+            let (q, k, v) = (strided(&query), strided(&key), strided(&value));
+            let fused = crate::fused::packed_attention(&q, &k, &v, cu_seqlens).unwrap();
+            assert!(gap(&plain, &fused) < 1e-15);
+        }
+    }
+
+    #[test]
+    fn positions_begin_anew_in_each_text() {
+        let counted = positions(&[0, 3, 4, 6], &Device::Cpu).unwrap();
+        assert_eq!(counted.to_vec1::<i64>().unwrap(), [0, 1, 2, 0, 0, 1]);
+        for wrong in [
+            &[][..],
+            &[0],
+            &[1, 2],
+            &[0, 2, 2],
+            &[0, 3, 1],
+            &[0, usize::MAX],
+        ] {
+            assert!(positions(wrong, &Device::Cpu).is_err(), "{wrong:?}");
+        }
+    }
+}

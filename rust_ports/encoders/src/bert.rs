@@ -83,9 +83,12 @@ impl BertEmbeddings {
         let _module = enter("embeddings");
         let types =
             token_type_ids.map_or_else(|| input_ids.zeros_like(), |types| Ok(types.clone()))?;
+        let position_ids = self.position_ids(input_ids, cu_seqlens)?;
+        if fused::wanted(&[&self.word_embeddings.weight]) {
+            return fused::embeddings(self, input_ids, &types, &position_ids);
+        }
         let words = self.word_embeddings.forward(input_ids)?;
         let words = (words + self.token_type_embeddings.forward(&types)?)?;
-        let position_ids = self.position_ids(input_ids, cu_seqlens)?;
         let sum = (words + self.position_embeddings.forward(&position_ids)?)?;
         Ok(note("", self.LayerNorm.forward(&sum)?))
     }

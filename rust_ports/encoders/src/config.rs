@@ -346,3 +346,132 @@ fn one_of(key: &str, value: &str, allowed: &[&str]) -> Result<()> {
         allowed.join(", ")
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<BertConfig> {
+        BertConfig::from_json(text)
+    }
+
+    #[test]
+    fn defaults_are_those_of_transformers() {
+        let bert = read(r#"{"model_type": "bert"}"#).unwrap();
+        assert_eq!(
+            (bert.vocab_size, bert.hidden_size, bert.pad_token_id),
+            (30522, 768, Some(0))
+        );
+        assert_eq!(
+            (
+                bert.max_tokens(),
+                bert.num_labels(),
+                bert.tie_word_embeddings
+            ),
+            (512, 2, true)
+        );
+        let roberta = read(r#"{"model_type": "roberta", "max_position_embeddings": 514}"#).unwrap();
+        assert_eq!(
+            (
+                roberta.vocab_size,
+                roberta.pad_token_id,
+                roberta.max_tokens()
+            ),
+            (50265, Some(1), 512)
+        );
+    }
+
+    #[test]
+    fn labels_come_by_name_or_by_number() {
+        let named =
+            read(r#"{"model_type": "bert", "id2label": {"1": "b", "0": "a", "2": "c"}}"#).unwrap();
+        assert_eq!((named.num_labels(), named.label2id()["c"]), (3, 2));
+        let counted = read(r#"{"model_type": "bert", "num_labels": 4}"#).unwrap();
+        assert_eq!(counted.id2label[&3], "LABEL_3");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let wrong = [
+            ("", "not valid JSON"),
+            ("[]", "JSON object"),
+            ("{}", "model_type is missing"),
+            (r#"{"model_type": "gpt2"}"#, "gpt2"),
+            (r#"{"model_type": "bert", "hidden_act": "geglu"}"#, "geglu"),
+            (
+                r#"{"model_type": "bert", "hidden_size": 10}"#,
+                "not a multiple",
+            ),
+            (
+                r#"{"model_type": "bert", "hidden_size": 0}"#,
+                "hidden_size is 0",
+            ),
+            (
+                r#"{"model_type": "bert", "hidden_size": "8"}"#,
+                "hidden_size",
+            ),
+            (
+                r#"{"model_type": "bert", "num_hidden_layers": 1.5}"#,
+                "num_hidden_layers is 1.5",
+            ),
+            (
+                r#"{"model_type": "bert", "vocab_size": 1e30}"#,
+                "vocab_size",
+            ),
+            (
+                r#"{"model_type": "bert", "layer_norm_eps": 0}"#,
+                "layer_norm_eps",
+            ),
+            (
+                r#"{"model_type": "bert", "hidden_dropout_prob": 2}"#,
+                "probability",
+            ),
+            (
+                r#"{"model_type": "bert", "pad_token_id": 40000}"#,
+                "outside the vocabulary",
+            ),
+            (
+                r#"{"model_type": "bert", "is_decoder": true}"#,
+                "is_decoder is true",
+            ),
+            (
+                r#"{"model_type": "bert", "position_embedding_type": "relative_key"}"#,
+                "relative_key",
+            ),
+            (
+                r#"{"model_type": "bert", "problem_type": "ranking"}"#,
+                "ranking",
+            ),
+            (
+                r#"{"model_type": "bert", "id2label": {"0": "a", "2": "b"}}"#,
+                "id2label",
+            ),
+            (
+                r#"{"model_type": "bert", "id2label": {"0": "a"}, "num_labels": 2}"#,
+                "num_labels is 2",
+            ),
+            (
+                r#"{"model_type": "bert", "num_labels": 10000000}"#,
+                "cannot be meant",
+            ),
+            (
+                r#"{"model_type": "bert", "tie_word_embeddings": "yes"}"#,
+                "tie_word_embeddings",
+            ),
+            (
+                r#"{"model_type": "roberta", "pad_token_id": null}"#,
+                "pad_token_id",
+            ),
+            (
+                r#"{"model_type": "roberta", "max_position_embeddings": 2}"#,
+                "no position for a token",
+            ),
+        ];
+        for (text, part) in wrong {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+        let deep = "[".repeat(100_000);
+        assert!(read(&deep).is_err());
+    }
+}

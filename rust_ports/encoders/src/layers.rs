@@ -245,3 +245,101 @@ pub(crate) fn in_single_precision(
         _ => function(x),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::{Device, Var};
+
+    fn values(function: Activation, x: &[f64]) -> Vec<f64> {
+        function(&Tensor::new(x, &Device::Cpu).unwrap())
+            .unwrap()
+            .to_vec1()
+            .unwrap()
+    }
+
+    #[test]
+    fn activations_have_the_values_of_their_definitions() {
+        let x = [-30.0, -3.0, -1.0, -0.1, 0.0, 0.1, 1.0, 3.0, 30.0];
+        let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+        let definition = |name: &str, x: f64| match name {
+            "gelu" | "gelu_python" => 0.5 * x * (1.0 + libm::erf(x / SQRT_2)),
+            "gelu_fast" | "gelu_new" | "gelu_python_tanh" | "gelu_pytorch_tanh" => {
+                0.5 * x * (1.0 + ((2.0 / PI).sqrt() * (x + 0.044715 * x.powi(3))).tanh())
+            }
+            "hardswish" => x * (x + 3.0).clamp(0.0, 6.0) / 6.0,
+            "leaky_relu" => {
+                if x > 0.0 {
+                    x
+                } else {
+                    0.01 * x
+                }
+            }
+            "linear" => x,
+            "mish" => x * x.exp().ln_1p().tanh(),
+            "quick_gelu" => x * sigmoid(1.702 * x),
+            "relu" => x.max(0.0),
+            "relu2" => x.max(0.0).powi(2),
+            "relu6" => x.clamp(0.0, 6.0),
+            "sigmoid" => sigmoid(x),
+            "silu" | "swish" => x * sigmoid(x),
+            "tanh" => x.tanh(),
+            other => panic!("{other} has no definition here"),
+        };
+        for (name, function) in ACTIVATIONS {
+            for (x, found) in x.iter().zip(values(function, &x)) {
+                let expected = definition(name, *x);
+                assert!(
+                    (found - expected).abs() <= 1e-14 * expected.abs().max(1e-3),
+                    "{name}({x}): {found}, not {expected}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn no_gradient_overflows() {
+        for (name, function) in ACTIVATIONS {
+            let x = Var::new(
+                &[-2000f32, -100.0, -6.0, 0.0, 6.0, 100.0, 2000.0],
+                &Device::Cpu,
+            )
+            .unwrap();
+            let store = function(&x).unwrap().sum_all().unwrap().backward().unwrap();
+            let gradient: Vec<f32> = store.get(&x).unwrap().to_vec1().unwrap();
+            assert!(
+                gradient.iter().all(|slope| slope.is_finite()),
+                "{name}: {gradient:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn unknown_activations_are_refused_by_name() {
+        let error = activation("geglu").unwrap_err().to_string();
+        assert!(
+            error.contains("geglu") && error.contains("gelu_pytorch_tanh"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn layer_norm_does_not_cancel() {
+        // A large mean: the mean of squares minus the squared mean would have no digit left in float32.
+        let x = Tensor::new(&[[4096.25f32, 4096.5, 4096.75, 4097.0]], &Device::Cpu).unwrap();
+        let ones = Tensor::ones(4, DType::F32, &Device::Cpu).unwrap();
+        let norm = LayerNorm {
+            weight: ones.clone(),
+            bias: ones.zeros_like().unwrap(),
+            eps: 1e-12,
+        };
+        let normed = norm.forward(&x).unwrap().to_vec2::<f32>().unwrap();
+        let expected = [-1.341_640_8, -0.447_213_6, 0.447_213_6, 1.341_640_8];
+        assert!(
+            normed[0]
+                .iter()
+                .zip(expected)
+                .all(|(found, expected)| (found - expected).abs() < 1e-6)
+        );
+    }
+}

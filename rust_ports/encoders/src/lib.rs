@@ -24,7 +24,6 @@ pub mod error;
 pub mod fused;
 pub mod heads;
 pub mod inputs;
-mod kernels;
 pub mod layers;
 pub mod losses;
 pub mod model;

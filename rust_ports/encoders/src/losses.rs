@@ -119,3 +119,78 @@ fn check_same_shape(name: &str, values: &Tensor, labels: &Tensor) -> Result<()> 
         values.dims()
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    fn scalar(loss: Result<Tensor>) -> f64 {
+        loss.unwrap().to_scalar().unwrap()
+    }
+
+    #[test]
+    fn cross_entropy_leaves_ignored_labels_out() {
+        let logits = Tensor::new(
+            &[[1.0, 2.0, 3.0], [900.0, 0.0, -900.0], [0.0, 0.0, 0.0]],
+            &Device::Cpu,
+        )
+        .unwrap();
+        let labels = Tensor::new(&[2i64, -100, 1], &Device::Cpu).unwrap();
+        let expected = ((1f64.exp() + 2f64.exp() + 3f64.exp()).ln() - 3.0 + 3f64.ln()) / 2.0;
+        assert!((scalar(cross_entropy(&logits, &labels, -100)) - expected).abs() < 1e-15);
+        let far = Tensor::new(&[-100i64, 2, -100], &Device::Cpu).unwrap();
+        assert_eq!(scalar(cross_entropy(&logits, &far, -100)), 1800.0);
+        let none = Tensor::new(&[-100i64, -100, -100], &Device::Cpu).unwrap();
+        assert!(scalar(cross_entropy(&logits, &none, -100)).is_nan());
+        for wrong in [3, -1] {
+            let labels = Tensor::new(&[0i64, wrong, 1], &Device::Cpu).unwrap();
+            assert!(cross_entropy(&logits, &labels, -100).is_err());
+        }
+    }
+
+    #[test]
+    fn binary_cross_entropy_keeps_its_digits_at_either_end() {
+        let loss = |x: f32, y: f32| {
+            let tensor = |number| Tensor::new(&[number], &Device::Cpu).unwrap();
+            binary_cross_entropy(&tensor(x), &tensor(y))
+                .unwrap()
+                .to_scalar::<f32>()
+                .unwrap()
+        };
+        assert_eq!(loss(1000.0, 0.0), 1000.0);
+        assert_eq!(loss(-1000.0, 1.0), 1000.0);
+        assert_eq!(loss(1000.0, 1.0), 0.0);
+        let exact = (-20f64).exp().ln_1p() as f32;
+        assert!((loss(20.0, 1.0) - exact).abs() < 1e-6 * exact);
+    }
+
+    #[test]
+    fn the_labels_choose_the_loss() {
+        let logits = Tensor::new(&[[0.3, -0.2], [1.0, 2.0]], &Device::Cpu).unwrap();
+        let classes = Tensor::new(&[0i64, 1], &Device::Cpu).unwrap();
+        let targets = Tensor::new(&[[1.0, 0.0], [0.0, 1.0]], &Device::Cpu).unwrap();
+        let chosen = |labels, problem| scalar(classification_loss(&logits, labels, problem, 2));
+        assert_eq!(
+            chosen(&classes, None),
+            scalar(cross_entropy(&logits, &classes, -100))
+        );
+        assert_eq!(
+            chosen(&targets, None),
+            scalar(binary_cross_entropy(&logits, &targets))
+        );
+        assert_eq!(
+            chosen(&targets, Some("regression")),
+            scalar(mean_squared_error(&logits, &targets))
+        );
+        let one = logits.narrow(1, 0, 1).unwrap();
+        let labels = Tensor::new(&[2i64, 3], &Device::Cpu).unwrap();
+        assert!(
+            (scalar(classification_loss(&one, &labels, None, 1)) - (1.7f64.powi(2) + 4.0) / 2.0)
+                .abs()
+                < 1e-15
+        );
+        assert!(classification_loss(&logits, &targets, Some("ranking"), 2).is_err());
+        assert!(classification_loss(&logits, &classes, Some("regression"), 2).is_err());
+    }
+}

@@ -189,7 +189,8 @@ pub struct Model {
     architecture: String,
     config: BertConfig,
     parameters: BTreeMap<String, Var>,
-    /// Shares the variables' memory but records no operations, so the fused kernels apply.
+    /// Shares the variables' memory but records no operations, so the fused kernels apply. Their joint projection
+    /// is a copy made by [`Model::new`]: whoever changes the variables builds the network anew.
     pub network: Network,
 }
 

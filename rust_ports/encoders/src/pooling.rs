@@ -69,3 +69,70 @@ fn dims(hidden: &Tensor, attention_mask: &Tensor) -> Result<(usize, usize, usize
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    fn example() -> (Tensor, Tensor) {
+        let nan = f64::NAN;
+        let hidden = [
+            [[1.0, -4.0], [3.0, -2.0], [nan, nan]],
+            [[nan, 9.0], [5.0, -7.0], [6.0, -8.0]],
+        ];
+        let mask = [[1i64, 1, 0], [0, 1, 1]];
+        (
+            Tensor::new(&hidden, &Device::Cpu).unwrap(),
+            Tensor::new(&mask, &Device::Cpu).unwrap(),
+        )
+    }
+
+    #[test]
+    fn padding_never_counts_even_if_it_is_nan() {
+        let (hidden, mask) = example();
+        let rows = |x: Result<Tensor>| x.unwrap().to_vec2::<f64>().unwrap();
+        assert_eq!(
+            rows(mean_pooling(&hidden, &mask)),
+            [[2.0, -3.0], [5.5, -7.5]]
+        );
+        assert_eq!(
+            rows(max_pooling(&hidden, &mask)),
+            [[3.0, -2.0], [6.0, -7.0]]
+        );
+        assert_eq!(
+            rows(cls_pooling(&hidden, &mask)),
+            [[1.0, -4.0], [5.0, -7.0]]
+        );
+    }
+
+    #[test]
+    fn a_text_without_tokens_has_mean_zero() {
+        let (hidden, mask) = example();
+        let nothing = mask.zeros_like().unwrap();
+        let mean = mean_pooling(&hidden, &nothing)
+            .unwrap()
+            .to_vec2::<f64>()
+            .unwrap();
+        assert_eq!(mean, [[0.0, 0.0], [0.0, 0.0]]);
+    }
+
+    #[test]
+    fn normalize_keeps_a_zero_vector_at_zero() {
+        let vectors = Tensor::new(&[[3.0, 4.0], [0.0, 0.0]], &Device::Cpu).unwrap();
+        let unit = normalize(&vectors, 1e-12)
+            .unwrap()
+            .to_vec2::<f64>()
+            .unwrap();
+        assert_eq!(unit, [[0.6, 0.8], [0.0, 0.0]]);
+    }
+
+    #[test]
+    fn shapes_must_fit() {
+        let (hidden, mask) = example();
+        for pool in [mean_pooling, cls_pooling, max_pooling] {
+            assert!(pool(&hidden, &mask.narrow(1, 0, 2).unwrap()).is_err());
+            assert!(pool(&mask, &mask).is_err());
+        }
+    }
+}

@@ -206,3 +206,32 @@ fn is_set(variable: &str) -> bool {
         )
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_are_hub_ids() {
+        assert!(is_hub_id(DEFAULT_MODEL) && is_hub_id("bert-base-uncased"));
+        for wrong in [
+            "",
+            "a/b/c",
+            "../b",
+            "a/..",
+            "/nowhere",
+            "a b",
+            "a//b",
+            "http://x/y",
+        ] {
+            assert!(!is_hub_id(wrong), "{wrong}");
+            assert!(locate(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn devices_have_names() {
+        assert!(device("cpu").unwrap().is_cpu());
+        assert!(device("tpu").unwrap_err().to_string().contains("tpu"));
+    }
+}

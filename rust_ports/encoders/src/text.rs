@@ -4,7 +4,9 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use serde_json::Value;
-use tokenizers::{PaddingDirection, PaddingParams, PaddingStrategy, TruncationParams};
+use tokenizers::{
+    PaddingDirection, PaddingParams, PaddingStrategy, PostProcessor, TruncationParams,
+};
 
 use crate::error::{Result, checkpoint_error, input_error};
 use crate::pretrained::locate;
@@ -47,6 +49,16 @@ impl Tokenizer {
 
     /// Cuts every text at `max_length` tokens, its special tokens included.
     pub fn truncate(&mut self, max_length: usize) -> Result<()> {
+        let special = self
+            .inner
+            .get_post_processor()
+            .map_or(0, |processor| processor.added_tokens(false));
+        if max_length <= special {
+            return Err(input_error!(
+                "texts cannot be cut at {max_length} tokens: {special} special ones and a word need {}",
+                special + 1
+            ));
+        }
         let params = TruncationParams {
             max_length,
             ..TruncationParams::default()

@@ -74,3 +74,28 @@ pub fn note(name: &str, result: Tensor) -> Tensor {
     }
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    fn number() -> Tensor {
+        Tensor::new(1f32, &Device::Cpu).unwrap()
+    }
+
+    #[test]
+    fn names_are_paths_and_nothing_outlives_a_recording() {
+        let seen = record(|| -> Result<(), ()> {
+            let _outer = enter("outer");
+            within("inner", || note("operation", number()));
+            note("", number());
+            Ok(())
+        });
+        let names: Vec<_> = seen.unwrap().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["outer.inner.operation", "outer"]);
+        note("ignored", number());
+        assert_eq!(record(|| Err::<(), _>("stopped")).unwrap_err(), "stopped");
+        assert!(!on() && record(|| Ok::<_, ()>(())).unwrap().is_empty());
+    }
+}

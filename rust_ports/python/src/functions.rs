@@ -22,6 +22,7 @@ fn compute<'py>(
     run(py, || Array::of(&work()?))?.into_python(py)
 }
 
+/// The mean over a text's real tokens: [batch, tokens, hidden] and a mask [batch, tokens] to [batch, hidden].
 #[pyfunction]
 pub fn mean_pooling<'py>(py: Python<'py>, hidden: Object, attention_mask: Object) -> PyArray<'py> {
     let (hidden, mask) = (
@@ -31,6 +32,7 @@ pub fn mean_pooling<'py>(py: Python<'py>, hidden: Object, attention_mask: Object
     compute(py, || pooling::mean_pooling(&hidden, &mask))
 }
 
+/// The vector of a text's first real token: [batch, tokens, hidden] and a mask [batch, tokens] to [batch, hidden].
 #[pyfunction]
 pub fn cls_pooling<'py>(py: Python<'py>, hidden: Object, attention_mask: Object) -> PyArray<'py> {
     let (hidden, mask) = (
@@ -40,6 +42,7 @@ pub fn cls_pooling<'py>(py: Python<'py>, hidden: Object, attention_mask: Object)
     compute(py, || pooling::cls_pooling(&hidden, &mask))
 }
 
+/// The largest value over a text's real tokens: [batch, tokens, hidden] and a mask [batch, tokens] to [batch, hidden].
 #[pyfunction]
 pub fn max_pooling<'py>(py: Python<'py>, hidden: Object, attention_mask: Object) -> PyArray<'py> {
     let (hidden, mask) = (
@@ -49,6 +52,7 @@ pub fn max_pooling<'py>(py: Python<'py>, hidden: Object, attention_mask: Object)
     compute(py, || pooling::max_pooling(&hidden, &mask))
 }
 
+/// Vectors [..., hidden] of length one: x / max(|x|, eps).
 #[pyfunction]
 #[pyo3(signature = (vectors, eps=1e-12))]
 pub fn normalize<'py>(py: Python<'py>, vectors: Object, eps: f64) -> PyArray<'py> {
@@ -56,24 +60,29 @@ pub fn normalize<'py>(py: Python<'py>, vectors: Object, eps: f64) -> PyArray<'py
     compute(py, || pooling::normalize(&vectors, eps))
 }
 
+/// [..., tokens, hidden] to [..., heads, tokens, head_dim].
 #[pyfunction]
 pub fn split_heads<'py>(py: Python<'py>, x: Object, heads: usize) -> PyArray<'py> {
     let x = float("x", x)?;
     compute(py, || attention::split_heads(&x, heads))
 }
 
+/// [..., heads, tokens, head_dim] to [..., tokens, hidden].
 #[pyfunction]
 pub fn merge_heads<'py>(py: Python<'py>, x: Object) -> PyArray<'py> {
     let x = float("x", x)?;
     compute(py, || attention::merge_heads(&x))
 }
 
+/// True where a key may be attended to: [batch, tokens] to [batch, 1, 1, tokens].
 #[pyfunction]
 pub fn padding_mask<'py>(py: Python<'py>, attention_mask: Object) -> PyArray<'py> {
     let mask = integer("attention_mask", attention_mask)?;
     compute(py, || attention::padding_mask(&mask))?.call_method1("astype", ("bool",))
 }
 
+/// softmax(query keyᵀ / √head_dim) value: [..., queries, head_dim] and twice [..., keys, head_dim] to
+/// [..., queries, head_dim]; a mask broadcasts to [..., queries, keys].
 #[pyfunction]
 #[pyo3(signature = (query, key, value, mask=None))]
 pub fn scaled_dot_product_attention<'py>(
@@ -94,6 +103,7 @@ pub fn scaled_dot_product_attention<'py>(
     })
 }
 
+/// Attention within each text of a packed row: [heads, tokens, head_dim] three times to the same shape.
 #[pyfunction]
 pub fn packed_attention<'py>(
     py: Python<'py>,
@@ -113,12 +123,14 @@ pub fn packed_attention<'py>(
     })
 }
 
+/// 0, 1, 2, ... within each text of a packed row: [texts + 1] to [tokens].
 #[pyfunction]
 pub fn positions<'py>(py: Python<'py>, cu_seqlens: Object) -> PyArray<'py> {
     let cu_seqlens = sizes(cu_seqlens)?;
     compute(py, || attention::positions(&cu_seqlens, &Device::Cpu))
 }
 
+/// A packed row [tokens, hidden] as a padded batch [texts, longest, hidden] and its mask [texts, longest].
 #[pyfunction]
 pub fn pad_packed<'py>(
     py: Python<'py>,
@@ -133,6 +145,7 @@ pub fn pad_packed<'py>(
     Ok((padded.into_python(py)?, mask.into_python(py)?))
 }
 
+/// The mean of -log softmax(logits)[label] over the labels that are not ignore_index: a scalar.
 #[pyfunction]
 #[pyo3(signature = (logits, labels, ignore_index=-100))]
 pub fn cross_entropy<'py>(
@@ -145,6 +158,7 @@ pub fn cross_entropy<'py>(
     compute(py, || losses::cross_entropy(&logits, &labels, ignore_index))
 }
 
+/// The mean over independent yes-or-no questions: a scalar.
 #[pyfunction]
 pub fn binary_cross_entropy<'py>(py: Python<'py>, logits: Object, labels: Object) -> PyArray<'py> {
     let (logits, labels) = (float("logits", logits)?, float("labels", labels)?);
@@ -153,6 +167,7 @@ pub fn binary_cross_entropy<'py>(py: Python<'py>, logits: Object, labels: Object
     })
 }
 
+/// The mean of the squared differences: a scalar.
 #[pyfunction]
 pub fn mean_squared_error<'py>(
     py: Python<'py>,
@@ -165,6 +180,7 @@ pub fn mean_squared_error<'py>(
     })
 }
 
+/// The loss that problem_type names; without one, the labels decide: a scalar.
 #[pyfunction]
 #[pyo3(signature = (logits, labels, problem_type, num_labels))]
 pub fn classification_loss<'py>(
@@ -180,7 +196,7 @@ pub fn classification_loss<'py>(
     })
 }
 
-/// x Wᵀ + b.
+/// x Wᵀ + b of x [..., inputs] with weight [outputs, inputs] and bias [outputs].
 #[pyfunction]
 pub fn dense<'py>(py: Python<'py>, weight: Object, bias: Object, x: Object) -> PyArray<'py> {
     let layer = layers::Linear {
@@ -191,6 +207,7 @@ pub fn dense<'py>(py: Python<'py>, weight: Object, bias: Object, x: Object) -> P
     compute(py, || layer.forward(&x))
 }
 
+/// Layer norm of x [..., hidden] with weight and bias [hidden].
 #[pyfunction]
 pub fn layer_norm<'py>(
     py: Python<'py>,
@@ -208,6 +225,7 @@ pub fn layer_norm<'py>(
     compute(py, || layer.forward(&x))
 }
 
+/// The rows of weight [rows, hidden] that ids [...] name: [..., hidden].
 #[pyfunction]
 pub fn embedding<'py>(py: Python<'py>, weight: Object, ids: Object) -> PyArray<'py> {
     let layer = layers::Embedding {
@@ -216,6 +234,26 @@ pub fn embedding<'py>(py: Python<'py>, weight: Object, ids: Object) -> PyArray<'
     };
     let ids = integer("ids", ids)?;
     compute(py, || layer.forward(&ids))
+}
+
+/// The activations that the ports have as functions of their own, under those functions' names.
+macro_rules! activations {
+    ($($name:ident: $doc:literal),* $(,)?) => { $(
+        #[doc = $doc]
+        #[pyfunction]
+        pub fn $name<'py>(py: Python<'py>, x: Object) -> PyArray<'py> {
+            let x = float("x", x)?;
+            compute(py, || layers::$name(&x))
+        }
+    )* };
+}
+
+activations! {
+    gelu: "x Φ(x) with the exact normal distribution function.",
+    gelu_tanh: "The tanh approximation of GELU.",
+    quick_gelu: "x σ(1.702 x).",
+    relu_squared: "The square of the positive part.",
+    linear: "No activation at all.",
 }
 
 /// The activation of that name, of `x`.

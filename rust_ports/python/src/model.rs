@@ -104,8 +104,9 @@ impl Model {
         })
     }
 
-    /// A padded batch, [batch, tokens]; a dict of the keys that apply.
-    #[pyo3(signature = (input_ids, attention_mask=None, token_type_ids=None, output_hidden_states=false))]
+    /// A padded batch, [batch, tokens]: a dict of last_hidden_state, pooler_output, logits and hidden_states, as
+    /// far as they apply, and of the loss where labels are given.
+    #[pyo3(signature = (input_ids, attention_mask=None, token_type_ids=None, output_hidden_states=false, labels=None))]
     fn forward<'py>(
         &self,
         py: Python<'py>,
@@ -113,16 +114,18 @@ impl Model {
         attention_mask: Option<Object>,
         token_type_ids: Option<Object>,
         output_hidden_states: bool,
+        labels: Option<Object>,
     ) -> PyResult<Bound<'py, PyDict>> {
         self.outputs(
             py,
             Arguments::padded(input_ids, attention_mask, token_type_ids)?,
             output_hidden_states,
+            labels,
         )
     }
 
     /// Texts in one row, [tokens], with their cumulative lengths; the same keys.
-    #[pyo3(signature = (input_ids, cu_seqlens, token_type_ids=None, output_hidden_states=false))]
+    #[pyo3(signature = (input_ids, cu_seqlens, token_type_ids=None, output_hidden_states=false, labels=None))]
     fn forward_packed<'py>(
         &self,
         py: Python<'py>,
@@ -130,11 +133,13 @@ impl Model {
         cu_seqlens: Object,
         token_type_ids: Option<Object>,
         output_hidden_states: bool,
+        labels: Option<Object>,
     ) -> PyResult<Bound<'py, PyDict>> {
         self.outputs(
             py,
             Arguments::packed(input_ids, cu_seqlens, token_type_ids)?,
             output_hidden_states,
+            labels,
         )
     }
 
@@ -217,39 +222,36 @@ impl Model {
         &self,
         py: Python<'py>,
         arguments: Arguments,
-        hidden_states: bool,
+        output_hidden_states: bool,
+        labels: Option<Object>,
     ) -> PyResult<Bound<'py, PyDict>> {
+        let labels = labels.map(arrays::labels).transpose()?;
         let (single, states) = run(py, || {
-            let output = self
-                .model
-                .network
-                .forward(&arguments.inputs(hidden_states), None)?;
-            let states = output
-                .hidden_states
-                .iter()
-                .flatten()
-                .map(Array::of)
-                .collect::<encoders::Result<Vec<_>>>()?;
+            let inputs = arguments.inputs(output_hidden_states);
+            let output = self.model.network.forward(&inputs, labels.as_ref())?;
+            let states = output.hidden_states.iter().flatten().map(Array::of);
+            let states = states.collect::<encoders::Result<Vec<_>>>()?;
             Ok((named(tensors(output))?, states))
         })?;
         let outputs = dict(py, single)?;
-        if hidden_states {
-            let states = states
-                .into_iter()
-                .map(|state| state.into_python(py))
-                .collect::<PyResult<Vec<_>>>()?;
-            outputs.set_item("hidden_states", PyList::new(py, states)?)?;
+        if output_hidden_states {
+            let states = states.into_iter().map(|state| state.into_python(py));
+            outputs.set_item(
+                "hidden_states",
+                PyList::new(py, states.collect::<PyResult<Vec<_>>>()?)?,
+            )?;
         }
         Ok(outputs)
     }
 }
 
 fn tensors(output: Output) -> impl Iterator<Item = (&'static str, Tensor)> {
-    let keys = ["last_hidden_state", "pooler_output", "logits"];
+    let keys = ["last_hidden_state", "pooler_output", "logits", "loss"];
     let values = [
         output.last_hidden_state,
         output.pooler_output,
         output.logits,
+        output.loss,
     ];
     keys.into_iter()
         .zip(values)
