@@ -68,6 +68,15 @@ def check_texts(texts: Any, name: str = "texts") -> list[str]:
     return texts
 
 
+def check_names(words: Sequence[str], known: Sequence[str], kind: str) -> tuple[str, ...]:
+    """Names from a command line, with spaces or commas between; "none" stands for none of them."""
+    names = [name for word in words for name in word.split(",") if name and name != "none"]
+    for name in names:
+        if name not in known:
+            raise InputError(f"{kind} {name!r} is unknown; it is one of {', '.join(known)}")
+    return tuple(dict.fromkeys(names))
+
+
 def pad(sequences: Sequence[Sequence[int]], pad_token_id: int, side: str = "right") -> tuple[np.ndarray, np.ndarray]:
     """Lay sequences of ids out as a rectangle with its attention mask."""
     if side not in ("left", "right"):

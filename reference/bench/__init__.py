@@ -21,6 +21,7 @@ from reference.backend import BACKENDS
 from reference.bench.worker import PEERS, Contestant
 from reference.checkpoint import EMBEDDED_MODEL, locate, write_atomically
 from reference.errors import InputError
+from reference.inputs import check_names
 
 # OpenMP's threads spin for a fifth of a second after their work; the next contestant waits until they sleep.
 PAUSE = 0.3
@@ -44,8 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model", nargs="?", default=EMBEDDED_MODEL, help=f"a folder or a hub id (default {EMBEDDED_MODEL})"
     )
-    parser.add_argument("--backends", default=",".join(BACKENDS), help="comma-separated, or none")
-    parser.add_argument("--peers", default=",".join(PEERS), help="comma-separated, or none")
+    parser.add_argument("--backends", nargs="+", metavar="NAME", default=BACKENDS, help="default: all; or none")
+    parser.add_argument("--peers", nargs="+", metavar="NAME", default=PEERS, help="default: all; or none")
     parser.add_argument("--rounds", type=int, default=7, help="timed rounds of each contestant (default 7)")
     parser.add_argument("--count", type=int, default=256, help="texts in the throughput measurement (default 256)")
     parser.add_argument("--texts", metavar="FILE", help="measure on these texts, one a line, instead")
@@ -54,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Run the bench and print its table."""
-    names = [*_names(options.peers, PEERS, "peer"), *_names(options.backends, BACKENDS, "backend")]
+    names = [*check_names(options.peers, PEERS, "peer"), *check_names(options.backends, BACKENDS, "backend")]
     if options.rounds < 1 or options.count < 1:
         raise InputError("--rounds and --count must be at least 1")
     timings = bench(options.model, names, rounds=options.rounds, texts=_texts(options))
@@ -128,11 +129,3 @@ def _texts(options: argparse.Namespace) -> list[str]:
         return [line for line in Path(options.texts).read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as problem:
         raise InputError(f"{options.texts} cannot be read as text: {problem}") from None
-
-
-def _names(listed: str, known: Sequence[str], kind: str) -> list[str]:
-    names = [name for name in listed.split(",") if name and name != "none"]
-    for name in names:
-        if name not in known:
-            raise InputError(f"{kind} {name!r} is unknown; it is one of {', '.join(known)}")
-    return list(dict.fromkeys(names))

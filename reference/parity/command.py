@@ -12,6 +12,7 @@ from typing import Any
 from reference.backend import BACKENDS
 from reference.checkpoint import EMBEDDED_MODEL, write_atomically
 from reference.errors import EncodersError, InputError
+from reference.inputs import check_names
 from reference.parity import compare
 
 
@@ -25,8 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--backends",
-        metavar="NAMES",
-        help=f"backends, with commas between (default {','.join(BACKENDS)}; none beside --port)",
+        nargs="+",
+        metavar="NAME",
+        help=f"one or more of {', '.join(BACKENDS)} (default all; none beside --port)",
     )
     parser.add_argument("--dtype", default="float32", help="float32 (the default), float64, float16 or bfloat16")
     parser.add_argument("--layers", action="store_true", help="list every tensor, not the worst of each kind")
@@ -41,8 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Print the report; 0 where all passed, 1 where something did not."""
     port = None if options.port is None else find_port(options.port)
-    chosen = options.backends if options.backends is not None else ",".join(BACKENDS) * (port is None)
-    backends = tuple(name.strip() for name in chosen.split(",") if name.strip())
+    chosen = options.backends if options.backends is not None else BACKENDS if port is None else ()
+    backends = check_names(chosen, BACKENDS, "backend")
     report = compare(options.model, backends, options.dtype, port=port)
     if options.json:
         try:
