@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from mlx import nn
 
 from reference.errors import ConfigError
+from reference.mlx import fused
 
 
 class Linear(nn.Module):
@@ -55,7 +56,7 @@ class Embedding(nn.Module):
 
 def gelu(x: Float[mx.array, "*shape"]) -> Float[mx.array, "*shape"]:
     """x Φ(x) with the exact normal distribution function, through erf (Hendrycks & Gimpel 2016)."""
-    return x * 0.5 * (1 + mx.erf(x / math.sqrt(2)))
+    return fused.gelu(x)
 
 
 def gelu_tanh(x: Float[mx.array, "*shape"]) -> Float[mx.array, "*shape"]:
