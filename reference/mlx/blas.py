@@ -1,8 +1,8 @@
 """A fast matrix product for MLX on Linux.
 
-MLX leaves matrix products on the CPU to BLAS. The wheels for Linux bring the reference BLAS, written to be read:
-some 2 GFLOP/s, where the routines inside PyTorch's library reach some 190 on the same two cores. Both answer to
-the same names (cblas_sgemm and its siblings), and the dynamic linker gives a name to the library that comes first.
+MLX leaves matrix products on the CPU to BLAS. The wheels for Linux bring the reference BLAS, which is written to be
+read: some 2 GFLOP/s, where the routines inside PyTorch's library reach some 180 on the same two cores. Both answer
+to the same names (sgemm_, dgemm_, ...), and the dynamic linker gives a name to the library that came first.
 """
 
 import ctypes

@@ -38,6 +38,7 @@ class LayerNorm(nn.Module):
         wide = x.astype(mx.result_type(x, mx.float32))
         column = mx.full((x.shape[-1], 1), 1 / x.shape[-1], dtype=wide.dtype)
         centred = wide - wide @ column
+        centred = centred - centred @ column  # what rounding left of the mean, where the features differ by little
         variance = centred.square() @ column
         normed = centred * mx.rsqrt(variance + self.eps) * self.weight + self.bias
         return normed.astype(x.dtype)

@@ -14,8 +14,9 @@ def cross_entropy(
     """
     kept = labels != ignore_index
     logits = mx.where(kept[..., None], logits, 0)
+    logits = logits - mx.stop_gradient(logits.max(axis=-1, keepdims=True))  # softmax is blind to it, and exp is not
     chosen = mx.take_along_axis(logits, mx.where(kept, labels, 0)[..., None], axis=-1).squeeze(-1)
-    losses = mx.where(kept, mx.logsumexp(logits, axis=-1) - chosen, 0)
+    losses = mx.where(kept, mx.log(mx.exp(logits).sum(axis=-1)) - chosen, 0)
     count = kept.sum()
     # The clamp keeps the gradient of an empty mean at zero, where 0/0 would make it NaN; so it is in PyTorch.
     return mx.where(count > 0, losses.sum() / mx.maximum(count, 1), mx.nan).astype(logits.dtype)
