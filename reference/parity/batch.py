@@ -9,25 +9,30 @@ import numpy as np
 
 from reference.checkpoint import Checkpoint
 from reference.config import BertConfig
-from reference.errors import CheckpointError, InputError
+from reference.errors import InputError
 from reference.inputs import check_padded, check_texts
 from reference.text import read_tokenizer
 
-# From one word to some seventy tokens, so that most rows of the batch are largely padding.
+# From one word to some seventy tokens; every fourth text goes into one batch, so that short ones are mostly padding.
 TEXTS = (
     "Yes",
     "Where is the nearest railway station?",
-    "Attention lets every token look at every other token of its own text, and at nothing else.",
-    "12 apples, 7.5 % interest and an unpronounceable name: Szczebrzeszyn.",
-    "The committee met on Tuesday; nobody could agree on the budget, so the decision was put off until spring, "
-    "when the new figures would be in and the two members who had been travelling would be back.",
-    "¿Dónde está la biblioteca? 図書館はどこですか。",
     "A river that had been dammed for eighty years was let loose in autumn. Within weeks the salmon came back, first a "
     "few and then thousands, past the broken concrete and up into the cold streams where their ancestors had spawned; "
     "the people who had fought for it, and many who had fought against it, stood on the bridge and watched.",
-    "Thank you very much indeed.",
+    "12 apples, 7.5 % interest and an unpronounceable name: Szczebrzeszyn.",
+    "Attention lets every token look at every other token of its own text, and at nothing else.",
+    "¿Dónde está la biblioteca? 図書館はどこですか。",
+    "Go on.",
+    "The committee met on Tuesday; nobody could agree on the budget, so the decision was put off until spring, "
+    "when the new figures would be in and the two members who had been travelling would be back.",
+    "Thank you very much indeed, and give my regards to your mother when you see her on Sunday.",
+    "Water boils at a lower temperature on a mountain, since the air above it weighs less; so pasta takes longer.",
+    "def area(radius): return math.pi * radius ** 2",
+    "Why?",
 )
 LENGTHS = (1, 2, 5, 17, 33, 50, 64, 70)  # of the random texts, where a folder has no tokenizer
+BATCHES = 4
 
 
 @dataclass(frozen=True)
@@ -61,19 +66,16 @@ class Batch:
         return Batch(np.where(mask == 1, ids, pad_token_id), mask, types)
 
 
-def make_batch(checkpoint: Checkpoint, texts: Sequence[str] | None = None) -> Batch:
+def make_batches(checkpoint: Checkpoint, texts: Sequence[str] | None = None) -> list[Batch]:
     """The texts, or a fixed set of them, through the checkpoint's tokenizer; random ids where it has none."""
     config = checkpoint.config
-    try:
-        tokenizer = read_tokenizer(checkpoint.folder, config)
-    except CheckpointError:
-        if texts is not None or _has_tokenizer(checkpoint):
-            raise
-        return random_batch(config)
-    sequences = tokenizer(TEXTS if texts is None else check_texts(texts))
+    if texts is None and not _has_tokenizer(checkpoint):
+        return [random_batch(config, seed=seed) for seed in range(BATCHES)]
+    sequences = read_tokenizer(checkpoint.folder, config)(TEXTS if texts is None else check_texts(texts))
     if not sequences:
         raise InputError("texts is empty; a comparison needs at least one text")
-    return batch_of(config, sequences)
+    count = min(BATCHES, len(sequences))
+    return [batch_of(config, sequences[start::count]) for start in range(count)]
 
 
 def random_batch(config: BertConfig, lengths: Sequence[int] = LENGTHS, sides: str = "rl", seed: int = 0) -> Batch:

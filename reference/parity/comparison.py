@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 
-from reference.backend import BACKENDS, Model, build
+from reference.backend import BACKENDS, Model
 from reference.checkpoint import locate, read_checkpoint
 from reference.errors import InputError
-from reference.parity.batch import make_batch
+from reference.parity.batch import make_batches
 from reference.parity.divergence import first_divergence
-from reference.parity.gate import EPSILONS
-from reference.parity.report import Divergence, Report, Row
+from reference.parity.gate import EPSILONS, factor
+from reference.parity.report import Report
+from reference.parity.sample import Sample, Tensors
 from reference.parity.stranger import StrangersPort, run_stranger
-from reference.parity.subject import Subject
+from reference.parity.subject import PORT, Run, Subject
 
 
 def compare(
@@ -31,39 +33,21 @@ def compare(
     if dtype not in EPSILONS:
         raise InputError(f"dtype {dtype!r} is unknown; it is one of {', '.join(EPSILONS)}")
     checkpoint = read_checkpoint(locate(model))
-    subject = Subject(checkpoint, make_batch(checkpoint, texts), dtype)
+    subject = Subject(checkpoint, make_batches(checkpoint, texts), dtype)
 
-    rows: list[Row] = []
-    divergences: dict[str, Divergence | None] = {}
-    for backend in backends:
-        found = compare_backend(subject, backend)
-        divergences[backend] = first_divergence(*found)
-        rows += found[0]
-    notes: list[str] = []
+    models = {backend: subject.build(backend) for backend in backends}
+    runs: dict[str, Run] = {backend: partial(_run, its_model) for backend, its_model in models.items()}
+    notes: dict[str, None] = {}  # each once, in order
     if port is not None:
-        its_rows = _compare_stranger(subject, port, notes)
-        divergences["port"] = first_divergence(its_rows)
-        rows += its_rows
-    factor = subject.gate("port").factor
-    return Report(os.fspath(model), dtype, factor, tuple(rows), divergences, tuple(notes))
+        runs[PORT] = partial(run_stranger, port, notes)
+    rows = subject.measure(runs)
+    looks = {backend: partial(subject.operations, backend, its_model) for backend, its_model in models.items()}
+    divergences = {backend: first_divergence(rows[backend], looks.get(backend)) for backend in runs}
+    return Report(os.fspath(model), dtype, factor(dtype), tuple(chain(*rows.values())), divergences, tuple(notes))
 
 
-def compare_backend(subject: Subject, backend: str) -> tuple[list[Row], partial[list[Row]]]:
-    """A row for every tensor of a port, and the way to look at its single operations."""
-    checkpoint = subject.checkpoint
-    model = build(backend, checkpoint.config, checkpoint.architecture.name, checkpoint.tensors, subject.dtype)
-    return compare_model(subject, backend, model), partial(subject.operations, backend, model)
-
-
-def compare_model(subject: Subject, backend: str, model: Model) -> list[Row]:
-    """A row for every tensor of a model that a port has built."""
-    gate, found = subject.gate(backend), subject.run(model)
-    return [gate.row(backend, name, found.get(name), truth) for name, truth in subject.truth.items()]
-
-
-def _compare_stranger(subject: Subject, port: StrangersPort, notes: list[str]) -> list[Row]:
-    gate, found = subject.gate("port"), run_stranger(port, subject, notes)
-    return [gate.row("port", name, found[name], truth) for name, truth in subject.truth.items() if name in found]
+def _run(model: Model, sample: Sample) -> Tensors:
+    return sample.run(model)
 
 
 def _check_backends(backends: Sequence[str]) -> tuple[str, ...]:

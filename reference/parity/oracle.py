@@ -38,8 +38,8 @@ class Oracle:
 
     def __init__(self, checkpoint: Checkpoint, dtype: str = "float64") -> None:
         self.checkpoint = checkpoint
-        self.dtype = getattr(torch, dtype)
-        self.model = _load(checkpoint, self.dtype)
+        self.dtype = dtype
+        self.model = _load(checkpoint, getattr(torch, dtype))
 
     @torch.inference_mode()
     def forward(self, batch: Batch) -> dict[str, Any]:
@@ -76,11 +76,11 @@ class Oracle:
         """The loss on the labels, and its gradient in every parameter of the checkpoint."""
         target = torch.from_numpy(labels)
         if target.is_floating_point():
-            target = target.to(self.dtype)
+            target = target.to(self.model.dtype)
         loss = self._loss(batch, target)
         # Some of Transformers' losses compute in float32 whatever the model's dtype is (ForMaskedLMLoss does, the
         # BERT family's do not); an oracle that did so would be no truth.
-        if loss.dtype != self.dtype:
+        if loss.dtype != self.model.dtype:
             raise AssertionError(f"Transformers computed this loss in {loss.dtype}, not in {self.dtype}")
         parameters = {key: self.model.get_parameter(key) for key in self.checkpoint.tensors}
         found = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True, materialize_grads=True)

@@ -8,37 +8,37 @@ from typing import Any
 import numpy as np
 
 from reference.errors import InputError
-from reference.parity.subject import Subject, Tensors, numbered
+from reference.parity.sample import Sample, Tensors, numbered
 
 StrangersPort = Callable[[np.ndarray, np.ndarray, np.ndarray], Mapping[str, Any]]
 
 
-def run_stranger(port: StrangersPort, subject: Subject, notes: list[str]) -> Tensors:
+def run_stranger(port: StrangersPort, notes: dict[str, None], sample: Sample) -> Tensors:
     """The tensors that the port returns under the names of the truth, checked; what is odd but no error is noted."""
-    outputs = _call(port, subject)
-    expected = {name: np.shape(array) for name, array in numbered(subject.outputs).items()}
-    given = _numbered(outputs, subject.checkpoint.config.num_hidden_layers + 1)
+    outputs = _call(port, sample)
+    expected = {name: np.shape(array) for name, array in numbered(sample.outputs).items()}
+    given = _numbered(outputs, sample.checkpoint.config.num_hidden_layers + 1)
     unknown = [str(name) for name in given if name not in expected]
     tensors = {name: _checked(name, value, expected[name], notes) for name, value in given.items() if name in expected}
     if not tensors:
         raise InputError(
-            f"the port returned {_some(outputs)}; for this checkpoint it can return {_some(subject.outputs)}"
+            f"the port returned {_some(outputs)}; for this checkpoint it can return {_some(sample.outputs)}"
         )
     if unknown:
         notes.append(
             f"port: {', '.join(unknown)} not compared; Transformers returns no such output for this checkpoint"
         )
-    return subject.flatten(tensors, subject.batch.real)
+    return sample.flatten(tensors, sample.batch.real)
 
 
-def _call(port: StrangersPort, subject: Subject) -> Mapping[str, Any]:
+def _call(port: StrangersPort, sample: Sample) -> Mapping[str, Any]:
     if not callable(port):
         raise InputError(
             f"port is a {type(port).__name__}; it must be a callable that takes input_ids, attention_mask and "
             "token_type_ids and returns a dict of NumPy arrays"
         )
     try:
-        outputs = port(*(array.copy() for array in subject.batch.arguments))
+        outputs = port(*(array.copy() for array in sample.batch.arguments))
     except Exception as problem:
         raise InputError(f"the port raised {type(problem).__name__}: {problem}") from problem
     if not isinstance(outputs, Mapping):
@@ -59,7 +59,7 @@ def _numbered(outputs: Mapping[str, Any], count: int) -> dict[str, Any]:
     return numbered(outputs)
 
 
-def _checked(name: str, value: Any, shape: tuple[int, ...], notes: list[str]) -> np.ndarray:
+def _checked(name: str, value: Any, shape: tuple[int, ...], notes: dict[str, None]) -> np.ndarray:
     try:
         array = np.asarray(value)
     except Exception as problem:
@@ -69,7 +69,7 @@ def _checked(name: str, value: Any, shape: tuple[int, ...], notes: list[str]) ->
     if array.shape != shape:
         raise InputError(f"the port's {name} has shape {array.shape}; it must have {shape}")
     if not np.isfinite(array).all():
-        notes.append(f"port: {name} holds NaN or infinity")
+        notes[f"port: {name} holds NaN or infinity"] = None
     return array
 
 
