@@ -1,1 +1,7 @@
 """The Rust port on candle: thin modules over the compiled library in rust_ports/."""
+
+import os
+
+# candle's own threads wait for each other by spinning, which on a busy machine takes longer than the work. The heavy
+# work, matrix products and the fused kernels, runs on rayon's threads (RAYON_NUM_THREADS) and is not concerned.
+os.environ.setdefault("CANDLE_NUM_THREADS", "1")

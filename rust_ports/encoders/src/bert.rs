@@ -85,7 +85,10 @@ impl BertEmbeddings {
             token_type_ids.map_or_else(|| input_ids.zeros_like(), |types| Ok(types.clone()))?;
         let position_ids = self.position_ids(input_ids, cu_seqlens)?;
         if fused::wanted(&[&self.word_embeddings.weight]) {
-            return fused::embeddings(self, input_ids, &types, &position_ids);
+            return Ok(note(
+                "",
+                fused::embeddings(self, input_ids, &types, &position_ids)?,
+            ));
         }
         let words = self.word_embeddings.forward(input_ids)?;
         let words = (words + self.token_type_embeddings.forward(&types)?)?;
@@ -294,7 +297,7 @@ impl BertLayer {
 
     /// `hidden` is `[..., tokens, hidden]`, and so is the result.
     pub fn forward(&self, hidden: &Tensor, attend: &Attend) -> Result<Tensor> {
-        if fused::wanted(&[hidden, &self.output.dense.weight]) {
+        if fused::layer_wanted(&[hidden, &self.output.dense.weight]) {
             return self.fast.forward(self, hidden, attend);
         }
         let attended = self.attention.forward(hidden, attend)?;

@@ -53,7 +53,7 @@ pub fn cross_entropy(logits: &Tensor, labels: &Tensor, ignore_index: i64) -> Res
 pub fn binary_cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
     check_same_shape("logits", logits, labels)?;
     let small = logits.abs()?.neg()?.exp()?;
-    Ok(((relu(logits)? - (logits * labels)?)? + log_one_plus(&small)?)?.mean_all()?)
+    mean(((relu(logits)? - (logits * labels)?)? + log_one_plus(&small)?)?)
 }
 
 /// The mean of the squared differences.
@@ -61,7 +61,7 @@ pub fn binary_cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> 
 /// `predictions` and `labels` are of one shape and one floating dtype; the result is a scalar.
 pub fn mean_squared_error(predictions: &Tensor, labels: &Tensor) -> Result<Tensor> {
     check_same_shape("predictions", predictions, labels)?;
-    Ok((predictions - labels)?.sqr()?.mean_all()?)
+    mean((predictions - labels)?.sqr()?)
 }
 
 /// The loss that `problem_type` names; without one, the labels decide (Transformers'
@@ -100,6 +100,14 @@ fn log_softmax(logits: &Tensor) -> Result<Tensor> {
     let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?.detach())?;
     let total = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
     Ok(shifted.broadcast_sub(&total)?)
+}
+
+/// The mean of all numbers, axis by axis: a sum in one go over all of them would round off more.
+fn mean(x: Tensor) -> Result<Tensor> {
+    match x.rank() {
+        0 => Ok(x),
+        _ => mean(x.mean(D::Minus1)?),
+    }
 }
 
 /// log(1 + x) that stays exact for a small x, whose digits the sum 1 + x rounds away.

@@ -12,8 +12,14 @@ pub fn mean_pooling(hidden: &Tensor, attention_mask: &Tensor) -> Result<Tensor> 
     let real = real_tokens(hidden, attention_mask)?;
     // Padding is selected away, not multiplied by zero: 0 * NaN would be NaN.
     let sum = real.where_cond(hidden, &hidden.zeros_like()?)?.sum(1)?;
-    let count = attention_mask.to_dtype(hidden.dtype())?.sum_keepdim(1)?;
-    Ok(sum.broadcast_div(&count.maximum(1e-9)?)?)
+    // In float32 at least: 1e-9 is 0 in float16.
+    let wide = match hidden.dtype() {
+        DType::F64 => DType::F64,
+        _ => DType::F32,
+    };
+    let count = attention_mask.to_dtype(wide)?.sum_keepdim(1)?;
+    let mean = sum.to_dtype(wide)?.broadcast_div(&count.maximum(1e-9)?)?;
+    Ok(mean.to_dtype(hidden.dtype())?)
 }
 
 /// The vector of a text's first real token, on whichever side its padding is.

@@ -79,6 +79,10 @@ pub struct Matrix<T> {
     pub column: usize,
 }
 
+/// How many products are summed in one go. Each sum of that length is finished before it is added to the others:
+/// the rounding error of a sum grows with its length, and one sum over all of a wide layer would double it.
+const CHUNK: usize = 192;
+
 /// result = scale * left * right, for `(rows, columns, inner)`; `result` has rows `stride` apart.
 ///
 /// # Safety
@@ -91,28 +95,30 @@ pub unsafe fn multiply<T: Real>(
     scale: T,
     threads: Parallelism,
 ) {
-    // SAFETY: passed on from the caller.
-    unsafe {
-        gemm::gemm(
-            rows,
-            columns,
-            inner,
-            result,
-            1,
-            stride as isize,
-            false,
-            left.start,
-            left.column as isize,
-            left.row as isize,
-            right.start,
-            right.column as isize,
-            right.row as isize,
-            T::zero(),
-            scale,
-            false,
-            false,
-            false,
-            threads,
-        )
+    for start in (0..inner).step_by(CHUNK) {
+        // SAFETY: passed on from the caller; each chunk is a part of the whole.
+        unsafe {
+            gemm::gemm(
+                rows,
+                columns,
+                CHUNK.min(inner - start),
+                result,
+                1,
+                stride as isize,
+                start > 0, // add to what is there
+                left.start.add(start * left.column),
+                left.column as isize,
+                left.row as isize,
+                right.start.add(start * right.row),
+                right.column as isize,
+                right.row as isize,
+                T::one(),
+                scale,
+                false,
+                false,
+                false,
+                threads,
+            )
+        }
     }
 }

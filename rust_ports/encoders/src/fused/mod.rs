@@ -3,7 +3,7 @@
 //! candle passes over all of memory for every operation, and for some on one core. Here bias + GELU and
 //! bias + residual + layer norm are one pass on all cores, the three projections of attention are one matrix
 //! product, and attention reads its heads where they lie. The plain forms are what a reader should read first,
-//! and what runs wherever a gradient or a trace is wanted.
+//! and what runs wherever a gradient is wanted.
 
 mod attention;
 mod dense;
@@ -22,13 +22,18 @@ use crate::error::Result;
 use crate::layers::Linear;
 use crate::trace;
 
-/// The one place that decides between the plain forms and these: no gradient is wanted of any of `tensors`, no
-/// trace is being recorded, and the numbers are float32 or float64 on the CPU.
+/// The one place that decides between the plain forms and these: no gradient is wanted of any of `tensors`, and
+/// they are float32 or float64 on the CPU.
 pub fn wanted(tensors: &[&Tensor]) -> bool {
     let fits = |x: &&Tensor| {
         !x.track_op() && x.device().is_cpu() && matches!(x.dtype(), DType::F32 | DType::F64)
     };
-    !trace::on() && tensors.iter().all(fits)
+    tensors.iter().all(fits)
+}
+
+/// Whether several named operations may become one as well: not while each is to be recorded.
+pub fn layer_wanted(tensors: &[&Tensor]) -> bool {
+    wanted(tensors) && !trace::on()
 }
 
 /// A [`BertLayer`] with its query, key and value projections laid side by side, made once at load time.
