@@ -10,12 +10,12 @@ def mean_pooling(
     """The mean over real tokens (Reimers & Gurevych 2019, section 3).
 
     Padded positions are selected away rather than multiplied by zero, because zero times NaN is NaN. The clamp
-    keeps a row without any real token at zero instead of 0/0.
+    keeps a row without any real token at zero instead of 0/0; it is done in float32, since 1e-9 is 0 in float16.
     """
     real = attention_mask.astype(mx.bool_)[..., None]  # [batch, tokens, 1]
     total = mx.where(real, hidden, 0).sum(axis=1)  # [batch, hidden]
-    count = real.sum(axis=1).astype(hidden.dtype)  # [batch, 1]
-    return total / mx.maximum(count, 1e-9)
+    count = real.sum(axis=1).astype(mx.float32)  # [batch, 1]
+    return (total / mx.maximum(count, 1e-9)).astype(hidden.dtype)
 
 
 def cls_pooling(

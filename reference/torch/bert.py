@@ -18,9 +18,9 @@ from reference.torch.attention import (
     packed_attention,
     padding_mask,
     positions,
-    scaled_dot_product_attention,
     split_heads,
 )
+from reference.torch.fused import scaled_dot_product_attention
 from reference.torch.layers import Embedding, LayerNorm, Linear, activation
 
 Ids = Int[Tensor, "*batch tokens"]

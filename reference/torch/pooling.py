@@ -11,12 +11,12 @@ def mean_pooling(
     """The mean over real tokens (Reimers & Gurevych 2019, section 3).
 
     Padded positions are selected away rather than multiplied by zero, because zero times NaN is NaN. The clamp
-    keeps a row without any real token at zero instead of 0/0.
+    keeps a row without any real token at zero instead of 0/0; it is done in float32, since 1e-9 is 0 in float16.
     """
     real = attention_mask.bool().unsqueeze(-1)  # [batch, tokens, 1]
     total = torch.where(real, hidden, 0).sum(dim=1)  # [batch, hidden]
-    count = real.sum(dim=1).to(hidden.dtype)  # [batch, 1]
-    return total / count.clamp(min=1e-9)
+    count = real.sum(dim=1).float()  # [batch, 1]
+    return (total / count.clamp(min=1e-9)).to(hidden.dtype)
 
 
 def cls_pooling(
