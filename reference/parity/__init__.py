@@ -69,12 +69,18 @@ def gradients(
 
 
 def random_checkpoint(
-    folder: str | os.PathLike[str], architecture: str = "BertModel", seed: int = 0, **config: Any
+    folder: str | os.PathLike[str],
+    architecture: str = "BertModel",
+    seed: int = 0,
+    pooling: str | None = None,
+    normalize: bool = False,
+    **config: Any,
 ) -> Path:
     """Write a small checkpoint with seeded random weights, made and saved by Transformers; its folder comes back.
 
-    `config` overrides keys of the configuration: hidden_size=64, hidden_act="relu", num_labels=3, ...
+    pooling: "cls", "max" or "mean" makes it an embedding model, `normalize` one whose vectors have length one.
+    config: keys of the configuration that differ: hidden_size=64, hidden_act="relu", num_labels=3, ...
     """
     from reference.parity.random_models import random_checkpoint
 
-    return random_checkpoint(Path(folder), architecture, seed, **config)
+    return random_checkpoint(Path(folder), architecture, seed, pooling, normalize, **config)

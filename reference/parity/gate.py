@@ -58,8 +58,9 @@ class Tally:
     """The largest error and the largest floor of each tensor of a backend, over the batches that were added.
 
     A floor from one batch is one draw of a rounding error, and now and then it is small by luck: Transformers' eager
-    attention fails the gate that its sdpa attention sets in one to three of a hundred small models. Over several batches
-    both sides of the comparison are largest values of more draws, and luck evens out, gradients' and losses' too.
+    attention fails the gate that its sdpa attention sets in one to three of a hundred small models. Over several
+    batches both sides of the comparison are largest values of more draws, and luck evens out, for gradients and losses
+    as well.
     """
 
     def __init__(self, backend: str, dtype: str) -> None:

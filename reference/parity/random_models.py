@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,24 @@ from reference.parity.oracle import quiet
 
 SIZES = {
     "vocab_size": 61,
-    "hidden_size": 24,
-    "num_hidden_layers": 2,
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
     "num_attention_heads": 4,
-    "intermediate_size": 40,
-    "max_position_embeddings": 80,
+    "intermediate_size": 48,
+    "max_position_embeddings": 96,
     "type_vocab_size": 2,
 }
+SWITCHES = {"cls": "pooling_mode_cls_token", "max": "pooling_mode_max_tokens", "mean": "pooling_mode_mean_tokens"}
 
 
-def random_checkpoint(folder: Path, architecture: str = "BertModel", seed: int = 0, **config: Any) -> Path:
+def random_checkpoint(
+    folder: Path,
+    architecture: str = "BertModel",
+    seed: int = 0,
+    pooling: str | None = None,
+    normalize: bool = False,
+    **config: Any,
+) -> Path:
     """Build the architecture in Transformers, draw its weights and save it with save_pretrained."""
     if architecture not in ARCHITECTURES:
         raise ConfigError(f"architecture {architecture!r} is unknown; it is one of {', '.join(ARCHITECTURES)}")
@@ -36,6 +45,8 @@ def random_checkpoint(folder: Path, architecture: str = "BertModel", seed: int =
             parameter.copy_(torch.from_numpy(draw(key, tuple(parameter.shape), seed)))
     with quiet():
         model.save_pretrained(folder)
+    if pooling is not None:
+        _write_modules(folder, pooling, normalize, model.config.hidden_size)
     return folder
 
 
@@ -54,3 +65,17 @@ def draw(key: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
         return values / np.sqrt(shape[1])
     neutral = 1.0 if key.endswith(("LayerNorm.weight", "layer_norm.weight")) else 0.0
     return neutral + 0.3 * values
+
+
+def _write_modules(folder: Path, pooling: str, normalize: bool, hidden_size: int) -> None:
+    """What sentence-transformers writes beside an embedding model."""
+    names = ["Transformer", "Pooling", *["Normalize"] * normalize]
+    paths = ["", *(f"{number}_{name}" for number, name in enumerate(names) if number)]
+    modules = [
+        {"idx": number, "name": str(number), "path": path, "type": f"sentence_transformers.models.{name}"}
+        for number, (name, path) in enumerate(zip(names, paths, strict=True))
+    ]
+    (folder / "modules.json").write_text(json.dumps(modules, indent=2), encoding="utf-8")
+    settings = {"word_embedding_dimension": hidden_size, **{key: way == pooling for way, key in SWITCHES.items()}}
+    (folder / "1_Pooling").mkdir(exist_ok=True)
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(settings, indent=2), encoding="utf-8")

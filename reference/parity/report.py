@@ -8,7 +8,10 @@ import json
 import math
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from reference.parity.tables import html_table, text_table
 
 
 @dataclass(frozen=True)
@@ -82,32 +85,30 @@ class Report:
     def table(self, layers: bool = False) -> str:
         """A text table: the worst tensor of each kind, or with `layers` every tensor."""
         header, lines = self._cells(layers)
-        widths = [max(len(line[column]) for line in [header, *lines]) for column in range(len(header))]
-        text = [_aligned(line, widths) for line in [header, ["-" * width for width in widths], *lines]]
-        return "\n".join([self._title(), "", *text, "", *self._verdicts()])
+        table = text_table(header, lines, left=(0, 1, len(header) - 1))
+        return "\n".join([self._title(), "", table, "", *self._verdicts()])
 
     def __str__(self) -> str:
         return self.table()
 
     def _repr_html_(self) -> str:
         header, lines = self._cells(layers=False)
-        rows = [_html_row("th", header), *(_html_row("td", line) for line in lines)]
-        table = "\n".join([f"<thead>{rows[0]}</thead>", "<tbody>", *rows[1:], "</tbody>"])
+        table = html_table(header, lines, left=(0, 1))
         verdicts = "<br>\n".join(html.escape(line) for line in self._verdicts())
-        title = html.escape(self._title())
-        return f'<div class="parity-report">\n<p>{title}</p>\n<table>\n{table}\n</table>\n<p>{verdicts}</p>\n</div>'
+        return f'<div class="parity-report">\n<p>{html.escape(self._title())}</p>\n{table}\n<p>{verdicts}</p>\n</div>'
 
     def _cells(self, layers: bool) -> tuple[list[str], list[list[str]]]:
         if layers:
-            header = ["backend", "tensor", "error", "floor", "ratio", ""]
+            header = ["backend", "tensor", "error", "floor", "ratio", "gate"]
             return header, [[row.backend, row.tensor, *_numbers(row)] for row in self.rows]
-        header = ["backend", "compared", "tensors", "error", "floor", "ratio", ""]
+        header = ["backend", "compared", "tensors", "error", "floor", "ratio", "gate"]
         return header, [[row.backend, kind(row.tensor), str(count), *_numbers(row)] for row, count in self.worst()]
 
     def _title(self) -> str:
         """In float64 a floor is a share of the tensor's largest value, and the gate is the floor itself."""
         allowed = "the floor" if self.factor == 1 else f"{self.factor:g} times the noise floor"
-        return f"{self.model}, {self.dtype}: the largest error against Transformers in float64; up to {allowed} passes"
+        name = Path(self.model).name if Path(self.model).is_absolute() else self.model
+        return f"{name}, {self.dtype}: the largest error against Transformers in float64; up to {allowed} passes"
 
     def _verdicts(self) -> list[str]:
         lines = []
@@ -129,25 +130,6 @@ def kind(tensor: str) -> str:
 
 def _numbers(row: Row) -> list[str]:
     return [f"{row.error:.1e}", f"{row.floor:.1e}", f"{row.ratio:.3g}", "pass" if row.passed else "FAIL"]
-
-
-def _aligned(line: list[str], widths: list[int]) -> str:
-    """Two columns of names on the left, numbers on the right, the verdict behind them."""
-    last = len(widths) - 1
-    cells = [
-        cell.ljust(width) if column < 2 or column == last else cell.rjust(width)
-        for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-    ]
-    return "  ".join(cells).rstrip()
-
-
-def _html_row(tag: str, line: list[str]) -> str:
-    """Numbers stand to the right, as notebooks set tables anyway; the names on the left say so."""
-    to_the_left = ' style="text-align: left"'
-    cells = [
-        f"<{tag}{to_the_left if column < 2 else ''}>{html.escape(cell)}</{tag}>" for column, cell in enumerate(line)
-    ]
-    return f"<tr>{''.join(cells)}</tr>"
 
 
 def _finite(values: dict[str, Any]) -> dict[str, Any]:

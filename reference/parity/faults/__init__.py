@@ -1,0 +1,9 @@
+"""Known bugs of ports, seeded one at a time: a parity suite that cannot fail proves nothing.
+
+print(reference.parity.faults.measure(backend="mlx"))
+"""
+
+from reference.parity.faults.fault import Code, Fault
+from reference.parity.faults.measure import FAULTS, Finding, Findings, RandomGrounds, measure, seed
+
+__all__ = ["FAULTS", "Code", "Fault", "Finding", "Findings", "RandomGrounds", "measure", "seed"]
