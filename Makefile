@@ -64,7 +64,7 @@ $(VENV)/.package: $(VENV)/.dependencies pyproject.toml $(RUST_SOURCES)
 
 $(VENV)/.dependencies: requirements.txt | prerequisites
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.txt)"
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.txt)"
 	@echo "Installing what requirements.txt pins ..."
 	@$(UV) --requirement requirements.txt
 	@touch $@
