@@ -65,18 +65,15 @@ def packed_attention(
 
 
 def positions(cu_seqlens: Int[mx.array, "texts_plus_one"]) -> Int[mx.array, "tokens"]:
-    """0, 1, 2, ... within each text of a packed row."""
-    tokens = int(cu_seqlens[-1])
-    return mx.arange(tokens, dtype=cu_seqlens.dtype) - cu_seqlens[text_numbers(cu_seqlens)]
+    """0, 1, 2, ... within each text of a packed row.
 
-
-def text_numbers(cu_seqlens: Int[mx.array, "texts_plus_one"]) -> Int[mx.array, "tokens"]:
-    """For every token of a packed row the number of its text: 0, 0, 0, 1, 1, 2, ...
-
-    MLX cannot repeat each number as often as an array says, so this counts the texts that have ended so far.
+    MLX cannot repeat each start as often as its text is long; the number of a token's text, which finds the start,
+    is how many texts have ended before it.
     """
-    ends = mx.zeros(int(cu_seqlens[-1]) + 1, dtype=cu_seqlens.dtype).at[cu_seqlens[1:]].add(1)
-    return ends.cumsum()[:-1]
+    tokens = int(cu_seqlens[-1])
+    ends = mx.zeros(tokens + 1, dtype=cu_seqlens.dtype).at[cu_seqlens[1:]].add(1)
+    text = ends.cumsum()[:-1]
+    return mx.arange(tokens, dtype=cu_seqlens.dtype) - cu_seqlens[text]
 
 
 def pad_packed(

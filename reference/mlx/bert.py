@@ -20,7 +20,6 @@ from reference.mlx.attention import (
     positions,
     scaled_dot_product_attention,
     split_heads,
-    text_numbers,
 )
 from reference.mlx.layers import Embedding, LayerNorm, Linear, activation
 
@@ -42,8 +41,10 @@ class BertEmbeddings(nn.Module):
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
-        self.word_embeddings = Embedding(config.vocab_size, config.hidden_size)
-        self.position_embeddings = Embedding(config.max_position_embeddings, config.hidden_size)
+        self.word_embeddings = Embedding(config.vocab_size, config.hidden_size, config.pad_token_id)
+        # Only the RoBERTa family gives pads a position of their own (Transformers' padding_idx).
+        unused_position = None if config.model_type == "bert" else config.pad_token_id
+        self.position_embeddings = Embedding(config.max_position_embeddings, config.hidden_size, unused_position)
         self.token_type_embeddings = Embedding(config.type_vocab_size, config.hidden_size)
         self.LayerNorm = LayerNorm(config.hidden_size, config.layer_norm_eps)
         self.counts_from_padding = config.model_type != "bert"
@@ -67,8 +68,8 @@ class BertEmbeddings(nn.Module):
         real = (input_ids != self.pad_token_id).astype(input_ids.dtype)
         count = real.cumsum(axis=-1)
         if cu_seqlens is not None:
-            before = mx.pad(count, (1, 0))[cu_seqlens[:-1]]  # real tokens before each text
-            count = count - before[text_numbers(cu_seqlens)]
+            start = mx.arange(input_ids.shape[-1]) - positions(cu_seqlens)  # of each token's text
+            count = count - mx.pad(count, (1, 0))[start]  # without the real tokens before it
         return count * real + self.pad_token_id
 
 

@@ -45,14 +45,18 @@ class LayerNorm(nn.Module):
 
 
 class Embedding(nn.Module):
-    """A table of vectors, one row an id."""
+    """A table of vectors, one row an id. Looking up `padding_idx` trains nothing: no gradient reaches that row."""
 
-    def __init__(self, rows: int, size: int) -> None:
+    def __init__(self, rows: int, size: int, padding_idx: int | None = None) -> None:
         super().__init__()
         self.weight = mx.zeros((rows, size))
+        self.padding_idx = padding_idx
 
     def __call__(self, ids: Int[mx.array, "*batch"]) -> Float[mx.array, "*batch hidden"]:
-        return self.weight[ids]
+        rows = self.weight[ids]
+        if self.padding_idx is None:
+            return rows
+        return mx.where((ids == self.padding_idx)[..., None], mx.stop_gradient(rows), rows)
 
 
 def gelu(x: Float[mx.array, "*shape"]) -> Float[mx.array, "*shape"]:

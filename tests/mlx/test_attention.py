@@ -65,10 +65,9 @@ def test_nothing_crosses_from_one_text_to_the_next() -> None:
 
 
 @given(lengths=LENGTHS)
-def test_positions_and_text_numbers(lengths: list[int]) -> None:
+def test_positions(lengths: list[int]) -> None:
     bounds = cumulative(lengths)
     np.testing.assert_array_equal(attention.positions(mx.array(bounds)), twin.positions(torch.from_numpy(bounds)))
-    np.testing.assert_array_equal(attention.text_numbers(mx.array(bounds)), np.repeat(np.arange(len(lengths)), lengths))
 
 
 @given(lengths=LENGTHS, seed=st.integers(0, 99))
