@@ -41,14 +41,14 @@ class BertEmbeddings(nn.Module):
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
+        self.counts_from_padding = config.model_type != "bert"
+        self.pad_token_id = config.pad_token_id
+        # The RoBERTa family gives every pad the position of that number, which is trained as little as the pad itself.
+        unused_position = config.pad_token_id if self.counts_from_padding else None
         self.word_embeddings = Embedding(config.vocab_size, config.hidden_size, config.pad_token_id)
-        # Only the RoBERTa family gives pads a position of their own (Transformers' padding_idx).
-        unused_position = None if config.model_type == "bert" else config.pad_token_id
         self.position_embeddings = Embedding(config.max_position_embeddings, config.hidden_size, unused_position)
         self.token_type_embeddings = Embedding(config.type_vocab_size, config.hidden_size)
         self.LayerNorm = LayerNorm(config.hidden_size, config.layer_norm_eps)
-        self.counts_from_padding = config.model_type != "bert"
-        self.pad_token_id = config.pad_token_id
 
     def __call__(
         self, input_ids: Ids, token_type_ids: Ids | None, cu_seqlens: Int[mx.array, "texts_plus_one"] | None
