@@ -82,9 +82,7 @@ def _check_classes(labels: np.ndarray, shape: tuple[int, ...], size: int) -> np.
         raise InputError(f"labels have shape {labels.shape}; they must have {shape}")
     outside = (labels != IGNORED) & ((labels < 0) | (labels >= size))
     if outside.any():
-        raise InputError(
-            f"labels hold {labels[outside][0]}; they lie from 0 to {size - 1}, or are {IGNORED}: not counted"
-        )
+        raise InputError(f"labels hold {labels[outside][0]}; a label is {IGNORED} (not counted) or 0 to {size - 1}")
     return labels.astype(np.int64)
 
 

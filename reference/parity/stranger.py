@@ -18,17 +18,19 @@ def run_stranger(port: StrangersPort, notes: dict[str, None], sample: Sample) ->
     outputs = _call(port, sample)
     expected = {name: np.shape(array) for name, array in numbered(sample.outputs).items()}
     given = _numbered(outputs, sample.checkpoint.config.num_hidden_layers + 1)
+    padded = {name: _checked(name, value, expected[name]) for name, value in given.items() if name in expected}
+    if not padded:
+        possible = _some(sample.outputs)
+        raise InputError(f"the port returned {_some(outputs)}; for this checkpoint it can return {possible}")
+
     unknown = [str(name) for name in given if name not in expected]
-    tensors = {name: _checked(name, value, expected[name], notes) for name, value in given.items() if name in expected}
-    if not tensors:
-        raise InputError(
-            f"the port returned {_some(outputs)}; for this checkpoint it can return {_some(sample.outputs)}"
-        )
     if unknown:
-        notes.append(
-            f"port: {', '.join(unknown)} not compared; Transformers returns no such output for this checkpoint"
-        )
-    return sample.flatten(tensors, sample.batch.real)
+        notes[f"port: {', '.join(unknown)} not compared; Transformers returns no such output here"] = None
+    tensors = sample.flatten(padded, sample.batch.real)
+    for name, array in tensors.items():
+        if not np.isfinite(array).all():
+            notes[f"port: {name} holds NaN or infinity"] = None
+    return tensors
 
 
 def _call(port: StrangersPort, sample: Sample) -> Mapping[str, Any]:
@@ -59,7 +61,7 @@ def _numbered(outputs: Mapping[str, Any], count: int) -> dict[str, Any]:
     return numbered(outputs)
 
 
-def _checked(name: str, value: Any, shape: tuple[int, ...], notes: dict[str, None]) -> np.ndarray:
+def _checked(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
     try:
         array = np.asarray(value)
     except Exception as problem:
@@ -68,8 +70,6 @@ def _checked(name: str, value: Any, shape: tuple[int, ...], notes: dict[str, Non
         raise InputError(f"the port's {name} holds {array.dtype}; it must be an array of real numbers")
     if array.shape != shape:
         raise InputError(f"the port's {name} has shape {array.shape}; it must have {shape}")
-    if not np.isfinite(array).all():
-        notes[f"port: {name} holds NaN or infinity"] = None
     return array
 
 

@@ -1,0 +1,86 @@
+"""The promise: each port is no further from the truth than twice Transformers itself."""
+
+import subprocess
+import sys
+
+import pytest
+
+import reference
+from reference.backend import BACKENDS, port
+from reference.errors import CheckpointError, InputError
+from reference.parity import random_checkpoint
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_minilm(minilm, dtype):
+    report = reference.parity.compare(minilm, dtype=dtype)
+    assert report.passed, report.table()
+    assert report.backends == BACKENDS
+    per_backend = [row.tensor for row in report.rows if row.backend == "torch"]
+    assert len(per_backend) == 2 * (7 + 2) + 1 + 1 + 103
+    assert {"hidden_states.6", "packed.pooler_output", "sentence_embedding", "loss"} < set(per_backend)
+    assert "gradients.embeddings.word_embeddings.weight" in per_backend
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_minilm_in_half_precision(minilm, dtype):
+    backends = [backend for backend in BACKENDS if dtype in port(backend).DTYPES]
+    report = reference.parity.compare(minilm, backends, dtype)
+    assert report.passed, report.table()
+    assert not any(row.tensor.startswith("gradients") for row in report.rows)
+
+
+def test_texts_of_ones_own(minilm):
+    report = reference.parity.compare(minilm, "torch", texts=["Yes", "A text of a user's own", "and one more"])
+    assert report.passed, report.table()
+
+
+def test_a_checkpoint_of_another_head_is_compared_with_that_head(tmp_path):
+    report = reference.parity.compare(random_checkpoint(tmp_path, "XLMRobertaForTokenClassification"), ("torch",))
+    assert report.passed, report.table()
+    assert {"logits", "packed.logits", "gradients.classifier.weight"} < {row.tensor for row in report.rows}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"backends": ("torch", "tensorflow")}, "backend 'tensorflow' is unknown"),
+        ({"backends": ()}, "nothing to compare"),
+        ({"dtype": "float8"}, "dtype 'float8' is unknown"),
+        ({"dtype": "bfloat16", "backends": ("candle",)}, "dtype 'bfloat16' is not available in candle"),
+        ({"texts": []}, "texts"),
+        ({"texts": "a lone string"}, "texts must be a list of strings"),
+    ],
+)
+def test_bad_arguments_are_explained(minilm, arguments, message):
+    with pytest.raises(InputError, match=message):
+        reference.parity.compare(minilm, **arguments)
+
+
+def test_texts_need_a_tokenizer(random_folder):
+    with pytest.raises(CheckpointError, match="holds no tokenizer"):
+        reference.parity.compare(random_folder, "torch", texts=["a text"])
+
+
+def test_a_tokenizer_of_another_model_is_refused(random_folder, minilm, tmp_path):
+    import shutil
+
+    folder = tmp_path / "mixed"
+    shutil.copytree(random_folder, folder)
+    shutil.copy(minilm / "tokenizer.json", folder)
+    with pytest.raises(InputError, match="vocab_size is 61"):
+        reference.parity.compare(folder, "torch")
+
+
+def test_a_hub_id_that_cannot_be_had_is_explained():
+    with pytest.raises(CheckpointError, match="no/such-model"):
+        reference.parity.compare("no/such-model", "torch")
+
+
+def test_importing_parity_imports_no_framework():
+    code = (
+        "import sys, reference; reference.parity.compare; from reference.parity import command; "
+        "print(*{'torch', 'transformers', 'mlx', 'reference.candle'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""

@@ -1,0 +1,106 @@
+"""What a report says: the verdict, the tables, JSON, and where things first went wrong."""
+
+import json
+import math
+
+import pytest
+
+from reference.parity import Divergence, Report, Row
+from reference.parity.divergence import first_divergence
+from reference.parity.report import kind
+
+
+def row(tensor: str, ratio: float = 1.0, backend: str = "torch") -> Row:
+    return Row(backend, tensor, ratio * 1e-6, 1e-6, ratio, ratio <= 2)
+
+
+LAYER = "encoder.layer.1"
+PASSING = [row("hidden_states.0"), row("hidden_states.1", 1.5), row("logits", 0.5)]
+FAILING = [row("hidden_states.0"), row("hidden_states.1", 9.0), row("hidden_states.2", math.inf)]
+
+
+def report(rows: list[Row]) -> Report:
+    return Report("folder", "float32", 2.0, tuple(rows), {"torch": first_divergence(rows)}, ("a note",))
+
+
+def test_a_report_passes_when_every_row_does():
+    assert report(PASSING).passed
+    assert not report(FAILING).passed
+    assert not report([]).passed, "a comparison of nothing proves nothing"
+
+
+def test_the_summary_shows_the_worst_of_each_kind():
+    text = report(PASSING).table()
+    assert text == str(report(PASSING))
+    assert [line.split()[:4] for line in text.splitlines()[4:6]] == [
+        ["torch", "hidden", "states", "2"],
+        ["torch", "logits", "1", "5.0e-07"],
+    ]
+    assert "torch: all 3 tensors pass" in text and "a note" in text
+
+
+def test_every_tensor_is_listed_on_request():
+    text = report(FAILING).table(layers=True)
+    assert all(f"hidden_states.{number}" in text for number in range(3))
+    assert "torch: 2 of 3 tensors fail; first divergence: layer 0 (hidden_states.1)" in text
+
+
+def test_html_is_the_same_every_time_and_escaped():
+    bad = Report("<script>", "float32", 2.0, tuple(PASSING), {"torch": None})
+    assert bad._repr_html_() == bad._repr_html_()
+    assert "<script>" not in bad._repr_html_()
+    assert bad._repr_html_().count("<tr>") == 3
+
+
+def test_json_holds_no_nan():
+    values = json.loads(report(FAILING).to_json(), parse_constant=pytest.fail)
+    assert values["passed"] is False
+    assert [item["ratio"] for item in values["rows"]] == [1.0, 9.0, None]
+    assert values["first_divergence"]["torch"]["layer"] == 0
+    assert values == report(FAILING).to_dict()
+
+
+@pytest.mark.parametrize(
+    ("tensor", "its_kind"),
+    [
+        ("packed.hidden_states.3", "packed hidden states"),
+        ("gradients.encoder.layer.0.output.dense.weight", "gradients"),
+        ("sentence_embedding", "sentence embedding"),
+    ],
+)
+def test_kinds(tensor, its_kind):
+    assert kind(tensor) == its_kind
+
+
+@pytest.mark.parametrize(
+    ("failing", "layer", "message"),
+    [
+        (["hidden_states.2", "logits", "packed.hidden_states.1"], 1, "layer 1 (hidden_states.2)"),
+        (["hidden_states.0", "loss"], None, "the embeddings (hidden_states.0)"),
+        (["logits", "loss", "gradients.bert.x"], None, "logits; the hidden states agree"),
+        (["packed.hidden_states.2"], 1, "layer 1 of the packed row; the padded batch agrees"),
+        (["packed.logits"], None, "packed.logits; the hidden states agree"),
+        (["sentence_embedding"], None, "sentence_embedding; the hidden states agree"),
+        (
+            ["gradients.embeddings.LayerNorm.bias", f"gradients.{LAYER}.output.dense.bias"],
+            1,
+            f"layer 1, the gradient of {LAYER}.output.dense.bias; the forward pass and the loss agree",
+        ),
+    ],
+)
+def test_the_first_divergence_follows_the_order_of_computation(failing, layer, message):
+    divergence = first_divergence([row(tensor, 3.0) for tensor in failing])
+    assert (divergence.layer, str(divergence)) == (layer, message)
+
+
+def test_operations_name_the_place_inside_a_layer():
+    def operations() -> list[Row]:
+        names = ("encoder.layer.0.output", f"{LAYER}.attention.self", f"{LAYER}.intermediate", f"{LAYER}.output")
+        return [row(name, ratio) for name, ratio in zip(names, (5.0, 1.0, 4.0, 9.0), strict=True)]
+
+    divergence = first_divergence([row("hidden_states.2", 3.0)], operations)
+    assert divergence == Divergence(1, f"{LAYER}.intermediate", f"layer 1, {LAYER}.intermediate (the activation)")
+
+
+def test_no_divergence_where_all_passes():
+    assert first_divergence(PASSING) is None
