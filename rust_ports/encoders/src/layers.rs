@@ -65,6 +65,9 @@ impl LayerNorm {
 
     /// `x` is `[..., hidden]`, and so is the result. The variance is the biased one, of x - mean.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if fused::wanted(&[x, &self.weight, &self.bias]) {
+            return fused::layer_norm(self, x);
+        }
         in_single_precision(x, |x| {
             let centered = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
             let variance = centered.sqr()?.mean_keepdim(D::Minus1)?; // [..., 1]
@@ -81,7 +84,7 @@ impl LayerNorm {
 pub struct Embedding {
     pub weight: Tensor,
     /// The id whose row gets no gradient from here, as `padding_idx` of PyTorch's embedding.
-    pub padding: Option<usize>,
+    pub padding_idx: Option<usize>,
 }
 
 impl Embedding {
@@ -89,12 +92,12 @@ impl Embedding {
     pub fn new(
         rows: usize,
         size: usize,
-        padding: Option<usize>,
+        padding_idx: Option<usize>,
         weights: &Weights,
     ) -> Result<Self> {
         Ok(Self {
             weight: weights.get("weight", &[rows, size])?,
-            padding,
+            padding_idx,
         })
     }
 
@@ -106,10 +109,10 @@ impl Embedding {
             .weight
             .index_select(&ids.flatten_all()?, 0)?
             .reshape(shape)?;
-        match self.padding {
-            Some(padding) if found.track_op() => {
+        match self.padding_idx {
+            Some(pad) if found.track_op() => {
                 let padded = ids
-                    .eq(padding as i64)?
+                    .eq(pad as i64)?
                     .unsqueeze(D::Minus1)?
                     .broadcast_as(found.shape())?;
                 Ok(padded.where_cond(&found.detach(), &found)?)
@@ -327,19 +330,22 @@ mod tests {
     fn layer_norm_does_not_cancel() {
         // A large mean: the mean of squares minus the squared mean would have no digit left in float32.
         let x = Tensor::new(&[[4096.25f32, 4096.5, 4096.75, 4097.0]], &Device::Cpu).unwrap();
+        let plain = Var::from_tensor(&x).unwrap(); // tracked, so not the fused kernel
         let ones = Tensor::ones(4, DType::F32, &Device::Cpu).unwrap();
         let norm = LayerNorm {
             weight: ones.clone(),
             bias: ones.zeros_like().unwrap(),
             eps: 1e-12,
         };
-        let normed = norm.forward(&x).unwrap().to_vec2::<f32>().unwrap();
-        let expected = [-1.341_640_8, -0.447_213_6, 0.447_213_6, 1.341_640_8];
-        assert!(
-            normed[0]
-                .iter()
-                .zip(expected)
-                .all(|(found, expected)| (found - expected).abs() < 1e-6)
-        );
+        for x in [&x, plain.as_tensor()] {
+            let normed = norm.forward(x).unwrap().to_vec2::<f32>().unwrap();
+            for (found, expected) in
+                normed[0]
+                    .iter()
+                    .zip([-1.341_640_8, -0.447_213_6, 0.447_213_6, 1.341_640_8])
+            {
+                assert!((found - expected).abs() < 1e-6);
+            }
+        }
     }
 }

@@ -230,7 +230,7 @@ pub fn layer_norm<'py>(
 pub fn embedding<'py>(py: Python<'py>, weight: Object, ids: Object) -> PyArray<'py> {
     let layer = layers::Embedding {
         weight: float("weight", weight)?,
-        padding: None,
+        padding_idx: None,
     };
     let ids = integer("ids", ids)?;
     compute(py, || layer.forward(&ids))

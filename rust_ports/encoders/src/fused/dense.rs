@@ -33,6 +33,41 @@ pub fn linear_norm(
     dense(linear, x, Pass::Norm(norm, residual))
 }
 
+/// [`LayerNorm::forward`].
+pub fn layer_norm(norm: &LayerNorm, x: &Tensor) -> Result<Tensor> {
+    match x.dtype() {
+        DType::F64 => layer_norm_of::<f64>(norm, x),
+        _ => layer_norm_of::<f32>(norm, x),
+    }
+}
+
+fn layer_norm_of<T: Real>(norm: &LayerNorm, x: &Tensor) -> Result<Tensor> {
+    let size = norm.weight.elem_count();
+    if x.dim(D::Minus1)? != size {
+        return Err(input_error!(
+            "x has shape {:?}; its last axis must be {size}",
+            x.dims()
+        ));
+    }
+    if norm.bias.dims() != [size] {
+        return Err(input_error!(
+            "bias has shape {:?}; it must be [{size}]",
+            norm.bias.dims()
+        ));
+    }
+    let (weight, bias) = (Memory::of(&norm.weight), Memory::of(&norm.bias));
+    let mut rows = x.flatten_all()?.to_vec1::<T>()?;
+    let nothing = vec![T::zero(); rows.len()];
+    let norm = Norm {
+        dense_bias: &nothing[..size.min(nothing.len())],
+        weight: weight.numbers()?,
+        bias: bias.numbers()?,
+        eps: norm.eps,
+    };
+    kernels::add_norm(&mut rows, &nothing, &norm);
+    Ok(Tensor::from_vec(rows, x.dims(), x.device())?)
+}
+
 /// What happens to the rows of a matrix product while they are still in the cache.
 #[derive(Clone, Copy)]
 enum Pass<'a> {
@@ -60,6 +95,7 @@ fn dense_of<T: Real>(linear: &Linear, x: &Tensor, pass: Pass) -> Result<Tensor> 
     let mut shape = x.dims().to_vec();
     shape.pop();
     shape.push(outputs);
+    check_parts(linear, pass, &shape)?;
 
     let x = x.contiguous()?;
     let (x, weight, bias) = (
@@ -84,12 +120,11 @@ fn dense_of<T: Real>(linear: &Linear, x: &Tensor, pass: Pass) -> Result<Tensor> 
                 Memory::of(&norm.weight),
                 Memory::of(&norm.bias),
             );
-            let eps = T::from_f64(norm.eps);
             let norm = Norm {
                 dense_bias: bias,
                 weight: weight.numbers()?,
                 bias: norm_bias.numbers()?,
-                eps,
+                eps: norm.eps,
             };
             let tasks = rows
                 .par_chunks_mut(task)
@@ -98,6 +133,23 @@ fn dense_of<T: Real>(linear: &Linear, x: &Tensor, pass: Pass) -> Result<Tensor> 
         }
     }
     Ok(Tensor::from_vec(rows, shape, linear.weight.device())?)
+}
+
+/// Whether biases, norm and residual fit a result of that shape.
+fn check_parts(linear: &Linear, pass: Pass, shape: &[usize]) -> Result<()> {
+    let outputs = &shape[shape.len() - 1..];
+    let mut parts = vec![("bias", linear.bias.dims(), outputs)];
+    if let Pass::Norm(norm, residual) = pass {
+        parts.push(("the norm's weight", norm.weight.dims(), outputs));
+        parts.push(("the norm's bias", norm.bias.dims(), outputs));
+        parts.push(("residual", residual.dims(), shape));
+    }
+    match parts.into_iter().find(|(_, found, wanted)| found != wanted) {
+        None => Ok(()),
+        Some((name, found, wanted)) => Err(input_error!(
+            "{name} has shape {found:?}; it must be {wanted:?}"
+        )),
+    }
 }
 
 /// x Wᵀ for contiguous `x` `[rows, inputs]` and `weight` `[outputs, inputs]`: `[rows, outputs]`.
@@ -153,26 +205,32 @@ fn embeddings_of<T: Real>(
     let words = chosen::<T>(&tables[0], input_ids, size)?;
     let types = chosen::<T>(&tables[1], token_type_ids, size)?;
     let positions = chosen::<T>(&tables[2], position_ids, size)?;
+    if words.len() != types.len() || words.len() != positions.len() {
+        return Err(input_error!(
+            "input_ids, token_type_ids and position_ids have {}, {} and {} elements; they must be of one shape",
+            words.len(),
+            types.len(),
+            positions.len()
+        ));
+    }
     let (weight, bias) = (
         Memory::of(&embeddings.LayerNorm.weight),
         Memory::of(&embeddings.LayerNorm.bias),
     );
-    let (eps, zeros) = (T::from_f64(embeddings.LayerNorm.eps), vec![T::zero(); size]);
-    let norm = Norm {
-        dense_bias: &zeros,
-        weight: weight.numbers()?,
-        bias: bias.numbers()?,
-        eps,
-    };
+    let (weight, bias, eps) = (weight.numbers()?, bias.numbers()?, embeddings.LayerNorm.eps);
 
     let mut rows = vec![T::zero(); words.len() * size];
     rows.par_chunks_mut(size)
         .enumerate()
         .with_min_len(TASK / size)
         .for_each(|(token, row)| {
-            for ((x, word), kind) in row.iter_mut().zip(words[token]).zip(types[token]) {
-                *x = *word + *kind;
-            }
+            row.copy_from_slice(words[token]);
+            let norm = Norm {
+                dense_bias: types[token],
+                weight,
+                bias,
+                eps,
+            };
             kernels::add_norm(row, positions[token], &norm);
         });
     let mut shape = input_ids.dims().to_vec();

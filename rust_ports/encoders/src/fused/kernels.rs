@@ -14,7 +14,6 @@ pub trait Real: WithDType {
     /// exp(x) for x <= 0; below the smallest normal number it is 0.
     fn exp_of_negative(self) -> Self;
     fn erf(self) -> Self;
-    fn root(self) -> Self;
     fn smallest() -> Self;
 }
 
@@ -24,9 +23,6 @@ impl Real for f64 {
     }
     fn erf(self) -> Self {
         libm::erf(self)
-    }
-    fn root(self) -> Self {
-        self.sqrt()
     }
     fn smallest() -> Self {
         f64::MIN
@@ -86,10 +82,6 @@ impl Real for f32 {
         } else {
             near
         }
-    }
-    #[inline(always)]
-    fn root(self) -> Self {
-        self.sqrt()
     }
     fn smallest() -> Self {
         f32::MIN
@@ -191,23 +183,29 @@ pub struct Norm<'a, T> {
     pub dense_bias: &'a [T],
     pub weight: &'a [T],
     pub bias: &'a [T],
-    pub eps: T,
+    pub eps: f64,
 }
 
-/// The variance is of x - mean, in a pass of its own: the mean of squares minus the squared mean would cancel.
+/// In float64 throughout, whatever the rows are: the sums are short, and each number is rounded once, at the end. The
+/// variance is of x - mean, in a pass of its own: the mean of squares minus the squared mean would cancel.
 #[inline(always)]
 fn norm_rows<T: Real>(rows: &mut [T], residual: &[T], norm: &Norm<T>) {
     let size = norm.weight.len();
-    let count = T::from_f64(size as f64);
+    let mut sums = vec![0f64; size];
     for (row, residual) in rows.chunks_exact_mut(size).zip(residual.chunks_exact(size)) {
-        for ((x, b), r) in row.iter_mut().zip(norm.dense_bias).zip(residual) {
-            *x = (*x + *b) + *r;
+        for (((sum, x), b), r) in sums
+            .iter_mut()
+            .zip(&*row)
+            .zip(norm.dense_bias)
+            .zip(residual)
+        {
+            *sum = x.to_f64() + b.to_f64() + r.to_f64();
         }
-        let mean = reduce(row, T::zero(), |x| x, |a, b| a + b) / count;
-        let variance = reduce(row, T::zero(), |x| (x - mean) * (x - mean), |a, b| a + b) / count;
-        let deviation = (variance + norm.eps).root();
-        for ((x, w), b) in row.iter_mut().zip(norm.weight).zip(norm.bias) {
-            *x = (*x - mean) / deviation * *w + *b;
+        let mean = reduce(&sums, 0.0, |x| x, |a, b| a + b) / size as f64;
+        let variance = reduce(&sums, 0.0, |x| (x - mean) * (x - mean), |a, b| a + b) / size as f64;
+        let scale = 1.0 / (variance + norm.eps).sqrt();
+        for (((x, sum), w), b) in row.iter_mut().zip(&sums).zip(norm.weight).zip(norm.bias) {
+            *x = T::from_f64((sum - mean) * scale * w.to_f64() + b.to_f64());
         }
     }
 }

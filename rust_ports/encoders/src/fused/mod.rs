@@ -13,7 +13,7 @@ mod memory;
 use candle_core::{D, DType, Tensor};
 
 pub use attention::{packed_attention, scaled_dot_product_attention};
-pub use dense::{embeddings, linear, linear_gelu, linear_norm};
+pub use dense::{embeddings, layer_norm, linear, linear_gelu, linear_norm};
 
 use crate::attention::{Attend, merge_heads};
 use crate::bert::{BertAttention, BertLayer};
