@@ -1,0 +1,250 @@
+"""The border between Python and Rust: arrays in any layout, the package's own errors, and Rust's own reading."""
+
+import json
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import reference
+from reference.candle import _native, attention, bert, heads, layers, losses, pooling
+from reference.candle.port import DTYPES, build
+from reference.checkpoint import read_checkpoint
+from reference.errors import CheckpointError, ConfigError, InputError
+
+RANDOM = np.random.default_rng(0)
+IDS = np.array([[2, 5, 6, 3], [2, 7, 3, 0]])
+MASK = np.array([[1, 1, 1, 1], [1, 1, 1, 0]])
+CU_SEQLENS = np.array([0, 4, 7])
+
+
+@pytest.fixture
+def model(tiny):
+    """The Rust model of a small random BERT."""
+    checkpoint = read_checkpoint(tiny())
+    return build(checkpoint.config, checkpoint.architecture.name, checkpoint.tensors, "float32")
+
+
+def test_arrays_of_any_layout_mean_the_same():
+    x = RANDOM.normal(size=(3, 5))
+    plain = layers.gelu(x)
+    assert plain.dtype == np.float64
+    np.testing.assert_array_equal(layers.gelu(np.asfortranarray(x)), plain)
+    np.testing.assert_array_equal(layers.gelu(x[::-1, ::2]), plain[::-1, ::2])
+    np.testing.assert_array_equal(layers.gelu(x.astype(">f8")), plain)
+    odd = np.frombuffer(b"\0" + x.tobytes(), np.uint8)[1:].view(np.float64).reshape(3, 5)
+    assert not odd.flags.aligned
+    np.testing.assert_array_equal(layers.gelu(odd), plain)
+    assert layers.gelu(x.astype(np.float32)).dtype == np.float32
+    assert layers.gelu(x.astype(np.float16)).dtype == np.float32
+    assert layers.gelu(np.float64(0.0).reshape(())).shape == ()
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.uint8, np.bool_, np.int64])
+def test_masks_of_any_whole_type(kind):
+    hidden = RANDOM.normal(size=(2, 4, 3)).astype(np.float32)
+    np.testing.assert_array_equal(pooling.mean_pooling(hidden, MASK.astype(kind)), pooling.mean_pooling(hidden, MASK))
+
+
+def test_what_is_no_array_is_refused():
+    for wrong in ([[1.0]], "text", None, np.array(["a"]), np.array([1 + 2j]), np.array([1, 2])):
+        with pytest.raises(InputError):
+            layers.gelu(wrong)
+    with pytest.raises(InputError, match="attention_mask is an array of float64"):
+        pooling.mean_pooling(np.zeros((1, 2, 3)), np.ones((1, 2)))
+
+
+def test_shapes_that_do_not_fit_are_refused():
+    x = np.zeros((2, 3, 4), np.float32)
+    calls = [
+        lambda: pooling.mean_pooling(x, np.ones((2, 4), int)),
+        lambda: pooling.cls_pooling(x[0], np.ones((3, 4), int)),
+        lambda: attention.split_heads(x, 3),
+        lambda: attention.split_heads(x, 0),
+        lambda: attention.merge_heads(x[0]),
+        lambda: attention.packed_attention(x, x, x, np.array([0, 2])),
+        lambda: attention.packed_attention(x, x, x, np.array([0, -1, 3])),
+        lambda: attention.scaled_dot_product_attention(x, x[:, :, :2], x),
+        lambda: attention.positions(np.array([], int)),
+        lambda: attention.positions(np.array([0, 2**62])),
+        lambda: losses.cross_entropy(x[0], np.array([0, 1, 4])),
+        lambda: losses.cross_entropy(x[0], np.array([0, 1])),
+        lambda: losses.mean_squared_error(x, x[0]),
+        lambda: losses.binary_cross_entropy(x, x[0]),
+        lambda: layers.Linear(x[0], np.zeros(3, np.float32))(np.zeros((2, 5), np.float32)),
+        lambda: layers.Linear(x[0], np.zeros(2, np.float32))(np.zeros((2, 4), np.float32)),
+        lambda: layers.LayerNorm(np.ones(4), np.zeros(3), 1e-12)(np.zeros((2, 4))),
+        lambda: layers.Embedding(x[0])(np.array([3])),
+        lambda: layers.Embedding(x[0])(np.array([-1])),
+    ]
+    for number, call in enumerate(calls):
+        with pytest.raises(InputError):
+            call()
+            pytest.fail(f"call {number} passed")
+
+
+def test_functions_agree_with_the_torch_port():
+    import torch
+
+    from reference.torch import attention as torch_attention
+    from reference.torch import layers as torch_layers
+    from reference.torch import losses as torch_losses
+    from reference.torch import pooling as torch_pooling
+
+    def same(ours: np.ndarray, theirs: torch.Tensor) -> None:
+        np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-12, atol=1e-12)
+
+    hidden = RANDOM.normal(size=(2, 4, 6))
+    x, mask, lengths = torch.from_numpy(hidden), torch.from_numpy(MASK), torch.from_numpy(CU_SEQLENS)
+    for name in ("mean_pooling", "cls_pooling", "max_pooling"):
+        same(getattr(pooling, name)(hidden, MASK), getattr(torch_pooling, name)(x, mask))
+    same(pooling.normalize(hidden), torch_pooling.normalize(x))
+    for name in layers.ACTIVATIONS:
+        same(layers.activation(name)(3 * hidden), torch_layers.activation(name)(3 * x))
+
+    query, key, value = RANDOM.normal(size=(3, 2, 7, 3))
+    q, k, v = (torch.from_numpy(array) for array in (query, key, value))
+    packed = attention.packed_attention(query, key, value, CU_SEQLENS)
+    same(packed, torch_attention.packed_attention(q, k, v, lengths))
+    batch = [array[None, :, :4] for array in (query, key, value)]
+    allowed = attention.padding_mask(MASK[1:])
+    same(
+        attention.scaled_dot_product_attention(*batch, mask=allowed),
+        torch_attention.scaled_dot_product_attention(*map(torch.from_numpy, batch), mask=torch.from_numpy(allowed)),
+    )
+    same(attention.split_heads(hidden, 2), torch_attention.split_heads(x, 2))
+    same(attention.merge_heads(attention.split_heads(hidden, 3)), x)
+    same(attention.positions(CU_SEQLENS), torch_attention.positions(lengths))
+    row = RANDOM.normal(size=(7, 6))
+    for ours, theirs in zip(
+        attention.pad_packed(row, CU_SEQLENS), torch_attention.pad_packed(torch.from_numpy(row), lengths), strict=True
+    ):
+        same(ours, theirs)
+
+    labels = np.array([[1, -100, 0, 5], [2, 2, -100, -100]])
+    same(losses.cross_entropy(hidden, labels), torch_losses.cross_entropy(x, torch.from_numpy(labels)))
+    target = RANDOM.uniform(size=hidden.shape)
+    y = torch.from_numpy(target)
+    same(losses.binary_cross_entropy(hidden, target), torch_losses.binary_cross_entropy(x, y))
+    same(losses.mean_squared_error(hidden, target), torch_losses.mean_squared_error(x, y))
+
+
+def test_whole_models_by_class(tiny):
+    checkpoint = read_checkpoint(tiny("BertForSequenceClassification"))
+    model = heads.BertForSequenceClassification(checkpoint.config, checkpoint.tensors, "float64")
+    padded = model(IDS, MASK, labels=np.array([0, 1]), output_hidden_states=True)
+    packed = model(IDS[MASK == 1], cu_seqlens=CU_SEQLENS, labels=np.array([0, 1]))
+    np.testing.assert_allclose(padded.logits, packed.logits, atol=1e-12)
+    np.testing.assert_allclose(padded.loss, losses.cross_entropy(padded.logits, np.array([0, 1])), atol=1e-12)
+    np.testing.assert_allclose(padded.loss, packed.loss, atol=1e-12)
+    assert len(padded.hidden_states) == checkpoint.config.num_hidden_layers + 1 and packed.hidden_states is None
+
+    base = {key.removeprefix("bert."): value for key, value in checkpoint.tensors.items() if key.startswith("bert.")}
+    output = bert.BertModel(checkpoint.config, base, "float64")(IDS, MASK)
+    np.testing.assert_array_equal(output.last_hidden_state, padded.hidden_states[-1])
+    assert output.pooler_output.shape == (2, checkpoint.config.hidden_size)
+
+
+def test_the_model_refuses_what_it_cannot_take(model):
+    with pytest.raises(InputError, match="input_ids holds 99"):
+        model.forward(np.array([[2, 99]]), None, None, False)
+    with pytest.raises(InputError, match="at most 40"):
+        model.forward(np.ones((1, 41), int), None, None, False)
+    with pytest.raises(InputError, match="cu_seqlens"):
+        model.forward_packed(np.array([2, 3]), np.array([0, 3]), None, False)
+    with pytest.raises(InputError, match="labels"):
+        model.gradients(IDS, MASK, None, np.zeros((2, 4, 3), np.float32))
+    with pytest.raises(ConfigError, match="median"):
+        model.embed(np.array([2, 3]), np.array([0, 2]), None, ("median",), True)
+
+
+def test_a_model_is_built_from_exactly_its_tensors(tiny):
+    checkpoint = read_checkpoint(tiny())
+    config, name, tensors = checkpoint.config, checkpoint.architecture.name, checkpoint.tensors
+    key = "encoder.layer.0.output.dense.weight"
+    with pytest.raises(CheckpointError, match=f"{key} is missing"):
+        build(config, name, {other: value for other, value in tensors.items() if other != key}, "float32")
+    with pytest.raises(CheckpointError, match="no place for stray"):
+        build(config, name, tensors | {"stray": tensors[key]}, "float32")
+    with pytest.raises(CheckpointError, match="shape"):
+        build(config, name, tensors | {key: tensors[key].T}, "float32")
+    with pytest.raises(InputError, match="bfloat16"):
+        build(config, name, tensors, "bfloat16")
+    with pytest.raises(ConfigError, match="BertForNothing"):
+        build(config, "BertForNothing", tensors, "float32")
+    for dtype in DTYPES:
+        state = build(config, name, tensors, dtype).state()
+        assert list(state) == sorted(tensors)
+        np.testing.assert_allclose(state[key], tensors[key], rtol=1e-3)
+
+
+def test_threads_share_a_model(model):
+    expected = model.forward(IDS, MASK, None, False)["last_hidden_state"]
+    seen = []
+    work = [
+        threading.Thread(target=lambda: seen.append(model.forward(IDS, MASK, None, False)["last_hidden_state"]))
+        for _ in range(8)
+    ]
+    for thread in work:
+        thread.start()
+    for thread in work:
+        thread.join()
+    assert len(seen) == 8
+    for found in seen:
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("architecture", ["BertModel", "BertForMaskedLM", "XLMRobertaForTokenClassification"])
+def test_rust_reads_what_python_reads(tiny, architecture):
+    folder = tiny(architecture, pad_token_id=1 if "Roberta" in architecture else 0)
+    ours, theirs = _native.read_checkpoint(str(folder)), read_checkpoint(folder).tensors
+    assert sorted(ours) == sorted(theirs)
+    for key, value in ours.items():
+        np.testing.assert_array_equal(value, theirs[key])
+
+
+def damaged(folder: Path, how: int) -> None:
+    """Break a checkpoint in one of many ways."""
+    random = np.random.default_rng(how)
+    name = ["model.safetensors", "config.json"][how % 2]
+    content = bytearray((folder / name).read_bytes())
+    header = min(len(content), 4000)
+    if how % 3 == 0:
+        content = content[: random.integers(len(content))]
+    else:
+        for place in random.integers(header, size=1 + how % 4):
+            content[place] = random.integers(256)
+    (folder / name).write_bytes(bytes(content))
+
+
+def test_damaged_files_raise_the_packages_errors_or_load_whole(tiny, tmp_path):
+    folder = tiny()
+    expected = {key: value.shape for key, value in read_checkpoint(folder).tensors.items()}
+    for how in range(200):
+        copy = tmp_path / f"copy{how}"
+        shutil.copytree(folder, copy)
+        damaged(copy, how)
+        try:
+            found = _native.read_checkpoint(str(copy))
+        except (CheckpointError, ConfigError):
+            continue
+        finally:
+            shutil.rmtree(copy)
+        shapes = {key: value.shape for key, value in found.items()}
+        base = {key: shape for key, shape in expected.items() if not key.startswith("pooler.")}
+        assert len(shapes) in (len(expected), len(base)), how
+
+
+def test_rust_alone_embeds_as_the_package_does(minilm):
+    texts = ["a first sentence", "", "Ein zweiter Satz, länger als der erste.", "word " * 400, "日本語 and emoji 🙂"]
+    ours = _native.embed_texts(str(minilm), texts)
+    theirs = reference.load(minilm, backend="candle").encode(texts)
+    assert ours.shape == (5, 384)
+    np.testing.assert_allclose(ours, theirs, atol=2e-6)
+    ids = _native.token_ids(str(minilm), texts)
+    limit = json.loads((minilm / "sentence_bert_config.json").read_text())["max_seq_length"]
+    assert [len(row) for row in ids][1] == 2 and max(map(len, ids)) == limit
+    with pytest.raises(CheckpointError, match="nowhere"):
+        _native.embed_texts("/nowhere", texts)
