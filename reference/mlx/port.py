@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import mlx.core as mx
@@ -15,6 +17,10 @@ from reference.mlx.attention import pad_packed
 from reference.mlx.bert import BertModel, BertModelOutput
 from reference.mlx.losses import mean_squared_error
 from reference.mlx.trace import record
+
+# How many numbers the widest intermediate of embed may have on a CPU. There MLX has no memory of its own: a large
+# intermediate is asked of the system each time, and it costs more to get than to compute.
+WIDEST = 1 << 20
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")
 POOLING = {"cls": pooling.cls_pooling, "max": pooling.max_pooling, "mean": pooling.mean_pooling}
@@ -31,16 +37,20 @@ def build(config: BertConfig, architecture: str, tensors: dict[str, np.ndarray],
         kind = getattr(mx, dtype)
         network.load_weights([(key, mx.array(value, dtype=kind)) for key, value in tensors.items()])
         mx.eval(network.parameters())
-    return MLXModel(network.eval(), list(tensors), device)
+    tokens_at_once = sys.maxsize if device == mx.gpu else max(1, WIDEST // config.intermediate_size)
+    return MLXModel(network.eval(), list(tensors), device, tokens_at_once)
 
 
 class MLXModel:
     """A network, the names of its parameters and its device; NumPy at the border, MLX arrays inside."""
 
-    def __init__(self, network: nn.Module, keys: list[str], device: mx.Device | mx.DeviceType) -> None:
+    def __init__(
+        self, network: nn.Module, keys: list[str], device: mx.Device | mx.DeviceType, tokens_at_once: int
+    ) -> None:
         self.network = network
         self.keys = keys
         self.device = device
+        self.tokens_at_once = tokens_at_once
 
     def forward(
         self,
@@ -84,6 +94,22 @@ class MLXModel:
         ways: tuple[str, ...],
         normalize: bool,
     ) -> np.ndarray:
+        groups = []
+        for first, last in _groups(cu_seqlens, self.tokens_at_once):
+            tokens = slice(cu_seqlens[first], cu_seqlens[last])
+            types = None if token_type_ids is None else token_type_ids[tokens]
+            lengths = cu_seqlens[first : last + 1] - cu_seqlens[first]
+            groups.append(self._embed(input_ids[tokens], lengths, types, ways, normalize))
+        return np.concatenate(groups)
+
+    def _embed(
+        self,
+        input_ids: np.ndarray,
+        cu_seqlens: np.ndarray,
+        token_type_ids: np.ndarray | None,
+        ways: tuple[str, ...],
+        normalize: bool,
+    ) -> np.ndarray:
         with mx.stream(self.device):
             lengths = _tensor(cu_seqlens)
             encoder = self.network if isinstance(self.network, BertModel) else getattr(self.network, self.network.base)
@@ -119,6 +145,15 @@ class MLXModel:
     def state(self) -> dict[str, np.ndarray]:
         parameters = tree_flatten(self.network.parameters(), destination={})
         return {key: _array(parameters[key]) for key in self.keys}
+
+
+def _groups(cu_seqlens: np.ndarray, tokens: int) -> Iterator[tuple[int, int]]:
+    """First and last bound of as many texts in a row as have at most so many tokens; a longer text goes alone."""
+    first, texts = 0, len(cu_seqlens) - 1
+    for text in range(1, texts + 1):
+        if text == texts or cu_seqlens[text + 1] - cu_seqlens[first] > tokens:
+            yield first, text
+            first = text
 
 
 def _base_loss(outputs: BertModelOutput, attention_mask: np.ndarray | None, labels: np.ndarray) -> mx.array:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from reference import backend
 from reference.architectures import ARCHITECTURES
 from reference.config import ACTIVATIONS
-from reference.mlx import heads
+from reference.mlx import heads, port
 
 BERT = [name for name in ARCHITECTURES if name.startswith("Bert")]
 NAMES = [name for name in ARCHITECTURES if not name.startswith("Roberta")]
@@ -69,8 +69,8 @@ def test_random_models_are_as_exact_as_torch(
     ids, mask = draw_batch(lengths, pad=config.pad_token_id, left=left)
     types = np.random.default_rng(1).integers(0, token_types, ids.shape)
     ours, single, double = (
-        build(port, config, family, dtype).forward(ids, mask, types, True)
-        for port, dtype in (("mlx", "float32"), ("torch", "float32"), ("torch", "float64"))
+        build(name, config, family, dtype).forward(ids, mask, types, True)
+        for name, dtype in (("mlx", "float32"), ("torch", "float32"), ("torch", "float64"))
     )
     real = mask == 1
     for found, float32, float64 in zip(*(each["hidden_states"] for each in (ours, single, double)), strict=True):
@@ -101,7 +101,7 @@ def test_outputs_and_state_are_torchs(
     build: Callable, tiny_config: Callable, draw_batch: Callable, close: Callable, architecture: str
 ) -> None:
     config = tiny_config(architecture)
-    ours, theirs = (build(port, config, architecture) for port in ("mlx", "torch"))
+    ours, theirs = (build(name, config, architecture) for name in ("mlx", "torch"))
     ids, mask = draw_batch([4, 9], pad=config.pad_token_id, left=True)
     found, expected = (model.forward(ids, mask, None, False) for model in (ours, theirs))
     assert found.keys() == expected.keys()
@@ -129,8 +129,8 @@ def test_gradients_are_as_exact_as_torchs(
     ids, mask = draw_batch([6, 11, 2], pad=config.pad_token_id)
     labels = labels_for(architecture, mask)
     (loss, ours), (loss32, single), (loss64, double) = (
-        build(port, config, architecture, dtype).gradients(ids, mask, None, labels)
-        for port, dtype in (("mlx", "float32"), ("torch", "float32"), ("torch", "float64"))
+        build(name, config, architecture, dtype).gradients(ids, mask, None, labels)
+        for name, dtype in (("mlx", "float32"), ("torch", "float32"), ("torch", "float64"))
     )
     within_the_floor(*(np.array(value) for value in (loss, loss32, loss64)))
     assert list(ours) == list(double)
@@ -185,7 +185,7 @@ def test_the_trace_is_torchs(
 ) -> None:
     config = tiny_config(architecture)
     ids, mask = draw_batch([4, 7], pad=config.pad_token_id)
-    ours, theirs = (build(port, config, architecture).trace(ids, mask, None) for port in ("mlx", "torch"))
+    ours, theirs = (build(name, config, architecture).trace(ids, mask, None) for name in ("mlx", "torch"))
     assert list(ours) == list(theirs)
     for name in ours:
         close(ours[name][mask == 1] if ours[name].ndim == 3 else ours[name],
@@ -211,10 +211,32 @@ def test_embed_is_torchs(
     for architecture in ("BertModel", "BertForMaskedLM"):
         config = tiny_config(architecture)
         ours, theirs = (
-            build(port, config, architecture).embed(row, bounds, None, ways, normalize) for port in ("mlx", "torch")
+            build(name, config, architecture).embed(row, bounds, None, ways, normalize) for name in ("mlx", "torch")
         )
         assert ours.shape == (3, 24 * len(ways))
         close(ours, theirs, epsilons=64)
+
+
+@given(lengths=st.lists(st.integers(1, 20), min_size=1, max_size=9), limit=st.integers(1, 40))
+def test_embed_takes_texts_in_groups(lengths: list[int], limit: int) -> None:
+    bounds = np.cumsum([0, *lengths])
+    groups = list(port._groups(bounds, limit))
+    assert [first for first, _ in groups] == [0, *(last for _, last in groups[:-1])]
+    assert groups[-1][1] == len(lengths)
+    for (first, last), following in zip(groups, [*groups[1:], None], strict=True):
+        tokens = bounds[last] - bounds[first]
+        assert tokens <= limit or last - first == 1
+        assert following is None or tokens + lengths[last] > limit
+
+
+def test_groups_do_not_change_what_embed_returns(
+    build: Callable, tiny_config: Callable, draw_batch: Callable, close: Callable
+) -> None:
+    row, bounds = packed(*draw_batch([5, 1, 30, 8, 2]))
+    model = build("mlx", tiny_config(), "BertModel")
+    whole = model.embed(row, bounds, row % 2, ("mean", "cls"), True)
+    model.tokens_at_once = 6
+    close(model.embed(row, bounds, row % 2, ("mean", "cls"), True), whole, epsilons=16)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-5), ("float16", 2e-2), ("bfloat16", 2e-1)])
