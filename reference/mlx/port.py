@@ -20,7 +20,7 @@ from reference.mlx.trace import record
 
 # How many numbers the widest intermediate of embed may have on a CPU. There MLX has no memory of its own: a large
 # intermediate is asked of the system each time, and it costs more to get than to compute.
-WIDEST = 1 << 20
+_WIDEST = 1 << 20
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")
 POOLING = {"cls": pooling.cls_pooling, "max": pooling.max_pooling, "mean": pooling.mean_pooling}
@@ -37,7 +37,7 @@ def build(config: BertConfig, architecture: str, tensors: dict[str, np.ndarray],
         kind = getattr(mx, dtype)
         network.load_weights([(key, mx.array(value, dtype=kind)) for key, value in tensors.items()])
         mx.eval(network.parameters())
-    tokens_at_once = sys.maxsize if device == mx.gpu else max(1, WIDEST // config.intermediate_size)
+    tokens_at_once = sys.maxsize if device == mx.gpu else max(1, _WIDEST // config.intermediate_size)
     return MLXModel(network.eval(), list(tensors), device, tokens_at_once)
 
 
