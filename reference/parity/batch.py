@@ -74,7 +74,7 @@ def make_batches(checkpoint: Checkpoint, texts: Sequence[str] | None = None) -> 
     sequences = read_tokenizer(checkpoint.folder, config)(TEXTS if texts is None else check_texts(texts))
     if not sequences:
         raise InputError("texts is empty; a comparison needs at least one text")
-    count = min(BATCHES, len(sequences))
+    count = max(1, min(BATCHES, len(sequences) // 3))  # a text alone is never padded, and hides a lost mask
     return [batch_of(config, sequences[start::count]) for start in range(count)]
 
 
