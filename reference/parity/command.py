@@ -45,13 +45,17 @@ def main(options: argparse.Namespace) -> int:
     port = None if options.port is None else find_port(options.port)
     chosen = options.backends if options.backends is not None else BACKENDS if port is None else ()
     backends = check_names(chosen, BACKENDS, "backend")
+    file = None if options.json is None else Path(options.json)
+    if file is not None and not file.absolute().parent.is_dir():
+        raise InputError(f"{file} cannot be written: there is no folder {file.absolute().parent}")
+
     report = compare(options.model, backends, options.dtype, port=port)
-    if options.json:
+    print(report.table(options.layers), flush=True)
+    if file is not None:
         try:
-            write_atomically(Path(options.json), report.to_json().encode())
+            write_atomically(file, report.to_json().encode())
         except OSError as problem:
-            raise InputError(f"{options.json} cannot be written: {problem}") from None
-    print(report.table(options.layers))
+            raise InputError(f"{file} cannot be written: {problem}") from None
     return 0 if report.passed else 1
 
 
