@@ -61,7 +61,8 @@ def test_random_batches_are_padded_on_both_sides_and_differ(random_folder):
 
 def test_texts_are_dealt_to_batches(minilm):
     checkpoint = read_checkpoint(minilm)
-    assert [len(batch.input_ids) for batch in make_batches(checkpoint, ["a", "b", "c", "d", "e"])] == [2, 1, 1, 1]
+    assert [len(batch.input_ids) for batch in make_batches(checkpoint, list("abcdefgh"))] == [4, 4]
+    assert [len(batch.input_ids) for batch in make_batches(checkpoint, ["a", "b"])] == [2]
     lengths = [batch.attention_mask.sum(axis=1) for batch in make_batches(checkpoint)]
     assert max(map(max, lengths)) > 64 and min(map(min, lengths)) == 3
 
