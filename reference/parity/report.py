@@ -38,9 +38,9 @@ class Divergence:
         return self.message
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
-    """The outcome of a comparison; it passed when every row did."""
+    """The outcome of a comparison; it passed when every row did. It shows itself as its table."""
 
     model: str
     dtype: str
@@ -88,7 +88,7 @@ class Report:
         table = text_table(header, lines, left=(0, 1, len(header) - 1))
         return "\n".join([self._title(), "", table, "", *self._verdicts()])
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return self.table()
 
     def _repr_html_(self) -> str:

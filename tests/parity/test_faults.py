@@ -52,7 +52,7 @@ def test_a_cosine_would_pass_most_of_them():
 
 def test_findings_print_themselves():
     findings = measure(["tanh_gelu"], backend="candle")
-    assert "layer 0, encoder.layer.0.intermediate (the activation)" in str(findings)
+    assert "layer 0, encoder.layer.0.intermediate (the activation)" in repr(findings)
     assert "<table>" in findings._repr_html_()
 
 

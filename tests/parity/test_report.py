@@ -31,7 +31,7 @@ def test_a_report_passes_when_every_row_does():
 
 def test_the_summary_shows_the_worst_of_each_kind():
     text = report(PASSING).table()
-    assert text == str(report(PASSING))
+    assert text == str(report(PASSING)) == repr(report(PASSING))
     assert [line.split()[:4] for line in text.splitlines()[4:6]] == [
         ["torch", "hidden", "states", "2"],
         ["torch", "logits", "1", "5.0e-07"],

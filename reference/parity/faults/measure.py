@@ -130,7 +130,7 @@ class Findings(list[Finding]):
     HEADER = ("fault", "worst tensor", "floors", "its cosine", "first divergence")
     LEFT = (0, 1, 4)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return text_table(self.HEADER, self._lines(), self.LEFT)
 
     def _repr_html_(self) -> str:
