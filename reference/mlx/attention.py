@@ -39,8 +39,8 @@ def scaled_dot_product_attention(
 ) -> Float[mx.array, "*batch queries head_dim"]:
     """softmax(query · keyᵀ / √head_dim) · value (Vaswani et al. 2017, equation 1).
 
-    A masked score becomes the dtype's smallest number, not -inf: a row in which all is masked then attends
-    evenly, as in Transformers, instead of turning into NaN.
+    A masked score becomes the dtype's lowest number, not -inf: a row in which all is masked then attends evenly,
+    as in Transformers' eager attention, instead of turning into NaN.
     """
     scores = query @ key.swapaxes(-1, -2) / math.sqrt(query.shape[-1])  # [..., queries, keys]
     if mask is not None:
@@ -70,10 +70,9 @@ def positions(cu_seqlens: Int[mx.array, "texts_plus_one"]) -> Int[mx.array, "tok
     MLX cannot repeat each start as often as its text is long; the number of a token's text, which finds the start,
     is how many texts have ended before it.
     """
-    tokens = int(cu_seqlens[-1])
-    ends = mx.zeros(tokens + 1, dtype=cu_seqlens.dtype).at[cu_seqlens[1:]].add(1)
-    text = ends.cumsum()[:-1]
-    return mx.arange(tokens, dtype=cu_seqlens.dtype) - cu_seqlens[text]
+    tokens = mx.arange(int(cu_seqlens[-1]), dtype=cu_seqlens.dtype)
+    text = (cu_seqlens[1:, None] <= tokens).sum(axis=0)
+    return tokens - cu_seqlens[text]
 
 
 def pad_packed(

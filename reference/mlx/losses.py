@@ -3,6 +3,8 @@
 import mlx.core as mx
 from jaxtyping import Float, Int, Num
 
+from reference.errors import ConfigError
+
 
 def cross_entropy(
     logits: Float[mx.array, "*batch labels"], labels: Int[mx.array, "*batch"], ignore_index: int = -100
@@ -57,7 +59,9 @@ def classification_loss(
     labels = labels.astype(logits.dtype).reshape(logits.shape)
     if problem_type == "regression":
         return mean_squared_error(logits, labels)
-    return binary_cross_entropy(logits, labels)
+    if problem_type == "multi_label_classification":
+        return binary_cross_entropy(logits, labels)
+    raise ConfigError(f"problem_type is {problem_type!r}, which is not implemented")
 
 
 def _mean(values: Float[mx.array, "*batch"]) -> Float[mx.array, ""]:

@@ -10,11 +10,13 @@ def mean_pooling(
     """The mean over real tokens (Reimers & Gurevych 2019, section 3).
 
     Padded positions are selected away rather than multiplied by zero, because zero times NaN is NaN. The clamp
-    keeps a row without any real token at zero instead of 0/0; it is done in float32, since 1e-9 is 0 in float16.
+    keeps a row without any real token at zero instead of 0/0. All of it is done in float32 at least: a sum over
+    a long text may be more than float16 can hold, and 1e-9 is 0 there.
     """
     real = attention_mask.astype(mx.bool_)[..., None]  # [batch, tokens, 1]
-    total = mx.where(real, hidden, 0).sum(axis=1)  # [batch, hidden]
-    count = real.sum(axis=1).astype(mx.float32)  # [batch, 1]
+    wide = mx.result_type(hidden, mx.float32)
+    total = mx.where(real, hidden, 0).astype(wide).sum(axis=1)  # [batch, hidden]
+    count = real.sum(axis=1).astype(wide)  # [batch, 1]
     return (total / mx.maximum(count, 1e-9)).astype(hidden.dtype)
 
 
@@ -35,6 +37,10 @@ def max_pooling(
 
 
 def normalize(vectors: Float[mx.array, "*batch hidden"], eps: float = 1e-12) -> Float[mx.array, "*batch hidden"]:
-    """Scale every vector to length one; eps stands in for the length of a zero vector, as in F.normalize."""
-    length = mx.linalg.norm(vectors, axis=-1, keepdims=True)
-    return vectors / mx.maximum(length, eps)
+    """Scale every vector to length one; eps stands in for the length of a zero vector, as in F.normalize.
+
+    The length is taken in float32 at least, since the squares of numbers near 300 are too large for float16.
+    """
+    wide = mx.result_type(vectors, mx.float32)
+    length = mx.linalg.norm(vectors.astype(wide), axis=-1, keepdims=True)
+    return (vectors / mx.maximum(length, eps)).astype(vectors.dtype)

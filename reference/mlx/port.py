@@ -130,6 +130,8 @@ class MLXModel:
             if isinstance(self.network, BertModel):
                 loss_of = lambda: _base_loss(self.network(*arguments), attention_mask, labels)
             else:
+                if labels.dtype == np.float64 and self.device != mx.cpu:
+                    labels = labels.astype(np.float32)  # Apple's GPUs know no float64
                 loss_of = lambda: self.network(*arguments, labels=_tensor(labels)).loss
             loss, gradients = nn.value_and_grad(self.network, loss_of)()
             gradients = tree_flatten(gradients, destination={})

@@ -37,8 +37,8 @@ def scaled_dot_product_attention(
 ) -> Float[Tensor, "*batch queries head_dim"]:
     """softmax(query · keyᵀ / √head_dim) · value (Vaswani et al. 2017, equation 1).
 
-    A masked score becomes the dtype's smallest number, not -inf: a row in which all is masked then attends
-    evenly, as in Transformers, instead of turning into NaN.
+    A masked score becomes the dtype's lowest number, not -inf: a row in which all is masked then attends evenly,
+    as in Transformers' eager attention, instead of turning into NaN.
     """
     scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])  # [..., queries, keys]
     if mask is not None:

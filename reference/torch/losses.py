@@ -5,6 +5,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int, Num
 from torch import Tensor
 
+from reference.errors import ConfigError
+
 
 def cross_entropy(
     logits: Float[Tensor, "*batch labels"], labels: Int[Tensor, "*batch"], ignore_index: int = -100
@@ -48,4 +50,6 @@ def classification_loss(
     labels = labels.to(logits.dtype).reshape(logits.shape)
     if problem_type == "regression":
         return mean_squared_error(logits, labels)
-    return binary_cross_entropy(logits, labels)
+    if problem_type == "multi_label_classification":
+        return binary_cross_entropy(logits, labels)
+    raise ConfigError(f"problem_type is {problem_type!r}, which is not implemented")

@@ -11,11 +11,13 @@ def mean_pooling(
     """The mean over real tokens (Reimers & Gurevych 2019, section 3).
 
     Padded positions are selected away rather than multiplied by zero, because zero times NaN is NaN. The clamp
-    keeps a row without any real token at zero instead of 0/0; it is done in float32, since 1e-9 is 0 in float16.
+    keeps a row without any real token at zero instead of 0/0. All of it is done in float32 at least: a sum over
+    a long text may be more than float16 can hold, and 1e-9 is 0 there.
     """
     real = attention_mask.bool().unsqueeze(-1)  # [batch, tokens, 1]
-    total = torch.where(real, hidden, 0).sum(dim=1)  # [batch, hidden]
-    count = real.sum(dim=1).float()  # [batch, 1]
+    wide = torch.promote_types(hidden.dtype, torch.float32)
+    total = torch.where(real, hidden, 0).sum(dim=1, dtype=wide)  # [batch, hidden]
+    count = real.sum(dim=1, dtype=wide)  # [batch, 1]
     return (total / count.clamp(min=1e-9)).to(hidden.dtype)
 
 
@@ -37,6 +39,10 @@ def max_pooling(
 
 
 def normalize(vectors: Float[Tensor, "*batch hidden"], eps: float = 1e-12) -> Float[Tensor, "*batch hidden"]:
-    """Scale every vector to length one; eps stands in for the length of a zero vector, as in F.normalize."""
-    length = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
-    return vectors / length.clamp(min=eps)
+    """Scale every vector to length one; eps stands in for the length of a zero vector, as in F.normalize.
+
+    The length is taken in float32 at least, since the squares of numbers near 300 are too large for float16.
+    """
+    wide = torch.promote_types(vectors.dtype, torch.float32)
+    length = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True, dtype=wide)
+    return (vectors / length.clamp(min=eps)).to(vectors.dtype)

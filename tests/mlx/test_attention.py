@@ -77,3 +77,7 @@ def test_pad_packed(lengths: list[int], seed: int) -> None:
     expected, expected_mask = twin.pad_packed(torch.from_numpy(packed), torch.from_numpy(bounds))
     np.testing.assert_array_equal(padded, expected)
     np.testing.assert_array_equal(mask, expected_mask)
+
+
+def test_positions_of_impossible_lengths_stay_inside_the_array() -> None:
+    assert attention.positions(mx.array([0, 1_000_000, 3])).shape == (3,)

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reference.errors import ConfigError
 from reference.mlx import losses
 from reference.torch import losses as twin
 
@@ -82,3 +83,9 @@ def test_classification_loss_is_chosen_as_in_torch(
     shape = (4,) if single or classes == 1 else (4, classes)
     labels = np.random.default_rng(0).integers(0, min(classes, 2), shape).astype(kind)
     compare(close, "classification_loss", random(0, 4, classes), labels, problem_type, classes)
+
+
+def test_an_unknown_problem_type_is_refused() -> None:
+    for port, array in ((losses, mx.array), (twin, torch.tensor)):
+        with pytest.raises(ConfigError, match="ranking"):
+            port.classification_loss(array([[1.0, 2.0]]), array([[1.0, 0.0]]), "ranking", 2)

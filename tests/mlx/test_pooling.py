@@ -45,3 +45,14 @@ def test_normalize_agrees_with_torch(close: Callable, rows: list[list[float]]) -
 
 def test_normalize_leaves_a_zero_vector_alone() -> None:
     assert pooling.normalize(mx.zeros((2, 3))).tolist() == [[0, 0, 0], [0, 0, 0]]
+
+
+def test_half_precision_is_added_up_in_single() -> None:
+    hidden = np.full((1, 200, 400), 600, np.float16)  # a sum of 120,000, where float16 ends at 65,504
+    mask = np.ones((1, 200), np.int64)
+    for port, array in ((pooling, mx.array), (twin, torch.from_numpy)):
+        mean = port.mean_pooling(array(hidden), array(mask))
+        assert mean.dtype in (mx.float16, torch.float16)
+        assert mean.tolist() == [[600] * 400]
+        np.testing.assert_allclose(port.normalize(mean).tolist(), 0.05, rtol=1e-3)
+        assert port.normalize(mean * 0).tolist() == [[0] * 400]

@@ -52,8 +52,8 @@ pub fn padding_mask(attention_mask: &Tensor) -> Result<Tensor> {
 ///
 /// `query` is `[..., queries, head_dim]`, `key` and `value` `[..., keys, head_dim]`, the result
 /// `[..., queries, head_dim]`; `mask` broadcasts to `[..., queries, keys]` and is 0 where a score is masked.
-/// Such a score becomes the dtype's smallest number, not -inf: a row in which all is masked then attends
-/// evenly, as in Transformers, instead of turning into NaN.
+/// Such a score becomes the dtype's lowest number, not -inf: a row in which all is masked then attends
+/// evenly, as in Transformers' eager attention, instead of turning into NaN.
 pub fn scaled_dot_product_attention(
     query: &Tensor,
     key: &Tensor,

@@ -179,7 +179,7 @@ pub fn quick_gelu(x: &Tensor) -> Result<Tensor> {
 
 /// The positive part; its slope at 0 is 0, as in PyTorch.
 pub fn relu(x: &Tensor) -> Result<Tensor> {
-    Ok(x.gt(0.0)?.where_cond(x, &x.zeros_like()?)?)
+    Ok(x.le(0.0)?.where_cond(&x.zeros_like()?, x)?) // this way round, NaN stays NaN
 }
 
 /// The square of the positive part (So et al. 2021).
@@ -190,7 +190,7 @@ pub fn relu_squared(x: &Tensor) -> Result<Tensor> {
 /// The positive part, and never more than six.
 pub fn relu6(x: &Tensor) -> Result<Tensor> {
     let six = (x.ones_like()? * 6.0)?;
-    Ok(x.lt(6.0)?.where_cond(&relu(x)?, &six)?)
+    Ok(x.ge(6.0)?.where_cond(&six, &relu(x)?)?)
 }
 
 /// The positive part, and a hundredth of the negative one.
@@ -314,6 +314,13 @@ mod tests {
                 gradient.iter().all(|slope| slope.is_finite()),
                 "{name}: {gradient:?}"
             );
+        }
+    }
+
+    #[test]
+    fn not_a_number_stays_so() {
+        for (name, function) in ACTIVATIONS {
+            assert!(values(function, &[f64::NAN])[0].is_nan(), "{name}");
         }
     }
 

@@ -36,8 +36,8 @@ pub fn cross_entropy(logits: &Tensor, labels: &Tensor, ignore_index: i64) -> Res
         ));
     }
     if kept.is_empty() {
-        // The mean over nothing, which is what Transformers gives; the factor keeps it a function of the logits.
-        return Ok((logits.sum_all()? * f64::NAN)?);
+        // The mean over nothing, which is what Transformers gives. It is no function of the logits: no gradient.
+        return Ok((Tensor::zeros((), logits.dtype(), logits.device())? + f64::NAN)?);
     }
     let rows = logits
         .reshape(((), classes))?
@@ -135,6 +135,16 @@ mod tests {
 
     fn scalar(loss: Result<Tensor>) -> f64 {
         loss.unwrap().to_scalar().unwrap()
+    }
+
+    #[test]
+    fn without_a_label_the_loss_is_nan_and_trains_nothing() {
+        let logits = candle_core::Var::new(&[[1.0, 2.0, 3.0]], &Device::Cpu).unwrap();
+        let labels = Tensor::new(&[-100i64], &Device::Cpu).unwrap();
+        let loss = cross_entropy(&logits, &labels, -100).unwrap();
+        let gradients = loss.backward().unwrap();
+        assert!(loss.to_scalar::<f64>().unwrap().is_nan());
+        assert!(gradients.get(&logits).is_none());
     }
 
     #[test]

@@ -11,14 +11,12 @@ use crate::error::{Result, input_error};
 pub fn mean_pooling(hidden: &Tensor, attention_mask: &Tensor) -> Result<Tensor> {
     let real = real_tokens(hidden, attention_mask)?;
     // Padding is selected away, not multiplied by zero: 0 * NaN would be NaN.
-    let sum = real.where_cond(hidden, &hidden.zeros_like()?)?.sum(1)?;
-    // In float32 at least: 1e-9 is 0 in float16.
-    let wide = match hidden.dtype() {
-        DType::F64 => DType::F64,
-        _ => DType::F32,
-    };
-    let count = attention_mask.to_dtype(wide)?.sum_keepdim(1)?;
-    let mean = sum.to_dtype(wide)?.broadcast_div(&count.maximum(1e-9)?)?;
+    let kept = real.where_cond(hidden, &hidden.zeros_like()?)?;
+    // A sum over a long text may be more than float16 can hold, and 1e-9 is 0 there.
+    let wide = at_least_f32(hidden);
+    let sum = kept.to_dtype(wide)?.sum(1)?;
+    let count = attention_mask.ne(0i64)?.to_dtype(wide)?.sum_keepdim(1)?;
+    let mean = sum.broadcast_div(&count.maximum(1e-9)?)?;
     Ok(mean.to_dtype(hidden.dtype())?)
 }
 
@@ -50,8 +48,19 @@ pub fn max_pooling(hidden: &Tensor, attention_mask: &Tensor) -> Result<Tensor> {
 ///
 /// `vectors` is `[..., hidden]`, and so is the result.
 pub fn normalize(vectors: &Tensor, eps: f64) -> Result<Tensor> {
-    let length = vectors.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?;
-    Ok(vectors.broadcast_div(&length.maximum(eps)?)?)
+    // The squares of numbers near 300 are too large for float16.
+    let wide = vectors.to_dtype(at_least_f32(vectors))?;
+    let length = wide.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?;
+    let unit = wide.broadcast_div(&length.maximum(eps)?)?;
+    Ok(unit.to_dtype(vectors.dtype())?)
+}
+
+/// The dtype to add up in: half precision is for storage.
+fn at_least_f32(x: &Tensor) -> DType {
+    match x.dtype() {
+        DType::F64 => DType::F64,
+        _ => DType::F32,
+    }
 }
 
 /// Where `hidden` belongs to a real token: 1 or 0 in the shape of `hidden`, `[batch, tokens, hidden]`.
@@ -121,6 +130,21 @@ mod tests {
             .to_vec2::<f64>()
             .unwrap();
         assert_eq!(mean, [[0.0, 0.0], [0.0, 0.0]]);
+    }
+
+    #[test]
+    fn half_precision_is_added_up_in_single() {
+        let hidden = Tensor::full(600f32, (1, 200, 400), &Device::Cpu)
+            .unwrap()
+            .to_dtype(DType::F16)
+            .unwrap();
+        let mask = Tensor::ones((1, 200), DType::I64, &Device::Cpu).unwrap();
+        let mean = mean_pooling(&hidden, &mask).unwrap(); // a sum of 120,000, where float16 ends at 65,504
+        let first = |x: &Tensor| x.to_dtype(DType::F32).unwrap().to_vec2::<f32>().unwrap()[0][0];
+        assert_eq!(first(&mean), 600.0);
+        assert!((first(&normalize(&mean, 1e-12).unwrap()) - 0.05).abs() < 1e-4);
+        let zero = mean.zeros_like().unwrap();
+        assert_eq!(first(&normalize(&zero, 1e-12).unwrap()), 0.0);
     }
 
     #[test]
