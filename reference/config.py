@@ -10,7 +10,7 @@ import dataclasses
 import json
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,8 @@ ACTIVATIONS = (
     "swish",
     "tanh",
 )
+MOST_LAYERS = 1000  # the deepest encoder ever trained; more would take minutes only to list what is missing
+MOST_LABELS = 1_000_000
 PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
 
 # The model types, and where their defaults in Transformers differ from BERT's.
@@ -100,36 +102,42 @@ class BertConfig:
     architectures: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.model_type not in MODEL_TYPES:
-            raise ConfigError(_unsupported("model_type", self.model_type, MODEL_TYPES))
+        _check_choice("model_type", self.model_type, MODEL_TYPES)
         for name in (
             "vocab_size",
             "hidden_size",
             "num_hidden_layers",
             "num_attention_heads",
             "intermediate_size",
+            "max_position_embeddings",
+            "type_vocab_size",
         ):
             _check_integer(name, getattr(self, name), minimum=1)
-        for name in ("max_position_embeddings", "type_vocab_size"):
-            _check_integer(name, getattr(self, name), minimum=1)
+        if self.num_hidden_layers > MOST_LAYERS:
+            raise ConfigError(f"num_hidden_layers is {self.num_hidden_layers}; no encoder has more than {MOST_LAYERS}")
         if self.hidden_size % self.num_attention_heads:
             raise ConfigError(
                 f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {self.num_attention_heads}"
             )
-        if self.hidden_act not in ACTIVATIONS:
-            raise ConfigError(_unsupported("hidden_act", self.hidden_act, ACTIVATIONS))
-        if self.problem_type is not None and self.problem_type not in PROBLEM_TYPES:
-            raise ConfigError(_unsupported("problem_type", self.problem_type, PROBLEM_TYPES))
+        _check_choice("hidden_act", self.hidden_act, ACTIVATIONS)
+        if self.problem_type is not None:
+            _check_choice("problem_type", self.problem_type, PROBLEM_TYPES)
         _check_number("layer_norm_eps", self.layer_norm_eps, above=0.0)
         _check_number("initializer_range", self.initializer_range, above=0.0)
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"):
             value = getattr(self, name)
-            if value is not None:
-                _check_number(name, value, above=None)
-                if not 0 <= value <= 1:
-                    raise ConfigError(f"{name} is {value}; a probability lies between 0 and 1")
+            if value is None and name == "classifier_dropout":
+                continue  # it then is hidden_dropout_prob
+            _check_number(name, value, above=None)
+            if not 0 <= value <= 1:
+                raise ConfigError(f"{name} is {value!r:.80}; a probability lies between 0 and 1")
         if not isinstance(self.tie_word_embeddings, bool):
             raise ConfigError(f"tie_word_embeddings is {self.tie_word_embeddings!r}; it must be true or false")
+        for name in ("bos_token_id", "eos_token_id"):
+            if getattr(self, name) is not None:
+                _check_integer(name, getattr(self, name), minimum=0)
+        _check_labels(self.id2label)
+        _check_architectures(self.architectures)
         self._check_pad_token()
 
     def _check_pad_token(self) -> None:
@@ -172,6 +180,8 @@ class BertConfig:
 
 def config_from_dict(values: Mapping[str, Any], where: str = "config") -> BertConfig:
     """Check a parsed config.json and turn it into a BertConfig."""
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where} is a {type(values).__name__}; it must be a mapping from key to value")
     try:
         return _config_from_dict(values, where)
     except ConfigError as error:
@@ -181,33 +191,48 @@ def config_from_dict(values: Mapping[str, Any], where: str = "config") -> BertCo
 def read_config(folder: Path) -> BertConfig:
     """Read `folder`/config.json."""
     path = Path(folder) / "config.json"
+    if not is_file(path) and is_file(path.with_name("modules.json")):
+        raise CheckpointError(
+            f"{path} is missing; a Transformer that modules.json keeps in a folder of its own is not supported: "
+            "move its files up to modules.json, and set its path there to ''"
+        )
     return config_from_dict(read_json(path, ConfigError), str(path))
 
 
-def read_json(path: Path, error: type[ValueError]) -> dict[str, Any]:
-    """A JSON object from a file, or `error` naming the file and what is wrong with it."""
-    if not path.is_file():
+def read_json(path: Path, error: type[ValueError], kind: type[dict] | type[list] = dict) -> Any:
+    """A JSON object (or list) from a file, or `error` naming the file and what is wrong with it."""
+    if not is_file(path):
         raise CheckpointError(f"{path} is missing; a checkpoint folder holds a {path.name}")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise CheckpointError(f"{path} cannot be read: {problem.strerror}") from None
     except (ValueError, RecursionError) as problem:
         raise error(f"{path} is not valid JSON: {problem}") from None
-    if not isinstance(values, dict):
-        raise error(f"{path} holds a JSON {type(values).__name__}; it must be an object")
+    if not isinstance(values, kind):
+        wanted = {dict: "an object", list: "a list"}[kind]
+        raise error(f"{path} holds a JSON {type(values).__name__}; it must be {wanted}")
     return values
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; a name that the system cannot even look up is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _config_from_dict(values: Mapping[str, Any], where: str) -> BertConfig:
     model_type = values.get("model_type")
-    if not isinstance(model_type, str) or model_type not in MODEL_TYPES:
-        raise ConfigError(_unsupported("model_type", model_type, MODEL_TYPES))
+    _check_choice("model_type", model_type, MODEL_TYPES)
     for key, allowed in ONLY_VALUES.items():
         if key in values and values[key] not in allowed:
             raise ConfigError(_unsupported(key, values[key], allowed))
 
     names = {item.name for item in dataclasses.fields(BertConfig)}
     labels = ("id2label", "label2id", "num_labels", "_num_labels")
-    unknown = sorted(set(values) - names - set(labels) - set(ONLY_VALUES) - METADATA)
+    unknown = sorted(map(str, set(values) - names - set(labels) - set(ONLY_VALUES) - METADATA))
     if unknown:
         warnings.warn(
             f"{where} has keys that Transformers' BERT does not read either: {', '.join(unknown)}",
@@ -229,44 +254,68 @@ def _read_labels(values: Mapping[str, Any]) -> dict[int, str]:
         if count is None:
             count = 2
         _check_integer("num_labels", count, minimum=1)
-        if count > 1_000_000:
+        if count > MOST_LABELS:
             raise ConfigError(f"num_labels is {count}; a head of that size cannot be meant")
         return {number: f"LABEL_{number}" for number in range(count)}
     if not isinstance(raw, Mapping) or not raw:
         raise ConfigError(f"id2label must be an object from number to label, not {raw!r}")
     try:
         labels = {int(number): label for number, label in raw.items()}
-    except (TypeError, ValueError):
-        raise ConfigError(f"id2label's keys must be whole numbers, not {list(raw)[:5]}") from None
+    except (TypeError, ValueError, OverflowError):
+        raise ConfigError(f"id2label's keys must be whole numbers, not {list(raw)[:5]!r:.80}") from None
+    if len(labels) != len(raw):
+        raise ConfigError(f"id2label gives a number twice: {list(raw)[:10]!r:.80}")
+    if count is not None and count != len(labels):
+        raise ConfigError(f"num_labels is {count!r:.80} but id2label names {len(labels)} labels")
+    return dict(sorted(labels.items()))
+
+
+def _check_labels(labels: Any) -> None:
+    if not isinstance(labels, Mapping) or not labels:
+        raise ConfigError(f"id2label must be a mapping from number to label, not {labels!r:.80}")
     if not all(isinstance(label, str) for label in labels.values()):
         raise ConfigError("id2label's values must be strings")
-    if sorted(labels) != list(range(len(labels))):
-        raise ConfigError(f"id2label must number its labels 0 to {len(labels) - 1}; it has {sorted(labels)[:10]}")
-    if count is not None and count != len(labels):
-        raise ConfigError(f"num_labels is {count} but id2label names {len(labels)} labels")
-    return dict(sorted(labels.items()))
+    if set(labels) != set(range(len(labels))):
+        raise ConfigError(f"id2label must number its labels 0 to {len(labels) - 1}; it has {list(labels)[:10]!r:.80}")
 
 
 def _read_architectures(values: Mapping[str, Any]) -> tuple[str, ...]:
     names = values.get("architectures") or []
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ConfigError(f"architectures must be a list of class names, not {names!r}")
-    return tuple(names)
+    return tuple(names) if isinstance(names, list) else names
+
+
+def _check_architectures(names: Any) -> None:
+    if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
+        raise ConfigError(f"architectures must be a list of class names, not {names!r:.80}")
+    if len(names) > 1:
+        raise ConfigError(f"architectures names {' and '.join(names)}; a checkpoint is of one class")
+
+
+def _check_choice(name: str, value: Any, allowed: Collection[str]) -> None:
+    if not isinstance(value, str) or value not in allowed:
+        raise ConfigError(_unsupported(name, value, allowed))
 
 
 def _check_integer(name: str, value: Any, minimum: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
-        raise ConfigError(f"{name} is {value!r}; it must be a whole number of at least {minimum}")
+        raise ConfigError(f"{name} is {value!r:.80}; it must be a whole number of at least {minimum}")
     if value >= 2**31:
-        raise ConfigError(f"{name} is {value}; no encoder is that large")
+        raise ConfigError(f"{name} is {value!r:.80}; no encoder is that large")
 
 
 def _check_number(name: str, value: Any, above: float | None) -> None:
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
-        raise ConfigError(f"{name} is {value!r}; it must be a finite number")
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not _is_finite(value):
+        raise ConfigError(f"{name} is {value!r:.80}; it must be a finite number")
     if above is not None and value <= above:
         raise ConfigError(f"{name} is {value}; it must be greater than {above:g}")
 
 
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer that no float can hold
+        return False
+
+
 def _unsupported(key: str, value: Any, allowed: Any) -> str:
-    return f"{key} is {value!r}, which no port implements; supported: {', '.join(repr(item) for item in allowed)}"
+    return f"{key} is {value!r:.80}, which no port implements; supported: {', '.join(repr(item) for item in allowed)}"

@@ -53,6 +53,15 @@ def test_num_labels_stands_for_names():
         ({"vocab_size": 0}, "vocab_size is 0"),
         ({"vocab_size": 2**40}, "no encoder is that large"),
         ({"num_hidden_layers": True}, "num_hidden_layers is True"),
+        ({"num_hidden_layers": 1_000_000}, "no encoder has more than 1000"),
+        ({"num_attention_heads": 10**400}, "no encoder is that large"),
+        ({"layer_norm_eps": 10**400}, "layer_norm_eps is 10.*must be a finite number"),
+        ({"initializer_range": 10**309}, "initializer_range is 10.*must be a finite number"),
+        ({"hidden_dropout_prob": 10**400}, "hidden_dropout_prob is 10.*must be a finite number"),
+        ({"hidden_dropout_prob": None}, "hidden_dropout_prob is None"),
+        ({"attention_probs_dropout_prob": None}, "attention_probs_dropout_prob is None"),
+        ({"bos_token_id": "x"}, "bos_token_id is 'x'"),
+        ({"eos_token_id": [1, 2]}, r"eos_token_id is \[1, 2\]"),
         ({"layer_norm_eps": 0}, "layer_norm_eps is 0"),
         ({"layer_norm_eps": float("nan")}, "layer_norm_eps is nan"),
         ({"hidden_dropout_prob": 1.5}, "hidden_dropout_prob is 1.5"),
@@ -61,10 +70,13 @@ def test_num_labels_stands_for_names():
         ({"problem_type": "ranking"}, "problem_type is 'ranking'"),
         ({"id2label": {"0": "a", "2": "b"}}, "must number its labels 0 to 1"),
         ({"id2label": {"x": "a"}}, "must be whole numbers"),
+        ({"id2label": {"0": "a", "00": "b"}}, "gives a number twice"),
+        ({"id2label": {"0": 5}}, "values must be strings"),
         ({"id2label": []}, "id2label"),
         ({"id2label": {"0": "a"}, "num_labels": 2}, "num_labels is 2 but"),
         ({"num_labels": 10**12}, "num_labels"),
         ({"architectures": "BertModel"}, "architectures"),
+        ({"architectures": ["BertModel", "BertForMaskedLM"]}, "BertModel and BertForMaskedLM"),
         ({"model_type": "xlm-roberta", "pad_token_id": None}, "counts positions"),
         ({"model_type": "xlm-roberta", "max_position_embeddings": 2}, "no position for a token"),
     ],
@@ -72,6 +84,29 @@ def test_num_labels_stands_for_names():
 def test_what_no_port_implements_raises(change, message):
     with pytest.raises(ConfigError, match=message):
         config_from_dict(GOOD | change)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model_type": ["bert"]}, "model_type"),
+        ({"hidden_act": ["gelu"]}, "hidden_act"),
+        ({"problem_type": ["regression"]}, "problem_type"),
+        ({"id2label": {5: "a"}}, "must number its labels 0 to 0"),
+        ({"id2label": {0: 1}}, "must be strings"),
+        ({"id2label": None}, "id2label"),
+        ({"architectures": "BertModel"}, "architectures"),
+    ],
+)
+def test_a_config_made_by_hand_is_checked_too(change, message):
+    with pytest.raises(ConfigError, match=message):
+        BertConfig(**change)
+
+
+@pytest.mark.parametrize("values", [None, [], "bert", {1: 2}])
+def test_a_config_from_something_else(values):
+    with pytest.raises(ConfigError):
+        config_from_dict(values)
 
 
 def test_unknown_keys_warn_and_known_ones_do_not():
@@ -90,12 +125,28 @@ def test_what_transformers_writes_is_known(tmp_path, name):
 @given(
     st.dictionaries(
         st.sampled_from(
-            [*GOOD, "hidden_act", "layer_norm_eps", "id2label", "pad_token_id", "architectures", "is_decoder"]
+            [
+                *GOOD,
+                "hidden_act",
+                "layer_norm_eps",
+                "id2label",
+                "pad_token_id",
+                "architectures",
+                "is_decoder",
+                "num_hidden_layers",
+                "hidden_dropout_prob",
+                "attention_probs_dropout_prob",
+                "classifier_dropout",
+                "initializer_range",
+                "bos_token_id",
+                "num_labels",
+            ]
         ),
         st.recursive(
             st.none()
             | st.booleans()
             | st.integers()
+            | st.integers(-(10**400), 10**400)
             | st.floats()
             | st.text(max_size=5)
             | st.sampled_from(ACTIVATIONS),
@@ -110,6 +161,7 @@ def test_any_json_gives_a_config_or_the_packages_error(changes):
     except EncodersError:
         return
     assert config.hidden_size % config.num_attention_heads == 0
+    assert 0 <= config.hidden_dropout_prob <= 1 and config.num_hidden_layers <= 1000
 
 
 def test_a_damaged_file_is_named(tmp_path):
@@ -122,4 +174,21 @@ def test_a_damaged_file_is_named(tmp_path):
             read_config(tmp_path)
     path.write_text(json.dumps({"model_type": "bert", "hidden_size": -1}))
     with pytest.raises(ConfigError, match=r"config\.json: hidden_size is -1"):
+        read_config(tmp_path)
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    (tmp_path / "config.json").write_text("{}")
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.read_text", refuse)
+    with pytest.raises(CheckpointError, match=r"config\.json cannot be read: Permission denied"):
+        read_config(tmp_path)
+
+
+def test_a_transformer_in_a_folder_of_its_own_is_explained(tmp_path):
+    (tmp_path / "modules.json").write_text("[]")
+    with pytest.raises(CheckpointError, match="in a folder of its own is not supported"):
         read_config(tmp_path)
