@@ -16,9 +16,12 @@ from typing import Any
 import numpy as np
 
 from reference.backend import BACKENDS
+from reference.lazy import lazy_submodules
 from reference.parity.report import Divergence, Report, Row
 
 __all__ = ["Divergence", "Report", "Row", "compare", "gradients", "random_checkpoint"]
+
+__getattr__, __dir__ = lazy_submodules(__name__, __path__)
 
 
 def compare(
