@@ -9,19 +9,17 @@ their frameworks: `import reference` itself loads none.
 
 from __future__ import annotations
 
-import importlib
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reference.errors import CheckpointError, ConfigError, EncodersError, InputError
+from reference.lazy import lazy_submodules
 
 if TYPE_CHECKING:
     from reference.pipelines import Pipeline
 
 __version__ = "0.1.0"
 __all__ = ["CheckpointError", "ConfigError", "EncodersError", "InputError", "load"]
-
-_SUBMODULES = frozenset("backend candle checkpoint config display inputs mlx parity pipelines text torch".split())
 
 
 def load(
@@ -42,25 +40,19 @@ def load(
     revision: a branch, tag or commit on the hub.
     """
     from reference import pipelines
-    from reference.architectures import architecture_for
-    from reference.backend import build
-    from reference.checkpoint import locate, read_checkpoint
-    from reference.config import read_config
+    from reference.backend import port_for
+    from reference.checkpoint import locate, read_architecture, read_checkpoint
 
     chosen = None if pipeline is None else pipelines.pipeline_class(pipeline)
+    port = port_for(backend, dtype)  # names are checked before anything is fetched or read
     folder = locate(model, revision)
     if chosen is None:
-        chosen = pipelines.pipeline_class(pipelines.BY_TASK[architecture_for(read_config(folder)).task])
+        chosen = pipelines.pipeline_class(pipelines.BY_TASK[read_architecture(folder)[1].task])
     checkpoint = read_checkpoint(folder, chosen.task)
-    network = build(backend, checkpoint.config, checkpoint.architecture.name, checkpoint.tensors, dtype)
+    network = port.build(checkpoint.config, checkpoint.architecture.name, checkpoint.tensors, dtype)
     return chosen(checkpoint, network, backend, dtype)
 
 
-def __getattr__(name: str) -> Any:
-    if name in _SUBMODULES:
-        return importlib.import_module(f"reference.{name}")
-    raise AttributeError(f"module 'reference' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_SUBMODULES})
+__getattr__, __dir__ = lazy_submodules(
+    __name__, __path__
+)  # reference.torch.pooling and the like, without an import of it

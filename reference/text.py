@@ -9,9 +9,9 @@ from typing import Protocol
 
 import tokenizers
 
-from reference.config import BertConfig, read_json
-from reference.errors import CheckpointError, InputError
-from reference.inputs import check_texts
+from reference.config import BertConfig, is_file, read_json
+from reference.errors import CheckpointError, ConfigError, InputError
+from reference.inputs import check_texts, check_whole
 
 
 class Vocabulary(Protocol):
@@ -26,17 +26,27 @@ class Tokenizer:
 
     vocabulary: Vocabulary
     max_length: int
+    vocab_size: int  # the model's
     lower_case: bool = False
 
     def __call__(self, texts: Sequence[str], max_length: int | None = None) -> list[list[int]]:
         """The ids of each text, special tokens included, truncated to max_length tokens."""
-        length = self.max_length if max_length is None else max_length
-        if isinstance(length, bool) or not isinstance(length, int) or length < 3:
-            raise InputError(f"max_length is {length!r}; it must be a whole number of at least 3")
+        length = check_whole("max_length", self.max_length if max_length is None else max_length, least=3)
         texts = check_texts(texts)
         if self.lower_case:
             texts = [text.lower() for text in texts]
-        return self.vocabulary.encode(texts, length)
+        sequences = self.vocabulary.encode(texts, length)
+        for number, sequence in enumerate(sequences):
+            if not sequence:
+                raise InputError(
+                    f"texts[{number}], {texts[number]!r:.40}, has no tokens: this tokenizer adds no special ones"
+                )
+            if max(sequence) >= self.vocab_size:
+                raise CheckpointError(
+                    f"texts[{number}] has the id {max(sequence)}, but the model's vocab_size is {self.vocab_size}: "
+                    "tokenizer and model do not belong together"
+                )
+        return sequences
 
 
 def read_tokenizer(folder: Path, config: BertConfig) -> Tokenizer:
@@ -47,6 +57,7 @@ def read_tokenizer(folder: Path, config: BertConfig) -> Tokenizer:
     return Tokenizer(
         _read_vocabulary(folder, settings),
         _max_length(config, settings, sentence_settings, folder),
+        config.vocab_size,
         bool(sentence_settings.get("do_lower_case")),
     )
 
@@ -125,17 +136,20 @@ def _word_pieces(path: Path, settings: dict) -> tokenizers.Tokenizer:
 
 
 def _max_length(config: BertConfig, settings: dict, sentence_settings: dict, folder: Path) -> int:
-    """The shortest of what the model, its tokenizer and sentence_bert_config.json allow."""
-    limits = [config.max_tokens]
-    for values, key in ((settings, "model_max_length"), (sentence_settings, "max_seq_length")):
-        limit = values.get(key)
-        if limit is None:
-            continue
-        if isinstance(limit, bool) or not isinstance(limit, (int, float)) or limit < 3:
-            raise CheckpointError(f"{folder}: {key} is {limit!r}; it must be a whole number of at least 3")
-        limits.append(int(limit))
-    return min(limits)
+    """sentence_bert_config.json's limit, else the tokenizer's, as in sentence-transformers; the model's caps both."""
+    tokenizers_own = _limit(settings, "model_max_length", folder / "tokenizer_config.json")
+    limit = _limit(sentence_settings, "max_seq_length", folder / "sentence_bert_config.json") or tokenizers_own
+    return config.max_tokens if limit is None else min(limit, config.max_tokens)
+
+
+def _limit(values: dict, key: str, path: Path) -> int | None:
+    limit = values.get(key)
+    if isinstance(limit, float) and limit.is_integer():
+        limit = int(limit)  # 1e30 stands for "none" in some files
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 3):
+        raise ConfigError(f"{path}: {key} is {limit!r:.80}; it must be a whole number of at least 3")
+    return limit
 
 
 def _optional_json(path: Path) -> dict:
-    return read_json(path, CheckpointError) if path.is_file() else {}
+    return read_json(path, CheckpointError) if is_file(path) else {}

@@ -10,8 +10,15 @@ import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reference.checkpoint import EMBEDDED_MODEL, locate, read_checkpoint, read_tensors, write_atomically
-from reference.errors import CheckpointError, EncodersError
+from reference.checkpoint import (
+    EMBEDDED_MODEL,
+    locate,
+    read_checkpoint,
+    read_tensors,
+    write_atomically,
+    write_checkpoint,
+)
+from reference.errors import CheckpointError, ConfigError, EncodersError, InputError
 
 
 @pytest.fixture
@@ -46,11 +53,30 @@ def test_the_embedded_model_is_found_without_a_network():
         ("", "named by a folder or a hub id"),
         (None, "named by a folder or a hub id"),
         ("somebody/some-model", "could it be fetched"),
+        ("a" * 5000, "cannot be looked up as a folder: File name too long"),
+        ("~nosuchuser/x", "cannot be looked up as a folder"),
+        (b"folder", "named by a folder or a hub id"),
     ],
 )
 def test_a_model_that_is_nowhere(model, message):
     with pytest.raises(CheckpointError, match=message):
         locate(model)
+
+
+@pytest.mark.parametrize("revision", [5, "", ["main"]])
+def test_a_revision_that_is_none(revision):
+    with pytest.raises(InputError, match="revision is"):
+        locate("somebody/some-model", revision)
+
+
+def test_a_folder_has_no_revisions(tmp_path):
+    with pytest.raises(InputError, match="is a folder, which has no revisions"):
+        locate(tmp_path, "main")
+
+
+def test_the_embedded_model_has_no_revisions():
+    with pytest.raises(CheckpointError, match=r"at revision main .*leave revision out"):
+        locate(EMBEDDED_MODEL, "main")
 
 
 def test_the_hub_cache_is_used(minilm, tmp_path, monkeypatch):
@@ -99,6 +125,25 @@ def test_the_base_of_a_masked_lm(tiny):
     assert all(key.startswith(("embeddings.", "encoder.")) for key in read_checkpoint(folder, "base").tensors)
     with pytest.raises(CheckpointError, match=r"lacks classifier\.weight"):
         read_checkpoint(folder, "token-classification")
+
+
+def test_a_head_that_is_not_there(tiny):
+    with pytest.raises(CheckpointError, match="holds BertModel without the head of BertForMaskedLM: it lacks cls"):
+        read_checkpoint(tiny(), "masked-lm")
+
+
+@pytest.mark.parametrize("name", ["T5Model", "RobertaModel"])
+def test_a_foreign_architecture_names_the_file(tiny, name):
+    folder = tiny()
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"architectures": [name]}))
+    with pytest.raises(ConfigError, match=rf"config\.json: architecture {name}"):
+        read_checkpoint(folder)
+
+
+def test_an_unknown_task(tiny):
+    with pytest.raises(InputError, match="task 'chat' is unknown; it is one of base, masked-lm"):
+        read_checkpoint(tiny(), "chat")
 
 
 def test_leftovers_of_pretraining_are_dropped(tiny):
@@ -155,6 +200,18 @@ def test_stored_dtypes(tiny, dtype):
         np.testing.assert_array_equal(tensors[key].astype("f8"), parameter.detach().double().numpy())
 
 
+@pytest.mark.parametrize("ids", ["int32", "int64", "uint8"])
+def test_position_ids_of_any_type_beside_bfloat16(tiny, ids):
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    folder = tiny()
+    tensors = {key: value.bfloat16() for key, value in load_file(folder / "model.safetensors").items()}
+    tensors["embeddings.position_ids"] = torch.arange(40)[None].to(getattr(torch, ids))
+    save_file(tensors, folder / "model.safetensors")
+    assert all(value.dtype == np.float32 for value in read_checkpoint(folder).tensors.values())
+
+
 def test_pickles_are_refused(tiny):
     folder = tiny()
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
@@ -198,6 +255,7 @@ def test_shards(tiny):
         (7, "lies in the same folder"),
         ("part-0.bin", "only safetensors"),
         ("part-9.safetensors", "which is not in"),
+        ("a" * 5000 + ".safetensors", "which is not in"),
         ("part-1.safetensors", "disagree on"),
     ],
 )
@@ -325,6 +383,40 @@ def test_writing_keeps_permissions(tmp_path):
     path.chmod(0o640)
     write_atomically(path, b"new")
     assert path.read_bytes() == b"new" and path.stat().st_mode & 0o777 == 0o640
+
+
+def test_an_interrupted_save_changes_no_file(tiny, tmp_path, monkeypatch):
+    """The second file cannot be written: the first has not been moved into place either."""
+    folder = tiny()
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    checkpoint = read_checkpoint(folder)
+    calls = []
+
+    def fail_second(path, content):
+        calls.append(path)
+        if len(calls) == 2:
+            raise OSError(28, "No space left on device")
+        write_atomically(path, content)
+
+    monkeypatch.setattr("reference.checkpoint.write_atomically", fail_second)
+    tensors = {key: value + 1 for key, value in checkpoint.tensors.items()}
+    with pytest.raises(InputError, match="cannot be written to: No space left on device"):
+        write_checkpoint(folder, checkpoint.config, tensors)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("folder", [None, "", 5, "a\0b", "a" * 5000])
+def test_folders_that_cannot_be_written(tiny, folder):
+    checkpoint = read_checkpoint(tiny())
+    with pytest.raises(InputError, match="written to"):
+        write_checkpoint(folder, checkpoint.config, checkpoint.tensors)
+
+
+def test_a_checkpoint_is_not_written_below_a_file(tiny):
+    folder = tiny()
+    checkpoint = read_checkpoint(folder)
+    with pytest.raises(InputError, match="Not a directory"):
+        write_checkpoint(folder / "config.json" / "x", checkpoint.config, checkpoint.tensors)
 
 
 def test_tensors_are_read_from_a_copied_folder(minilm, tmp_path):

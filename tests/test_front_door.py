@@ -28,8 +28,26 @@ def test_a_backend_loads_no_other(backend):
     assert loaded == str([{"torch": "torch", "mlx": "mlx.core", "candle": "reference.candle._native"}[backend]])
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(f"{backend}.pooling.mean_pooling" for backend in ("torch", "mlx", "candle")),
+        "torch.bert.BertModel",
+        "parity.faults.measure",
+        "bench.PEERS",
+        "architectures.ARCHITECTURES",
+        "errors.InputError",
+    ],
+)
+def test_one_import_reaches_everything(name):
+    subprocess.run([sys.executable, "-c", f"import reference; reference.{name}"], check=True)
+
+
 def test_submodules_are_attributes():
     assert callable(reference.parity.compare)
+    assert {"torch", "bench", "load"} <= set(dir(reference)) and "pooling" in dir(reference.torch)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        reference.torch.nothing  # noqa: B018
     assert reference.torch.__name__ == "reference.torch"
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         reference.nothing  # noqa: B018
@@ -47,6 +65,25 @@ def test_load_refuses_unknown_names(minilm):
         reference.load(minilm, dtype="int8")
     with pytest.raises(InputError, match="pipeline 'chat' is not available"):
         reference.load(minilm, pipeline="chat")
+    with pytest.raises(InputError, match="'zero-shot-classification' is not available; it is one of embeddings"):
+        reference.load(minilm, pipeline="zero-shot-classification")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"backend": "jax"}, "backend 'jax'"),
+        ({"backend": np.array(["torch", "mlx"])}, "backend array"),
+        ({"dtype": "int8"}, "dtype 'int8'"),
+        ({"dtype": np.array(["float32", "x"])}, "dtype array"),
+        ({"backend": "candle", "dtype": "bfloat16"}, "dtype 'bfloat16' is not available in candle"),
+        ({"pipeline": ["embeddings"]}, r"pipeline \['embeddings'\]"),
+        ({"revision": 5}, "revision is 5"),
+    ],
+)
+def test_names_are_checked_before_a_model_is_looked_for(arguments, message):
+    with pytest.raises(InputError, match=message):
+        reference.load("somebody/a-model-that-is-not-there", **arguments)
 
 
 @pytest.mark.parametrize(
@@ -91,3 +128,13 @@ def test_what_is_saved_loads_in_transformers(tiny, tmp_path, architecture, backe
     with torch.no_grad():
         ours, theirs = (model_class.from_pretrained(path).eval()(ids)[0] for path in (tmp_path / "saved", folder))
     assert torch.equal(ours, theirs)
+
+
+@pytest.mark.filterwarnings("ignore:.*modules.json")
+def test_the_embeddings_of_a_masked_lm_are_saved_as_a_base_model(tiny, tmp_path):
+    model = reference.load(tiny("BertForMaskedLM"), pipeline="embeddings")
+    model.save(tmp_path / "saved")
+    again = reference.load(tmp_path / "saved")
+    assert again.config.architectures == ("BertModel",) and type(again).__name__ == "Embeddings"
+    ids = [[5, 6, 7]]
+    np.testing.assert_array_equal(again.forward(ids)["last_hidden_state"], model.forward(ids)["last_hidden_state"])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import reference
 from reference.errors import InputError
-from reference.inputs import pack, pad
+from reference.inputs import check_name, pack, pad
 
 
 @pytest.fixture
@@ -30,7 +30,11 @@ def model(tiny, backend):
         (([],), r"must be \[batch, tokens\]"),
         (([[]],), "at least one text of at least one token"),
         ((np.zeros((0, 3), int),), "at least one text"),
-        ((None,), r"input_ids"),
+        ((None,), r"input_ids holds NoneType None"),
+        ((np.array([[5, None]], object),), r"input_ids holds NoneType None"),
+        (([[2**63]],), r"input_ids holds 9223372036854775808"),
+        (([[5, 2**70]],), r"input_ids holds int 1180591620717411303424"),
+        ((5,), r"input_ids has shape \(\)"),
         ((np.full((1, 41), 5),), "a text of 41 tokens is longer than the model's 40"),
         (([[5, 6]], [[1]]), r"attention_mask has shape \(1, 1\)"),
         (([[5, 6]], [[1, 2]]), "attention_mask holds 2"),
@@ -65,6 +69,19 @@ def test_padded_input_that_cannot_be_used(model, arguments, message):
 def test_packed_input_that_cannot_be_used(model, ids, cu_seqlens, message):
     with pytest.raises(InputError, match=message):
         model.forward_packed(ids, cu_seqlens)
+
+
+@pytest.mark.parametrize("value", ["no", None, 1, 0.0, np.array([True, False])])
+def test_output_hidden_states_is_a_switch(model, value):
+    with pytest.raises(InputError, match="output_hidden_states is"):
+        model.forward([[5, 6]], output_hidden_states=value)
+    with pytest.raises(InputError, match="output_hidden_states is"):
+        model.forward_packed([5, 6], [0, 2], output_hidden_states=value)
+
+
+def test_numpys_switches_are_switches(model):
+    assert len(model.forward([[5, 6]], output_hidden_states=np.True_)["hidden_states"]) == 3
+    assert "hidden_states" not in model.forward([[5, 6]], output_hidden_states=np.False_)
 
 
 def test_xlm_roberta_has_fewer_positions(tiny, backend):
@@ -107,3 +124,14 @@ def test_pad_and_pack_hold_the_same_tokens(sequences):
 def test_an_unknown_side():
     with pytest.raises(InputError, match="side 'middle'"):
         pad([[1]], 0, side="middle")
+
+
+def test_nothing_to_pack():
+    with pytest.raises(InputError, match="nothing to pack"):
+        pack([])
+
+
+@pytest.mark.parametrize("value", ["jax", None, ["torch"], np.array(["torch", "mlx"]), "Torch"])
+def test_names_are_checked_whatever_they_are(value):
+    with pytest.raises(InputError, match="is unknown; it is one of torch, mlx"):
+        check_name(value, ("torch", "mlx"), "backend")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reference.config import config_from_dict, read_config
-from reference.errors import CheckpointError, InputError
+from reference.errors import CheckpointError, ConfigError, InputError
 from reference.text import read_tokenizer
 
 TEXTS = ["Hello, World!", "naïve café", "", "中文 text", "a" * 150, "don't 3.14", "[MASK] x [SEP]", "\t\n", "🙂"]
@@ -96,10 +96,10 @@ def test_a_folder_without_tokenizer(copy):
         read_tokenizer(copy, read_config(copy))
 
 
-@pytest.mark.parametrize("limit", ["long", 2, True, -5])
+@pytest.mark.parametrize("limit", ["long", 2, True, -5, 7.9, float("inf"), float("nan")])
 def test_limits_that_cannot_be_meant(copy, limit):
     (copy / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": limit}))
-    with pytest.raises(CheckpointError, match="max_seq_length"):
+    with pytest.raises(ConfigError, match="max_seq_length"):
         read_tokenizer(copy, read_config(copy))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reference.errors import InputError
+from reference.inputs import check_name
 from reference.pipelines.base import Pipeline
 from reference.pipelines.embeddings import Embeddings, Similarity
 from reference.pipelines.heads import MaskedLM, TextClassification, TokenClassification
@@ -25,9 +25,7 @@ BY_TASK = {
 
 def pipeline_class(name: str) -> type[Pipeline]:
     """The class of a pipeline's name."""
-    if name not in PIPELINES:
-        raise InputError(f"pipeline {name!r} is not available; it is one of {', '.join(PIPELINES)}")
-    return PIPELINES[name]
+    return PIPELINES[check_name(name, PIPELINES, "pipeline", "not available")]
 
 
 __all__ = [

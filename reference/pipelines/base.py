@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from reference.backend import Model
 from reference.checkpoint import Checkpoint, write_checkpoint
-from reference.config import BertConfig
-from reference.inputs import check_packed, check_padded
+from reference.config import BertConfig, is_file
+from reference.inputs import check_packed, check_padded, check_switch
 from reference.text import Tokenizer, read_tokenizer
+
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+    "sentencepiece.bpe.model",
+    "special_tokens_map.json",
+    "added_tokens.json",
+)
 
 
 class Pipeline:
@@ -46,18 +57,30 @@ class Pipeline:
         """Run a padded batch: ids, mask and token types [batch, tokens].
 
         The result has the keys that apply: last_hidden_state, pooler_output, logits, and on request hidden_states,
-        a list of one more than there are layers. What stands at padded positions means nothing.
+        a list of one more than there are layers. What stands at padded positions means nothing. NaN and infinity, from
+        an overflow in float16 for one, are returned as they were computed.
         """
         arrays = check_padded(self.config, input_ids, attention_mask, token_type_ids)
-        return self.model.forward(*arrays, output_hidden_states)
+        return self.model.forward(*arrays, check_switch("output_hidden_states", output_hidden_states))
 
     def forward_packed(
         self, input_ids: Any, cu_seqlens: Any, token_type_ids: Any = None, output_hidden_states: bool = False
     ) -> dict[str, Any]:
         """Run several texts in one row: ids [tokens], and the cumulative lengths 0, n1, n1 + n2, ..."""
         arrays = check_packed(self.config, input_ids, cu_seqlens, token_type_ids)
-        return self.model.forward_packed(*arrays, output_hidden_states)
+        return self.model.forward_packed(*arrays, check_switch("output_hidden_states", output_hidden_states))
 
-    def save(self, folder: str | Path) -> None:
-        """Write config.json and model.safetensors, which Transformers loads too."""
-        write_checkpoint(Path(folder), self.config, self.model.state())
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write a checkpoint that load takes, and Transformers too: configuration, weights, and the tokenizer's files.
+
+        It is of the architecture that is held: the embeddings of a masked-LM checkpoint are saved as a base model.
+        """
+        config = replace(self.config, architectures=(self.checkpoint.architecture.name,))
+        write_checkpoint(folder, config, self.model.state(), self._files_beside())
+
+    def _files_beside(self) -> dict[str, bytes]:
+        source = Path(self.checkpoint.folder)
+        return {name: (source / name).read_bytes() for name in self._names_beside() if is_file(source / name)}
+
+    def _names_beside(self) -> tuple[str, ...]:
+        return TOKENIZER_FILES

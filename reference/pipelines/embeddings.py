@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import warnings
 from collections.abc import Sequence
@@ -12,23 +11,29 @@ from typing import Any
 
 import numpy as np
 
-from reference.config import read_json
-from reference.errors import CheckpointError, ConfigError, InputError
-from reference.inputs import check_packed, check_texts, pack
+from reference.config import is_file, read_json
+from reference.errors import CheckpointError, ConfigError
+from reference.inputs import check_packed, check_switch, check_texts, check_whole, pack
 from reference.pipelines.base import Pipeline
 
 # A batch of about this many tokens keeps the matrix products large and the intermediate results in cache.
 TOKENS_A_BATCH = 2048
 WAYS = ("cls", "max", "mean")
 OTHER_WAYS = ("mean_sqrt_len_tokens", "weightedmean", "lasttoken")
+SETTINGS_FILES = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json")
 
 
 @dataclass(frozen=True)
 class SentenceSettings:
-    """How a checkpoint turns token vectors into one: which poolings, side by side, and whether to normalise."""
+    """How a checkpoint turns token vectors into one: which poolings, side by side, and whether to normalise.
+
+    Its prompt is put before every text; pooling_file is where in the folder the poolings are named.
+    """
 
     pooling: tuple[str, ...] = ("mean",)
     normalize: bool = False
+    prompt: str = ""
+    pooling_file: str | None = None
 
 
 @dataclass(frozen=True)
@@ -56,20 +61,16 @@ class Embeddings(Pipeline):
     ) -> np.ndarray:
         """Embed texts: float32 [texts, dimensions], in the order given; one string gives one vector.
 
-        Texts are truncated to the checkpoint's max_seq_length. `normalize` None does what its modules.json says. A
-        batch holds texts of similar length, at most `batch_size` of them and about 2,048 tokens; the result does not
-        depend on how they fall into batches beyond rounding.
+        A model in float64 gives float64. Texts are truncated to the checkpoint's max_seq_length, its default prompt, if
+        it has one, before each included. `normalize` None does what its modules.json says. A batch holds texts of
+        similar length, at most `batch_size` of them and about 2,048 tokens; the result does not depend on how they fall
+        into batches beyond rounding. A vector that is not finite is an error.
         """
         if isinstance(texts, str):
             return self.encode([texts], batch_size, normalize, show_progress)[0]
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-            raise InputError(f"batch_size is {batch_size!r}; it must be a whole number of at least 1")
-        if normalize not in (None, True, False):
-            raise InputError(
-                f"normalize is {normalize!r}; it must be True, False, or None for the checkpoint's own way"
-            )
-        sequences = self.tokenizer(check_texts(texts))
-        normalize = self.settings.normalize if normalize is None else normalize
+        batch_size = check_whole("batch_size", batch_size, least=1)
+        normalize = self.settings.normalize if normalize is None else check_switch("normalize", normalize)
+        sequences = self.tokenizer([self.settings.prompt + text for text in check_texts(texts)])
 
         vectors = np.empty((len(sequences), self.dimensions), "float64" if self.dtype == "float64" else "float32")
         with _progress(len(sequences), show_progress) as bar:
@@ -93,7 +94,18 @@ class Embeddings(Pipeline):
 
     def _embed(self, sequences: list[list[int]], normalize: bool) -> np.ndarray:
         arrays = check_packed(self.config, *pack(sequences))
-        return self.model.embed(*arrays, self.settings.pooling, normalize)
+        vectors = self.model.embed(*arrays, self.settings.pooling, normalize)
+        if not np.isfinite(vectors).all():
+            raise CheckpointError(
+                f"{self.checkpoint.folder}: the vectors come out as NaN or infinity; in {self.dtype} on {self.backend} "
+                "this model overflows"
+                + ("" if self.dtype in ("float32", "float64") else ": load it with dtype='float32'")
+            )
+        return vectors
+
+    def _names_beside(self) -> tuple[str, ...]:
+        pooling = (self.settings.pooling_file,) if self.settings.pooling_file else ()
+        return super()._names_beside() + SETTINGS_FILES + pooling
 
 
 def batches_by_length(lengths: Sequence[int], batch_size: int, tokens: int = TOKENS_A_BATCH) -> list[np.ndarray]:
@@ -115,46 +127,72 @@ def batches_by_length(lengths: Sequence[int], batch_size: int, tokens: int = TOK
 def read_sentence_settings(folder: Path, hidden_size: int) -> SentenceSettings:
     """What modules.json and the pooling module's config.json say; without them mean pooling, with a warning."""
     path = folder / "modules.json"
-    if not path.is_file():
+    prompt = _read_prompt(folder / "config_sentence_transformers.json")
+    if not is_file(path):
         warnings.warn(
             f"{folder} has no modules.json: it was not saved as an embedding model. Mean pooling is used; "
             "a model that was trained for another task may find every two texts alike",
             stacklevel=2,
         )
-        return SentenceSettings()
-    kinds = [(_module_kind(module, path), module) for module in _read_modules(path)]
-    names = [kind for kind, _ in kinds]
+        return SentenceSettings(prompt=prompt)
+    modules = read_json(path, CheckpointError, list)
+    names = [_module_kind(module, path) for module in modules]
     if names[:2] != ["Transformer", "Pooling"] or names[2:] not in ([], ["Normalize"]):
         raise ConfigError(
             f"{path} lists the modules {', '.join(names) or 'none'}; supported: Transformer, Pooling, Normalize"
         )
-    return SentenceSettings(_read_pooling(folder, kinds[1][1], hidden_size), normalize=len(names) == 3)
+    inside = modules[0].get("path", "")
+    if inside:
+        raise ConfigError(
+            f"{path} keeps the Transformer in {inside!r:.80}; supported: in the folder itself, with the path ''. "
+            "Move its files there, or save the model with a newer sentence-transformers"
+        )
+    pooling_file = _pooling_file(folder, modules[1])
+    ways = _read_pooling(folder / pooling_file, hidden_size)
+    return SentenceSettings(ways, len(names) == 3, prompt, pooling_file)
 
 
-def _read_modules(path: Path) -> list[Any]:
-    try:
-        modules = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as problem:
-        raise CheckpointError(f"{path} is not valid JSON: {problem}") from None
-    if not isinstance(modules, list):
-        raise CheckpointError(f"{path} must hold a list of modules")
-    return modules
+def _read_prompt(path: Path) -> str:
+    """What sentence-transformers puts before every text: the prompt that default_prompt_name names."""
+    values = read_json(path, CheckpointError) if is_file(path) else {}
+    name, given = values.get("default_prompt_name"), values.get("prompts") or {}
+    if not name:
+        return ""
+    if not isinstance(name, str) or not isinstance(given, dict):
+        raise ConfigError(f"{path}: default_prompt_name must be a string, and prompts an object from name to text")
+    prompts = {"query": "", "document": ""} | given
+    if name not in prompts:
+        raise ConfigError(f"{path}: default_prompt_name is {name!r:.80}; prompts has {', '.join(prompts)}")
+    if not isinstance(prompts[name], (str, type(None))):
+        raise ConfigError(f"{path}: the prompt {name!r:.80} is {prompts[name]!r:.80}; it must be a string")
+    return prompts[name] or ""
 
 
 def _module_kind(module: Any, path: Path) -> str:
     """'sentence_transformers.models.Pooling', in any release's spelling of the module path, is 'Pooling'."""
     if not isinstance(module, dict) or not isinstance(module.get("type"), str):
         raise CheckpointError(f"{path} holds a module without a type: {module!r:.80}")
-    return module["type"].rsplit(".", 1)[-1]
+    package, _, inside = module["type"].partition(".")
+    if package != "sentence_transformers":
+        raise ConfigError(
+            f"{path} asks for {module['type']!r:.80}; only modules of sentence_transformers are supported"
+        )
+    return inside.rsplit(".", 1)[-1]
 
 
-def _read_pooling(folder: Path, module: dict, hidden_size: int) -> tuple[str, ...]:
+def _pooling_file(folder: Path, module: dict) -> str:
     inside = module.get("path", "1_Pooling")
-    if not isinstance(inside, str) or Path(inside).is_absolute() or ".." in Path(inside).parts:
-        raise CheckpointError(f"{folder / 'modules.json'} sends Pooling to {inside!r}, outside its folder")
-    path = folder / inside / "config.json"
-    values = read_json(path, CheckpointError)
+    sent = f"{folder / 'modules.json'} sends Pooling to {inside!r:.80}"
+    if not isinstance(inside, str) or not inside or Path(inside).is_absolute() or ".." in Path(inside).parts:
+        raise CheckpointError(f"{sent}; it must be a folder inside its own")
+    name = f"{inside}/config.json"
+    if not is_file(folder / name):
+        raise CheckpointError(f"{sent}, which holds no config.json")
+    return name
 
+
+def _read_pooling(path: Path, hidden_size: int) -> tuple[str, ...]:
+    values = read_json(path, CheckpointError)
     size = values.get("word_embedding_dimension", values.get("embedding_dimension", hidden_size))
     if size != hidden_size:
         raise ConfigError(f"{path} pools vectors of {size}; the model's have hidden_size {hidden_size}")
@@ -169,19 +207,22 @@ def _read_pooling(folder: Path, module: dict, hidden_size: int) -> tuple[str, ..
 
 def _chosen_ways(values: dict, path: Path) -> tuple[str, ...]:
     """The new spelling, one key with a name or several; or the old, one switch each."""
+    switches = {way: f"pooling_mode_{way}_tokens" for way in WAYS + OTHER_WAYS} | {
+        "cls": "pooling_mode_cls_token",
+        "mean_sqrt_len_tokens": "pooling_mode_mean_sqrt_len_tokens",
+        "lasttoken": "pooling_mode_lasttoken",
+    }
+    for key, value in values.items():
+        if key in switches.values() and not isinstance(value, bool):
+            raise ConfigError(f"{path}: {key} is {value!r:.80}; it must be true or false")
+        if key.startswith("pooling_mode_") and key not in switches.values() and value:
+            raise ConfigError(f"{path} asks for {key:.80}; supported: {', '.join(WAYS)}")
     if "pooling_mode" in values:
         chosen = values["pooling_mode"]
         ways = (chosen,) if isinstance(chosen, str) else tuple(chosen) if isinstance(chosen, list) else ()
         if not ways or not all(isinstance(way, str) for way in ways):
             raise ConfigError(f"{path}: pooling_mode is {chosen!r}; it must be a name or a list of names")
         return ways
-    switches = {
-        way: f"pooling_mode_{way}" + ("" if way == "mean_sqrt_len_tokens" else "_token" if way == "cls" else "_tokens")
-        for way in WAYS + OTHER_WAYS
-    } | {"lasttoken": "pooling_mode_lasttoken"}
-    for key in switches.values():
-        if not isinstance(values.get(key, False), bool):
-            raise ConfigError(f"{path}: {key} is {values[key]!r}; it must be true or false")
     return tuple(way for way, key in switches.items() if values.get(key)) or ("mean",)
 
 
@@ -192,4 +233,4 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 def _progress(total: int, shown: bool) -> Any:
     from tqdm.auto import tqdm
 
-    return tqdm(total=total, disable=not shown, unit=" texts", file=sys.stderr)
+    return tqdm(total=total, disable=not check_switch("show_progress", shown), unit=" texts", file=sys.stderr)

@@ -145,14 +145,20 @@ def test_a_checkpoint_that_was_not_made_to_embed_warns(copy):
     ("file", "content", "error", "message"),
     [
         ("modules.json", "[", CheckpointError, "not valid JSON"),
-        ("modules.json", "{}", CheckpointError, "list of modules"),
+        ("modules.json", "{}", CheckpointError, "must be a list"),
         ("modules.json", '[{"idx": 0}]', CheckpointError, "without a type"),
-        ("modules.json", '[{"type": "a.Transformer"}, {"type": "a.Dense"}]', ConfigError, "Transformer, Dense"),
         (
             "modules.json",
-            '[{"type": "a.Transformer"}, {"type": "a.Pooling", "path": "../other"}]',
+            '[{"type": "sentence_transformers.a.Transformer"}, {"type": "sentence_transformers.Dense"}]',
+            ConfigError,
+            "Transformer, Dense",
+        ),
+        (
+            "modules.json",
+            '[{"type": "sentence_transformers.Transformer"},'
+            ' {"type": "sentence_transformers.Pooling", "path": "../other"}]',
             CheckpointError,
-            "outside its folder",
+            "must be a folder inside its own",
         ),
         ("1_Pooling/config.json", '{"pooling_mode": "lasttoken"}', ConfigError, "lasttoken pooling"),
         ("1_Pooling/config.json", '{"pooling_mode_mean_tokens": 1}', ConfigError, "must be true or false"),
