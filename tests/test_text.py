@@ -55,6 +55,59 @@ def test_lower_casing_before_the_tokenizer(copy):
     assert len(tokenizer(["word " * 30])[0]) == 16
 
 
+@pytest.mark.parametrize(
+    ("max_seq_length", "model_max_length"),
+    [(30, 20), (20, 30), (None, 20), (20, None), (None, None), (20, 1e30)],
+)
+def test_the_limit_is_that_of_sentence_transformers(minilm, tmp_path, max_seq_length, model_max_length):
+    from sentence_transformers import SentenceTransformer
+
+    folder = shutil.copytree(minilm, tmp_path / "whole")
+    for name, key, value in (
+        ("sentence_bert_config.json", "max_seq_length", max_seq_length),
+        ("tokenizer_config.json", "model_max_length", model_max_length),
+    ):
+        settings = json.loads((folder / name).read_text())
+        del settings[key]
+        (folder / name).write_text(json.dumps(settings if value is None else settings | {key: value}))
+    theirs = SentenceTransformer(str(folder), device="cpu").max_seq_length
+    assert read_tokenizer(folder, read_config(folder)).max_length == theirs
+
+
+def test_no_limit_goes_beyond_the_models_positions(copy):
+    (copy / "sentence_bert_config.json").write_text('{"max_seq_length": 1000}')
+    assert read_tokenizer(copy, read_config(copy)).max_length == 512
+
+
+@pytest.mark.parametrize("limit", ["Infinity", "NaN", "2", "7.5", "true"])
+def test_the_tokenizers_own_limit_is_checked(copy, limit):
+    (copy / "tokenizer_config.json").write_text(f'{{"model_max_length": {limit}}}')
+    with pytest.raises(ConfigError, match=r"tokenizer_config\.json: model_max_length"):
+        read_tokenizer(copy, read_config(copy))
+
+
+def test_a_tokenizer_of_another_model_is_told(copy):
+    settings = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(settings | {"vocab_size": 1000}))
+    tokenizer = read_tokenizer(copy, read_config(copy))
+    with pytest.raises(CheckpointError, match=r"texts\[0\] has the id 7632.* do not belong together"):
+        tokenizer(["hi there"])
+
+
+def test_a_text_without_tokens_is_named(copy):
+    content = json.loads((copy / "tokenizer.json").read_text())
+    (copy / "tokenizer.json").write_text(json.dumps(content | {"post_processor": None}))
+    tokenizer = read_tokenizer(copy, read_config(copy))
+    with pytest.raises(InputError, match=r"texts\[1\], ' ', has no tokens"):
+        tokenizer(["a text", " "])
+
+
+def test_numpys_numbers_are_numbers(ours_and_theirs):
+    import numpy as np
+
+    assert len(ours_and_theirs[0](["word " * 9], max_length=np.int64(5))[0]) == 5
+
+
 def test_the_shortest_limit_counts(copy):
     config = read_config(copy)
     assert read_tokenizer(copy, config).max_length == 256

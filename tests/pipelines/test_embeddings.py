@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import safetensors.numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +13,14 @@ import reference
 from reference.errors import CheckpointError, ConfigError, InputError
 from reference.pipelines.embeddings import batches_by_length, read_sentence_settings
 
+PROMPTS = {"prompts": {"query": "search query: "}, "default_prompt_name": "query"}
 TEXTS = ["A cat sleeps.", "", "Rain fell on the stone wall all night long.", "42", "A cat sleeps.", "word " * 400]
+
+
+def made(transformer: str, pooling: str, package: str = "sentence_transformers.models") -> str:
+    """A modules.json that keeps its modules in these folders."""
+    paths = {"Transformer": transformer, "Pooling": pooling}
+    return json.dumps([{"type": f"{package}.{kind}", "path": path} for kind, path in paths.items()])
 
 
 @pytest.fixture(scope="module")
@@ -89,17 +97,86 @@ def test_progress_goes_to_standard_error(models, capsys):
 
 @pytest.mark.parametrize(
     ("texts", "message"),
-    [(["fine", None], r"texts\[1\] is NoneType"), (5, "must be a list of strings"), (["\ud800"], "surrogate")],
+    [
+        (["fine", None], r"texts\[1\] is NoneType"),
+        (5, "must be a list of strings"),
+        (None, "must be a list of strings"),
+        (b"bytes", "must be a list of strings"),
+        (np.array("a"), "must be a list of strings"),
+        (["\ud800"], "surrogate"),
+    ],
 )
-def test_texts_that_are_none(models, texts, message):
+def test_texts_that_are_none(models, texts, message, backend):
     with pytest.raises(InputError, match=message):
-        models["torch"].encode(texts)
+        models[backend].encode(texts)
 
 
-@pytest.mark.parametrize("batch_size", [0, -1, 2.5, True])
-def test_batch_size_is_checked(models, batch_size):
+@pytest.mark.parametrize("batch_size", [0, -1, 2.5, True, None, "8", np.array([1, 2])])
+def test_batch_size_is_checked(models, batch_size, backend):
     with pytest.raises(InputError, match="batch_size"):
-        models["torch"].encode(["a"], batch_size=batch_size)
+        models[backend].encode(["a"], batch_size=batch_size)
+
+
+@pytest.mark.parametrize("value", ["yes", 1, 0.0, np.array([True, False])])
+@pytest.mark.parametrize("name", ["normalize", "show_progress"])
+def test_switches_are_checked(models, name, value, backend):
+    with pytest.raises(InputError, match=f"{name} is .*; it must be True or False"):
+        models[backend].encode(["a"], **{name: value})
+
+
+def test_numpys_arguments_are_taken(models, backend):
+    model = models[backend]
+    expected = model.encode(TEXTS, batch_size=2, normalize=False)
+    np.testing.assert_array_equal(model.encode(TEXTS, batch_size=np.int64(2), normalize=np.False_), expected)
+
+
+def test_vectors_that_are_not_finite_are_an_error(copy, backend):
+    """A weight that float16 cannot hold: encode says so; forward returns what was computed."""
+    tensors = safetensors.numpy.load_file(copy / "model.safetensors")
+    tensors["encoder.layer.5.output.LayerNorm.weight"] *= 1e6
+    safetensors.numpy.save_file(tensors, copy / "model.safetensors")
+    model = reference.load(copy, backend=backend, dtype="float16")
+    with pytest.raises(CheckpointError, match=f"NaN or infinity; in float16 on {backend} .*dtype='float32'"):
+        model.encode(["a text"])
+    assert not np.isfinite(model.forward([[101, 102]])["last_hidden_state"]).all()
+
+
+def test_float64_gives_float64(minilm, models, backend):
+    vectors = reference.load(minilm, backend=backend, dtype="float64").encode(TEXTS)
+    assert vectors.dtype == np.float64
+    np.testing.assert_allclose(vectors, models[backend].encode(TEXTS), atol=1e-6)
+
+
+def test_what_is_saved_embeds_as_before(copy, tmp_path):
+    from sentence_transformers import SentenceTransformer
+
+    (copy / "1_Pooling/config.json").write_text('{"embedding_dimension": 384, "pooling_mode": "cls"}')
+    (copy / "1_Pooling").rename(copy / "pool")
+    modules = json.loads((copy / "modules.json").read_text())
+    modules[1]["path"] = "pool"
+    (copy / "modules.json").write_text(json.dumps(modules[:2]))
+    (copy / "config_sentence_transformers.json").write_text(json.dumps(PROMPTS))
+    model = reference.load(copy)
+    model.save(tmp_path / "saved")
+    expected = model.encode(TEXTS)
+    np.testing.assert_array_equal(reference.load(tmp_path / "saved").encode(TEXTS), expected)
+    theirs = SentenceTransformer(str(tmp_path / "saved"), device="cpu").encode(TEXTS)
+    np.testing.assert_allclose(theirs, expected, atol=2e-6)
+
+
+def test_a_default_prompt_is_put_before_every_text(copy, models, backend):
+    from sentence_transformers import SentenceTransformer
+
+    (copy / "config_sentence_transformers.json").write_text(json.dumps(PROMPTS))
+    vectors = reference.load(copy, backend=backend).encode(TEXTS)
+    np.testing.assert_allclose(vectors, SentenceTransformer(str(copy), device="cpu").encode(TEXTS), atol=1e-6)
+    assert not np.allclose(vectors[0], models[backend].encode(TEXTS[0]), atol=1e-3)
+
+
+@pytest.mark.parametrize("settings", [{"prompts": {"query": "query: "}}, {"default_prompt_name": "query"}])
+def test_prompts_without_a_default_or_a_text_change_nothing(copy, models, settings):
+    (copy / "config_sentence_transformers.json").write_text(json.dumps(settings))
+    np.testing.assert_array_equal(reference.load(copy).encode(TEXTS), models["torch"].encode(TEXTS))
 
 
 @given(st.lists(st.integers(1, 300), max_size=60), st.integers(1, 40))
@@ -164,6 +241,22 @@ def test_a_checkpoint_that_was_not_made_to_embed_warns(copy):
         ("1_Pooling/config.json", '{"pooling_mode_mean_tokens": 1}', ConfigError, "must be true or false"),
         ("1_Pooling/config.json", '{"word_embedding_dimension": 768}', ConfigError, "hidden_size 384"),
         ("1_Pooling/config.json", '{"include_prompt": false}', ConfigError, "include_prompt"),
+        ("1_Pooling/config.json", '{"pooling_mode_median": true}', ConfigError, "asks for pooling_mode_median"),
+        ("1_Pooling/config.json", '{"pooling_mode_lasttoken": true}', ConfigError, "lasttoken pooling"),
+        ("modules.json", made("", "9_P"), CheckpointError, "sends Pooling to '9_P', which holds no config.json"),
+        ("modules.json", made("", "a" * 5000), CheckpointError, "which holds no config.json"),
+        ("modules.json", made("", ""), CheckpointError, "sends Pooling to ''"),
+        ("modules.json", made("0_Transformer", "1_Pooling"), ConfigError, "keeps the Transformer in '0_Transformer'"),
+        ("modules.json", made("", "1_Pooling", "my.package"), ConfigError, "only modules of sentence_transformers"),
+        ("modules.json", made("", "1_Pooling", "x"), ConfigError, "only modules of sentence_transformers"),
+        ("config_sentence_transformers.json", '{"default_prompt_name": "q"}', ConfigError, "prompts has query, doc"),
+        ("config_sentence_transformers.json", '{"default_prompt_name": 5}', ConfigError, "must be a string"),
+        (
+            "config_sentence_transformers.json",
+            '{"default_prompt_name": "q", "prompts": {"q": 7}}',
+            ConfigError,
+            "the prompt 'q' is 7",
+        ),
     ],
 )
 def test_sentence_settings_that_cannot_be_honoured(copy, file, content, error, message):
