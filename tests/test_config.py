@@ -4,7 +4,7 @@ import json
 
 import pytest
 import transformers
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reference.config import ACTIVATIONS, BertConfig, config_from_dict, read_config
@@ -122,6 +122,7 @@ def test_what_transformers_writes_is_known(tmp_path, name):
 
 
 @pytest.mark.filterwarnings("ignore")
+@settings(max_examples=500)
 @given(
     st.dictionaries(
         st.sampled_from(
@@ -147,6 +148,7 @@ def test_what_transformers_writes_is_known(tmp_path, name):
             | st.booleans()
             | st.integers()
             | st.integers(-(10**400), 10**400)
+            | st.sampled_from([10**309, -(10**400)])  # beyond what a float can hold
             | st.floats()
             | st.text(max_size=5)
             | st.sampled_from(ACTIVATIONS),
