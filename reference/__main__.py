@@ -13,18 +13,26 @@ from reference.errors import EncodersError
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit status is 0, 1 where a comparison fails, and 2 on bad input."""
-    warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
+    if sys.stdout is None:
+        print("error: standard output is closed; send it to a file or to /dev/null", file=sys.stderr)
+        return 2
     try:
         options = parser().parse_args(arguments)
-        status = options.run(options)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
+            status = options.run(options)
         sys.stdout.flush()
         return status
     except EncodersError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader, head for one, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
+    except OSError as problem:  # a full disk, for one
+        _drop_output()
+        print(f"error: {problem.filename or 'output'}: {problem.strerror or problem}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -42,6 +50,11 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parity(subparsers.add_parser("parity", help="hold the ports against Transformers in float64"))
     commands.add_bench(subparsers.add_parser("bench", help="time the ports beside other libraries"))
     return top
+
+
+def _drop_output() -> None:
+    """Python writes what is left in the buffer once more when it ends; that must not fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

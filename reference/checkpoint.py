@@ -184,6 +184,10 @@ def _write_together(folder: Path, files: Mapping[str, bytes]) -> None:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write beside the target, then move into place: a reader sees the old file or the new one, never half."""
+    if path.exists() and not path.is_file():  # a pipe, /dev/null: it is written to, and stays what it is
+        path.write_bytes(content)
+        return
+    path = path.resolve()  # a link stays, and the file behind it is replaced
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -6,6 +6,7 @@ import argparse
 import io
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import numpy as np
 
 import reference
 from reference.backend import BACKENDS
-from reference.checkpoint import EMBEDDED_MODEL, locate, read_checkpoint, write_atomically
+from reference.checkpoint import EMBEDDED_MODEL, locate, read_checkpoint
 from reference.errors import InputError
+from reference.files import check_target, read_lines, write_result
 from reference.pipelines import BY_TASK
 
 FORMATS = ("text", "json", "npy")
@@ -32,6 +34,7 @@ def add_embed(parser: argparse.ArgumentParser) -> None:
 
 def embed(options: argparse.Namespace) -> int:
     """Print or write one vector a text."""
+    target = _target(options)
     texts = read_texts(options.texts, options.file)
     normalize = {"checkpoint": None, "yes": True, "no": False}[options.normalize]
     vectors = _load(options).encode(
@@ -39,7 +42,7 @@ def embed(options: argparse.Namespace) -> int:
     )
     records = [{"text": text, "embedding": vector.tolist()} for text, vector in zip(texts, vectors, strict=True)]
     lines = (" ".join(f"{value:.6f}" for value in vector) for vector in vectors)
-    return _write(options, vectors, records, lines)
+    return _write(options, target, vectors, records, lines)
 
 
 def add_similar(parser: argparse.ArgumentParser) -> None:
@@ -56,9 +59,12 @@ def add_similar(parser: argparse.ArgumentParser) -> None:
 
 def similar(options: argparse.Namespace) -> int:
     """Print or write the matrix of cosines."""
-    if not options.to and not options.to_file:
+    if not options.to and options.to_file is None:
         raise InputError("there is nothing to compare with; name references with --to or --to-file")
-    references = read_texts(options.to, options.to_file)
+    if options.to_file == "-" and not options.texts and options.file in (None, "-"):
+        raise InputError("texts and references cannot both come from standard input; put one of them in a file")
+    target = _target(options)
+    references = read_texts(options.to, options.to_file, "--to-file")
     texts = read_texts(options.texts, options.file)
     result = _load(options, "sentence-similarity").similarity(
         texts, references, batch_size=options.batch_size, show_progress=options.progress
@@ -69,7 +75,7 @@ def similar(options: argparse.Namespace) -> int:
         else {"text": text, "scores": row.tolist()}
         for text, row in zip(texts, result.scores, strict=True)
     ]
-    return _write(options, result.scores, records, _ranked(texts, references, result.scores))
+    return _write(options, target, result.scores, records, _ranked(texts, references, result.scores))
 
 
 def add_info(parser: argparse.ArgumentParser) -> None:
@@ -135,20 +141,19 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=bench.main)
 
 
-def read_texts(arguments: list[str], file: str | None) -> list[str]:
-    """Texts from the arguments, from a file, or from standard input, one a line; empty lines are texts too."""
-    if arguments and file:
-        raise InputError("give texts as arguments or in a file, not both")
-    if arguments:
-        return arguments
-    try:
+def read_texts(arguments: list[str], file: str | None, option: str = "--file") -> list[str]:
+    """Texts from the arguments, from a file, or from standard input, one a line; at least one."""
+    if arguments and file is not None:
+        raise InputError(f"give texts as arguments or with {option}, not both")
+    texts = arguments or read_lines("-" if file is None else file, option)
+    if not texts:
         if file not in (None, "-"):
-            return Path(file).read_text(encoding="utf-8").splitlines()
-        return io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8").read().splitlines()
-    except UnicodeDecodeError as problem:
-        raise InputError(f"{file or 'standard input'} is not UTF-8 text: {problem}") from None
-    except OSError as problem:
-        raise InputError(f"{file} cannot be read: {problem.strerror}") from None
+            raise InputError(f"there are no texts: {file} is empty")
+        raise InputError(
+            "there are no texts: standard input is empty, and none is named (what follows --to is a reference); "
+            "give texts as arguments ahead of the options, with --file, or as lines of standard input"
+        )
+    return texts
 
 
 def _load(options: argparse.Namespace, pipeline: str = "embeddings") -> Any:
@@ -178,10 +183,16 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", metavar="FILE", help="write to FILE instead of standard output")
 
 
-def _write(options: argparse.Namespace, array: np.ndarray, records: list[dict], lines: Any) -> int:
+def _target(options: argparse.Namespace) -> Path | None:
+    return None if options.output is None else check_target(options.output, "--output")
+
+
+def _write(
+    options: argparse.Namespace, target: Path | None, array: np.ndarray, records: list[dict], lines: Iterable[str]
+) -> int:
     """One result in the format asked for, to standard output or, in one move, to a file."""
     endings = {".json": "json", ".npy": "npy"}
-    chosen = options.format or endings.get(Path(options.output or "").suffix, "text")
+    chosen = options.format or endings.get(target.suffix if target else "", "text")
     if chosen == "npy":
         buffer = io.BytesIO()
         np.save(buffer, array)
@@ -191,15 +202,12 @@ def _write(options: argparse.Namespace, array: np.ndarray, records: list[dict], 
     else:
         content = "".join(f"{line}\n" for line in lines).encode()
 
-    if options.output is None:
-        if chosen == "npy" and sys.stdout.isatty():
-            raise InputError("a .npy file is not for a terminal; add --output FILE")
+    if target is not None:
+        write_result(target, content)
+    elif chosen == "npy" and sys.stdout.isatty():
+        raise InputError("a .npy file is not for a terminal; add --output FILE")
+    else:
         sys.stdout.buffer.write(content)
-        return 0
-    try:
-        write_atomically(Path(options.output), content)
-    except OSError as problem:
-        raise InputError(f"{options.output} cannot be written: {problem.strerror}") from None
     return 0
 
 

@@ -2,14 +2,18 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
+import threading
+import warnings
 
 import numpy as np
 import pytest
 
 import reference
 from reference.__main__ import main
+from reference.files import read_lines
 
 TEXTS = ["a first sentence", "a second one"]
 
@@ -97,6 +101,16 @@ def test_info(capfd, tiny):
         (["bench", "--peers", "none", "--backends", "none"], "at least one contestant"),
         (["bench", "--rounds", "0"], "at least 1"),
         (["bench", "--texts", "./nowhere"], "cannot be read"),
+        (["bench", "--json", "./nowhere/x.json"], "there is no folder"),
+        (["embed", "a", "--output", ""], "--output is empty; name a file"),
+        (["embed", "a", "--output", "."], "it is a folder"),
+        (["embed", "a", "--output", "x" * 300], "File name too long"),
+        (["embed", "--file", ""], "--file is empty; name a file, or - for standard input"),
+        (["embed", "a", "--file", ""], "not both"),
+        (["embed", "--file", "/dev/null"], "there are no texts: /dev/null is empty"),
+        (["similar", "a", "--to-file", ""], "--to-file is empty"),
+        (["similar", "--to-file", "-"], "cannot both come from standard input"),
+        (["similar", "--file", "-", "--to-file", "-"], "cannot both come from standard input"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(arguments, message, capfd):
@@ -106,13 +120,92 @@ def test_bad_input_is_one_line_and_status_2(arguments, message, capfd):
     assert captured.out == ""
 
 
+@pytest.mark.parametrize("arguments", [["embed"], ["similar", "--to", "b", "c", "a"]])
+def test_no_texts_is_an_error(arguments, monkeypatch, capfd):
+    assert run(*arguments, stdin="", monkeypatch=monkeypatch) == 2
+    assert "there are no texts: standard input is empty" in capfd.readouterr().err
+
+
+def test_references_from_standard_input(monkeypatch, capfdbinary):
+    assert run("similar", "a cat", "--to-file", "-", stdin="the moon\na kitten\n", monkeypatch=monkeypatch) == 0
+    assert len(capfdbinary.readouterr().out.splitlines()) == 3
+    assert not sys.stdin.closed
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("", []),
+        ("\n", [""]),
+        ("a\n\nb\n", ["a", "", "b"]),
+        ("a\r\nb\rc", ["a", "b", "c"]),
+        (
+            "one\x0ctext\x0b\u2028\u2029\x85\x1c\x1d\x1e\nanother",
+            ["one\x0ctext\x0b\u2028\u2029\x85\x1c\x1d\x1e", "another"],
+        ),
+        ("\ufeffa\n", ["a"]),
+    ],
+)
+def test_lines_end_at_newlines_only(text, lines, tmp_path, monkeypatch):
+    path = tmp_path / "texts.txt"
+    path.write_bytes(text.encode())
+    assert read_lines(str(path), "--file") == lines
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    assert read_lines("-", "--file") == lines
+
+
 def test_input_that_is_no_text(tmp_path, capfd):
     (tmp_path / "bytes").write_bytes(b"\xff\xfe")
     assert run("embed", "--file", tmp_path / "bytes") == 2
     assert "not UTF-8" in capfd.readouterr().err
 
 
-def test_a_reader_that_leaves_early_is_no_error():
-    command = f"{sys.executable} -m reference embed a b c | head -c 10; exit ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
-    assert done.returncode == 0 and done.stderr == ""
+def test_a_link_stays_a_link_to_the_file_behind_it(tmp_path):
+    (tmp_path / "folder").mkdir()
+    real, link = tmp_path / "folder" / "real.json", tmp_path / "link.json"
+    real.write_text("old")
+    link.symlink_to(real)
+    assert run("embed", "a", "--output", link) == 0
+    assert link.is_symlink() and json.loads(real.read_text())[0]["text"] == "a"
+
+
+def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path):
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    assert run("embed", "a", "--format", "json", "--output", pipe) == 0
+    reader.join(timeout=10)
+    assert pipe.is_fifo() and json.loads(read[0])[0]["text"] == "a"
+
+
+def test_a_warning_handler_of_the_caller_is_left_alone(tiny, capfd):
+    before = warnings.showwarning
+    assert run("embed", "a", "--model", tiny()) == 2
+    assert warnings.showwarning is before
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("info > /dev/full", "error: output: No space left on device"),
+        ("embed a > /dev/full", "error: output: No space left on device"),
+        ("info >&-", "error: standard output is closed; send it to a file or to /dev/null"),
+        ("embed <&-", "error: standard input is closed, so no texts can be read from it"),
+    ],
+)
+def test_streams_that_cannot_be_used(command, message):
+    done = shell(f"{sys.executable} -m reference {command}")
+    assert done.returncode == 2 and done.stderr == f"{message}\n"
+
+
+def test_a_reader_that_leaves_early_is_no_error(tmp_path):
+    """More than a pipe holds, so that the writer is still at it when head has seen enough."""
+    texts = tmp_path / "texts.txt"
+    texts.write_text("a\n" * 3000)
+    done = shell(f"{sys.executable} -m reference embed --file {texts} | head -1; exit ${{PIPESTATUS[0]}}")
+    assert done.returncode == 0 and done.stderr == "" and done.stdout.count("\n") == 1
+
+
+def shell(command: str) -> subprocess.CompletedProcess:
+    return subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)

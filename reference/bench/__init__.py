@@ -13,14 +13,14 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 
 from reference.backend import BACKENDS
 from reference.bench.worker import PEERS, Contestant
-from reference.checkpoint import EMBEDDED_MODEL, locate, write_atomically
+from reference.checkpoint import EMBEDDED_MODEL, locate
 from reference.errors import InputError
+from reference.files import check_target, read_lines, write_result
 from reference.inputs import check_names
 
 # OpenMP's threads spin for a fifth of a second after their work; the next contestant waits until they sleep.
@@ -58,11 +58,12 @@ def main(options: argparse.Namespace) -> int:
     names = [*check_names(options.peers, PEERS, "peer"), *check_names(options.backends, BACKENDS, "backend")]
     if options.rounds < 1 or options.count < 1:
         raise InputError("--rounds and --count must be at least 1")
+    target = None if options.json is None else check_target(options.json, "--json")
     timings = bench(options.model, names, rounds=options.rounds, texts=_texts(options))
     print(table(timings))
-    if options.json:
+    if target is not None:
         content = json.dumps([asdict(timing) for timing in timings], indent=2) + "\n"
-        write_atomically(Path(options.json), content.encode())
+        write_result(target, content.encode())
     return 0
 
 
@@ -125,7 +126,4 @@ def mixed_texts(count: int, seed: int = 0) -> list[str]:
 def _texts(options: argparse.Namespace) -> list[str]:
     if options.texts is None:
         return mixed_texts(options.count)
-    try:
-        return [line for line in Path(options.texts).read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as problem:
-        raise InputError(f"{options.texts} cannot be read as text: {problem}") from None
+    return [line for line in read_lines(options.texts, "--texts") if line.strip()]

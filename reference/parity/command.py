@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from reference.backend import BACKENDS
-from reference.checkpoint import EMBEDDED_MODEL, write_atomically
+from reference.checkpoint import EMBEDDED_MODEL
 from reference.errors import EncodersError, InputError
+from reference.files import check_target, write_result
 from reference.inputs import check_names
 from reference.parity import compare
 
@@ -45,17 +46,12 @@ def main(options: argparse.Namespace) -> int:
     port = None if options.port is None else find_port(options.port)
     chosen = options.backends if options.backends is not None else BACKENDS if port is None else ()
     backends = check_names(chosen, BACKENDS, "backend")
-    file = None if options.json is None else Path(options.json)
-    if file is not None and not file.absolute().parent.is_dir():
-        raise InputError(f"{file} cannot be written: there is no folder {file.absolute().parent}")
+    target = None if options.json is None else check_target(options.json, "--json")
 
     report = compare(options.model, backends, options.dtype, port=port)
     print(report.table(options.layers), flush=True)
-    if file is not None:
-        try:
-            write_atomically(file, report.to_json().encode())
-        except OSError as problem:
-            raise InputError(f"{file} cannot be written: {problem}") from None
+    if target is not None:
+        write_result(target, report.to_json().encode())
     return 0 if report.passed else 1
 
 
