@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from reference.errors import EncodersError, InputError
@@ -36,12 +37,14 @@ class Contestant:
 
     def time(self, texts: Sequence[str]) -> float:
         """Seconds that the contestant took for these texts."""
-        self.process.stdin.write(json.dumps(list(texts)) + "\n")
-        self.process.stdin.flush()
+        with suppress(BrokenPipeError):  # the worker is gone; the missing answer says so
+            self.process.stdin.write(json.dumps(list(texts)) + "\n")
+            self.process.stdin.flush()
         return self._answer()
 
     def close(self) -> None:
-        self.process.stdin.close()
+        with suppress(BrokenPipeError):  # what a worker that is gone did not read is still in the buffer
+            self.process.stdin.close()
         self.process.wait()
 
     def _answer(self) -> float:

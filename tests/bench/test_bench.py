@@ -1,12 +1,13 @@
 """The bench measures what it says; how fast anything is, no test asserts."""
 
+import argparse
 import json
 
 import numpy as np
 import pytest
 
 from reference.__main__ import main
-from reference.bench import Timing, mixed_texts, table
+from reference.bench import Timing, _texts, mixed_texts, table
 from reference.bench.worker import PEERS, Contestant, encoder
 from reference.errors import InputError
 
@@ -43,6 +44,27 @@ def test_texts_are_the_same_every_time():
 def test_a_contestant_that_dies_is_named(tmp_path):
     with pytest.raises(InputError, match="torch stopped with exit status 1"):
         Contestant("torch", tmp_path)
+
+
+def test_a_contestant_that_dies_between_rounds_is_an_error(minilm, monkeypatch, capfd):
+    """A broken pipe to a worker must not pass for a reader of the table who has seen enough."""
+    time = Contestant.time
+
+    def die_first(self, texts):
+        self.process.kill()
+        self.process.wait()
+        return time(self, texts)
+
+    monkeypatch.setattr(Contestant, "time", die_first)
+    assert main(["bench", str(minilm), "--backends", "torch", "--peers", "none", "--rounds", "1", "--count", "4"]) == 2
+    captured = capfd.readouterr()
+    assert captured.out == "" and "error: torch stopped with exit status -9" in captured.err
+
+
+def test_texts_of_a_file_are_its_lines(tmp_path):
+    path = tmp_path / "texts.txt"
+    path.write_text("one\x0ctext\u2028still the same\n\nanother\n", encoding="utf-8")
+    assert _texts(argparse.Namespace(texts=str(path))) == ["one\x0ctext\u2028still the same", "another"]
 
 
 def test_a_peer_that_is_not_installed_is_named(minilm, monkeypatch):
