@@ -15,6 +15,8 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from reference.errors import InputError
+
 
 @dataclass(frozen=True)
 class Colors:
@@ -67,8 +69,8 @@ def themed(draw: Callable[[Colors], object], *, alt: str) -> "ThemedFigure":
 
     `alt` says in words what the figure shows, for those who do not see it.
     """
-    if not alt.strip():
-        raise ValueError("a figure needs an alternative text: say in a sentence what it shows")
+    if not isinstance(alt, str) or not alt.strip():
+        raise InputError("a figure needs an alternative text: say in a sentence what it shows")
     return ThemedFigure(alt, *_render(draw, LIGHT), _render(draw, DARK)[0])
 
 
@@ -138,7 +140,7 @@ def _render(draw: Callable[[Colors], object], colors: Colors) -> tuple[bytes, in
     with plt.rc_context({**plt.rcParamsDefault, **style(colors), "backend": plt.rcParams["backend"]}):
         figure = draw(colors)
         if not hasattr(figure, "savefig"):
-            raise TypeError(f"draw(colors) must return its matplotlib figure, not {figure!r}")
+            raise InputError(f"draw(colors) must return its matplotlib figure, not {figure!r}")
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", metadata={"Software": None})
         width = round(figure.get_figwidth() * 96)

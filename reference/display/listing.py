@@ -20,6 +20,8 @@ LABELS = {"torch": "PyTorch", "mlx": "MLX", "rust": "Rust", None: "Python"}
 
 def show(*names: str, ports: tuple[str, ...] = PORTS) -> "Listing":
     """The source of one or more names in every port: "pooling.mean_pooling", "bert.BertLayer.forward", "rope"."""
+    if not isinstance(ports, tuple | list) or not ports or any(port not in PORTS for port in ports):
+        raise InputError(f"ports is {ports!r:.80}; it must be a tuple of one or more of {', '.join(PORTS)}")
     return _listing(names, ports)
 
 

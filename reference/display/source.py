@@ -27,6 +27,8 @@ def find(name: str, port: str | None) -> Definition:
     in the part of the package that the ports share."""
     root, suffix = (rust_sources(), ".rs") if port == "rust" else (PACKAGE / (port or ""), ".py")
     shown_root = RUST_SOURCES if port == "rust" else Path(PACKAGE.name, port or "")
+    if not isinstance(name, str):
+        raise InputError(f'{name!r:.80} cannot be shown: a name is a string, "pooling.mean_pooling" for instance')
     if (located := _file_of(root, suffix, name)) is None:
         raise InputError(
             f"{shown_root.as_posix()} has no file {name.split('.')[0]}{suffix}, so {name!r} cannot be shown"
@@ -50,7 +52,7 @@ def rust_sources() -> Path:
         for folder in (start, *start.parents):
             if (folder / RUST_SOURCES).is_dir():
                 return folder / RUST_SOURCES
-    raise FileNotFoundError(
+    raise InputError(
         f"no folder {RUST_SOURCES.as_posix()} above {PACKAGE} or above the current folder: "
         "the Rust sources come with the repository, so run this inside a clone of it"
     )
@@ -61,7 +63,7 @@ def python_definition(text: str, path: list[str]) -> str | None:
     body = ast.parse(text).body
     for name in path[:-1]:
         body = next((node.body for node in body if isinstance(node, ast.ClassDef) and node.name == name), [])
-    lines = text.splitlines()
+    lines = text.split("\n")  # as ast counts them; splitlines also cuts at U+2028, inside a string
     found = [_lines_of(node, lines) for node in body if path[-1] in _names_of(node)]
     return "\n\n".join(found) or None
 

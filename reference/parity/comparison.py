@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import chain
 
-from reference.backend import BACKENDS, Model
+from reference.backend import BACKENDS, Model, port_for
 from reference.checkpoint import locate, read_checkpoint
 from reference.errors import InputError
+from reference.inputs import check_name
 from reference.parity.batch import make_batches
 from reference.parity.divergence import first_divergence
 from reference.parity.gate import EPSILONS, factor
 from reference.parity.report import Report
 from reference.parity.sample import Sample, Tensors
-from reference.parity.stranger import StrangersPort, run_stranger
+from reference.parity.stranger import StrangersPort, check_port, run_stranger
 from reference.parity.subject import PORT, Run, Subject
 
 
@@ -27,11 +28,12 @@ def compare(
     port: StrangersPort | None = None,
 ) -> Report:
     """The comparison behind reference.parity.compare."""
-    backends = _check_backends(backends)
-    if not backends and port is None:
+    check_name(dtype, EPSILONS, "dtype")
+    backends = _check_backends(backends, dtype)
+    if port is not None:
+        check_port(port)
+    elif not backends:
         raise InputError("there is nothing to compare: no backend is named and no port is given")
-    if dtype not in EPSILONS:
-        raise InputError(f"dtype {dtype!r} is unknown; it is one of {', '.join(EPSILONS)}")
     checkpoint = read_checkpoint(locate(model))
     subject = Subject(checkpoint, make_batches(checkpoint, texts), dtype)
 
@@ -50,9 +52,12 @@ def _run(model: Model, sample: Sample) -> Tensors:
     return sample.run(model)
 
 
-def _check_backends(backends: Sequence[str]) -> tuple[str, ...]:
-    backends = (backends,) if isinstance(backends, str) else tuple(backends)
-    for backend in backends:
-        if backend not in BACKENDS:
-            raise InputError(f"backend {backend!r} is unknown; it is one of {', '.join(BACKENDS)}")
-    return tuple(dict.fromkeys(backends))
+def _check_backends(backends: Sequence[str], dtype: str) -> tuple[str, ...]:
+    """Backends that compute in that dtype, each once; told before the oracle is built, which takes its time."""
+    names = (backends,) if isinstance(backends, str) else backends
+    if not isinstance(names, Iterable):
+        raise InputError(f"backends is {backends!r:.80}; it must be a list of names out of {', '.join(BACKENDS)}")
+    checked = tuple(dict.fromkeys(check_name(name, BACKENDS, "backend") for name in names))
+    for backend in checked:
+        port_for(backend, dtype)
+    return checked

@@ -12,7 +12,8 @@ import torch
 import transformers
 
 from reference.architectures import ARCHITECTURES
-from reference.errors import ConfigError
+from reference.errors import ConfigError, InputError
+from reference.inputs import check_name, check_switch
 from reference.parity.oracle import quiet
 
 SIZES = {
@@ -36,8 +37,12 @@ def random_checkpoint(
     **config: Any,
 ) -> Path:
     """Build the architecture in Transformers, draw its weights and save it with save_pretrained."""
-    if architecture not in ARCHITECTURES:
+    if not isinstance(architecture, str) or architecture not in ARCHITECTURES:
         raise ConfigError(f"architecture {architecture!r} is unknown; it is one of {', '.join(ARCHITECTURES)}")
+    if pooling is not None:
+        check_name(pooling, SWITCHES, "pooling")
+    if check_switch("normalize", normalize) and pooling is None:
+        raise InputError(f"normalize=True needs pooling, one of {', '.join(SWITCHES)}: there is no vector to normalise")
     model_class = getattr(transformers, architecture)
     model = model_class(model_class.config_class(**SIZES | config))
     with torch.no_grad():

@@ -13,6 +13,14 @@ from reference.parity.sample import Sample, Tensors, numbered
 StrangersPort = Callable[[np.ndarray, np.ndarray, np.ndarray], Mapping[str, Any]]
 
 
+def check_port(port: StrangersPort) -> None:
+    if not callable(port):
+        raise InputError(
+            f"port is a {type(port).__name__}; it must be a callable that takes input_ids, attention_mask and "
+            "token_type_ids and returns a dict of NumPy arrays"
+        )
+
+
 def run_stranger(port: StrangersPort, notes: dict[str, None], sample: Sample) -> Tensors:
     """The tensors that the port returns under the names of the truth, checked; what is odd but no error is noted."""
     outputs = _call(port, sample)
@@ -34,11 +42,6 @@ def run_stranger(port: StrangersPort, notes: dict[str, None], sample: Sample) ->
 
 
 def _call(port: StrangersPort, sample: Sample) -> Mapping[str, Any]:
-    if not callable(port):
-        raise InputError(
-            f"port is a {type(port).__name__}; it must be a callable that takes input_ids, attention_mask and "
-            "token_type_ids and returns a dict of NumPy arrays"
-        )
     try:
         outputs = port(*(array.copy() for array in sample.batch.arguments))
     except Exception as problem:

@@ -8,6 +8,7 @@ import pytest
 
 from reference.display import Colors, themed
 from reference.display.figure import DARK, LIGHT, style
+from reference.errors import InputError
 
 matplotlib.use("Agg")
 TEXT_COLORS = ("ink", "muted", "torch", "mlx", "rust", "accent", "bad")
@@ -54,9 +55,10 @@ def test_no_figure_stays_open():
 
 
 def test_misuse_is_named():
-    with pytest.raises(ValueError, match="alternative text"):
-        themed(draw, alt="  ")
-    with pytest.raises(TypeError, match="must return its matplotlib figure"):
+    for alt in ("  ", None):
+        with pytest.raises(InputError, match="alternative text"):
+            themed(draw, alt=alt)
+    with pytest.raises(InputError, match="must return its matplotlib figure"):
         themed(lambda colors: None, alt="nothing")
 
 

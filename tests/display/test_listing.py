@@ -62,3 +62,9 @@ def test_one_language_alone_has_no_tabs():
 def test_nothing_to_show():
     with pytest.raises(InputError, match="at least one name"):
         show()
+
+
+@pytest.mark.parametrize("ports", ["torch", ("jax",), (), None])
+def test_ports_that_are_none(ports):
+    with pytest.raises(InputError, match="must be a tuple of one or more of torch, mlx, rust"):
+        show("pooling.mean_pooling", ports=ports)

@@ -68,6 +68,7 @@ def test_python_definitions():
     assert python_definition(PYTHON, ["Layer", "size"]).startswith("@property\ndef size")
     assert python_definition(PYTHON, ["Layer", "backward"]) is None
     assert python_definition(PYTHON, ["Nothing", "forward"]) is None
+    assert python_definition('A = "\u2028"\nB = 1\n', ["B"]) == "B = 1"
 
 
 def test_a_name_is_found_in_each_port_under_its_own_spelling(tree: Path):
@@ -95,6 +96,7 @@ def test_what_the_ports_share(tree: Path):
         ("layers.subtract", "torch", "reference/torch/layers.py defines no 'subtract'"),
         ("layers.Layer.backward", "rust", "rust_ports/encoders/src/layers.rs defines no 'Layer.backward'"),
         ("rope.apply_rope", "mlx", "reference/mlx has no file rope.py"),
+        (5, "torch", "5 cannot be shown: a name is a string"),
         ("", "torch", "reference/torch has no file .py"),
         ("parity.other.thing", None, "reference/parity/__init__.py defines no 'other.thing'"),
     ],
@@ -114,7 +116,7 @@ def test_rust_sources_are_also_found_above_the_current_folder(tree: Path, monkey
 def test_without_the_repository_the_error_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(source, "PACKAGE", tmp_path / "site-packages" / "reference")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(FileNotFoundError, match="inside a clone"):
+    with pytest.raises(InputError, match="inside a clone"):
         find("layers.Layer", "rust")
 
 

@@ -38,7 +38,7 @@ def models(draw: st.DrawFn) -> dict[str, Any]:
         model["problem_type"] = draw(st.sampled_from([None, *PROBLEM_TYPES]))
     if architecture.endswith("Model"):
         model["pooling"] = draw(st.sampled_from([None, "cls", "max", "mean"]))
-        model["normalize"] = draw(st.booleans())
+        model["normalize"] = model["pooling"] is not None and draw(st.booleans())
     pads = [0, 3, None] if architecture.startswith("Bert") else [0, 1, 4]
     return model | {"pad_token_id": draw(st.sampled_from(pads))}
 

@@ -48,6 +48,10 @@ def test_a_checkpoint_of_another_head_is_compared_with_that_head(tmp_path):
         ({"backends": ()}, "nothing to compare"),
         ({"dtype": "float8"}, "dtype 'float8' is unknown"),
         ({"dtype": "bfloat16", "backends": ("candle",)}, "dtype 'bfloat16' is not available in candle"),
+        ({"dtype": ["float32"]}, "dtype .'float32'. is unknown"),
+        ({"backends": None}, "backends is None; it must be a list of names out of torch, mlx, candle"),
+        ({"backends": 5}, "backends is 5; it must be a list"),
+        ({"backends": [["torch"]]}, "backend .'torch'. is unknown"),
         ({"texts": []}, "texts"),
         ({"texts": "a lone string"}, "texts must be a list of strings"),
     ],
@@ -55,6 +59,29 @@ def test_a_checkpoint_of_another_head_is_compared_with_that_head(tmp_path):
 def test_bad_arguments_are_explained(minilm, arguments, message):
     with pytest.raises(InputError, match=message):
         reference.parity.compare(minilm, **arguments)
+
+
+@pytest.mark.parametrize("arguments", [{"dtype": "bfloat16", "backends": "candle"}, {"backends": (), "port": 5}])
+def test_arguments_are_checked_before_the_work(minilm, arguments, monkeypatch):
+    monkeypatch.setattr("reference.parity.comparison.Subject", None)
+    monkeypatch.setattr("reference.parity.comparison.read_checkpoint", None)
+    with pytest.raises(InputError, match=r"not available in candle|port is a int"):
+        reference.parity.compare(minilm, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"pooling": "median"}, "pooling 'median' is unknown; it is one of cls, max, mean"),
+        ({"pooling": ["mean"]}, "pooling .'mean'. is unknown"),
+        ({"normalize": True}, "normalize=True needs pooling"),
+        ({"pooling": "mean", "normalize": "yes"}, "normalize is 'yes'"),
+    ],
+)
+def test_a_random_checkpoint_that_means_nothing_is_refused(tmp_path, settings, message):
+    with pytest.raises(InputError, match=message):
+        random_checkpoint(tmp_path / "model", **settings)
+    assert not (tmp_path / "model").exists()
 
 
 def test_texts_need_a_tokenizer(random_folder):
@@ -68,7 +95,7 @@ def test_a_tokenizer_of_another_model_is_refused(random_folder, minilm, tmp_path
     folder = tmp_path / "mixed"
     shutil.copytree(random_folder, folder)
     shutil.copy(minilm / "tokenizer.json", folder)
-    with pytest.raises(InputError, match="vocab_size is 61"):
+    with pytest.raises(CheckpointError, match="vocab_size is 61"):
         reference.parity.compare(folder, "torch")
 
 
