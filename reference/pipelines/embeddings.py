@@ -61,10 +61,10 @@ class Embeddings(Pipeline):
     ) -> np.ndarray:
         """Embed texts: float32 [texts, dimensions], in the order given; one string gives one vector.
 
-        A model in float64 gives float64. Texts are truncated to the checkpoint's max_seq_length, its default prompt, if
-        it has one, before each included. `normalize` None does what its modules.json says. A batch holds texts of
-        similar length, at most `batch_size` of them and about 2,048 tokens; the result does not depend on how they fall
-        into batches beyond rounding. A vector that is not finite is an error.
+        A model in float64 gives float64. The checkpoint's default prompt, where it names one, is put before each text,
+        and what is longer than its max_seq_length is cut off. `normalize` None does what its modules.json says. A batch
+        holds texts of similar length, at most `batch_size` of them and about 2,048 tokens; the result does not depend
+        on how they fall into batches beyond rounding. A vector that is not finite is an error.
         """
         if isinstance(texts, str):
             return self.encode([texts], batch_size, normalize, show_progress)[0]
@@ -96,10 +96,10 @@ class Embeddings(Pipeline):
         arrays = check_packed(self.config, *pack(sequences))
         vectors = self.model.embed(*arrays, self.settings.pooling, normalize)
         if not np.isfinite(vectors).all():
+            wider = "float64" if self.dtype == "float32" else "float32"
             raise CheckpointError(
                 f"{self.checkpoint.folder}: the vectors come out as NaN or infinity; in {self.dtype} on {self.backend} "
-                "this model overflows"
-                + ("" if self.dtype in ("float32", "float64") else ": load it with dtype='float32'")
+                f"this model overflows: load it with dtype={wider!r}"
             )
         return vectors
 
