@@ -55,7 +55,7 @@ class Contestant:
 
 
 def encoder(name: str, folder: str) -> Encode:
-    """A function from texts to normalised vectors, as a user of that library would write it."""
+    """A function from texts to vectors, as a user of that library would write it."""
     if name == "transformers":
         return _transformers(folder)
     if name == "sentence-transformers":
@@ -68,21 +68,33 @@ def encoder(name: str, folder: str) -> Encode:
 
 
 def _transformers(folder: str) -> Encode:
-    """Batches of 32, sorted by length so that as little as possible is padding, and sdpa attention."""
+    """Batches of 32, sorted by length so that as little as possible is padding, and sdpa attention.
+
+    What comes before and after the model, the checkpoint's prompt, its poolings and its normalising, is what the
+    others do as well.
+    """
     import torch
     from transformers import AutoModel, AutoTokenizer
 
     from reference.config import read_config
+    from reference.pipelines.embeddings import read_sentence_settings
     from reference.text import read_tokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="right")
     model = AutoModel.from_pretrained(folder, attn_implementation="sdpa", dtype=torch.float32).eval()
     length = read_tokenizer(Path(folder), read_config(Path(folder))).max_length
+    settings = read_sentence_settings(Path(folder), model.config.hidden_size)
+    pool = {
+        "cls": lambda hidden, mask: hidden[:, 0],
+        "max": lambda hidden, mask: hidden.masked_fill(mask == 0, -torch.inf).amax(1),
+        "mean": lambda hidden, mask: (hidden * mask).sum(1) / mask.sum(1),
+    }
 
     @torch.inference_mode()
     def encode(texts: list[str]) -> torch.Tensor:
+        texts = [settings.prompt + text for text in texts]
         order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
-        vectors = torch.empty(len(texts), model.config.hidden_size)
+        vectors = torch.empty(len(texts), model.config.hidden_size * len(settings.pooling))
         for start in range(0, len(texts), 32):
             rows = order[start : start + 32]
             batch = tokenizer(
@@ -90,8 +102,8 @@ def _transformers(folder: str) -> Encode:
             )
             hidden = model(**batch).last_hidden_state
             mask = batch["attention_mask"].unsqueeze(-1)
-            vectors[rows] = torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1))
-        return vectors
+            vectors[rows] = torch.cat([pool[way](hidden, mask) for way in settings.pooling], dim=1)
+        return torch.nn.functional.normalize(vectors) if settings.normalize else vectors
 
     return encode
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -10,13 +11,28 @@ from reference.__main__ import main
 from reference.bench import Timing, _texts, mixed_texts, table
 from reference.bench.worker import PEERS, Contestant, encoder
 from reference.errors import InputError
+from reference.parity import random_checkpoint
+from reference.parity.random_models import SWITCHES
 
 
 def test_every_contestant_does_the_same_work(minilm):
-    texts = mixed_texts(6)
+    texts = [*mixed_texts(6), "one"]
     first, *others = [np.asarray(encoder(name, str(minilm))(texts)) for name in (*PEERS, "torch", "mlx", "candle")]
     for other in others:
         np.testing.assert_allclose(other, first, atol=2e-6)
+
+
+@pytest.mark.parametrize("pooling", [["cls"], ["max"], ["cls", "mean"]])
+@pytest.mark.parametrize("normalize", [False, True])
+def test_every_contestant_does_the_work_that_the_checkpoint_asks_for(minilm, tmp_path, pooling, normalize):
+    folder = random_checkpoint(tmp_path / "model", pooling="mean", normalize=normalize, vocab_size=30522)
+    for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
+        shutil.copy(minilm / name, folder)
+    settings = {"word_embedding_dimension": 32} | {SWITCHES[way]: way in pooling for way in SWITCHES}
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(settings))
+    prompts = {"prompts": {"query": "query: "}, "default_prompt_name": "query"}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(prompts))
+    test_every_contestant_does_the_same_work(folder)
 
 
 def test_the_table_and_the_file(tmp_path, capfd):
