@@ -27,8 +27,9 @@ NOT_IN_CANDLE = set(
 )
 # Nothing can be loaded into them later, so what they hold is given when they are made.
 MADE_OF_ARRAYS_IN_CANDLE = set(
-    "Linear LayerNorm Embedding BertModel Head BertForMaskedLM BertForSequenceClassification BertForTokenClassification "
-    "XLMRobertaForMaskedLM XLMRobertaForSequenceClassification XLMRobertaForTokenClassification".split()
+    "Linear LayerNorm Embedding BertModel Head BertForMaskedLM BertForSequenceClassification "
+    "BertForTokenClassification XLMRobertaForMaskedLM XLMRobertaForSequenceClassification "
+    "XLMRobertaForTokenClassification".split()
 )
 
 

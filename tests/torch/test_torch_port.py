@@ -2,6 +2,7 @@
 
 import itertools
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -54,5 +55,5 @@ def test_normalize_is_torchs_own():
 
 
 def test_axes_are_checked_by_name():
-    with pytest.raises(Exception, match="mean_pooling"):
+    with pytest.raises(jaxtyping.TypeCheckError, match=r"mean_pooling.*\n.*parameter 'attention_mask'"):
         mean_pooling(torch.ones(2, 3, 4), torch.ones(2, 5, dtype=torch.long))
