@@ -13,6 +13,9 @@ from reference.config import BertConfig, is_file, read_json
 from reference.errors import CheckpointError, ConfigError, InputError
 from reference.inputs import check_texts, check_whole
 
+# What sentence-transformers calls its settings, today and, after the model's type, long ago.
+SENTENCE_FILES = ("sentence_bert_config.json", "sentence_roberta_config.json", "sentence_xlm-roberta_config.json")
+
 
 class Vocabulary(Protocol):
     """What turns a batch of texts into ids with the special tokens in place, cut to a length."""
@@ -53,10 +56,16 @@ def read_tokenizer(folder: Path, config: BertConfig) -> Tokenizer:
     """The tokenizer of a checkpoint folder: tokenizer.json first, then vocab.txt, then a SentencePiece model."""
     folder = Path(folder)
     settings = _optional_json(folder / "tokenizer_config.json")
-    sentence_settings = _optional_json(folder / "sentence_bert_config.json")
+    found = (folder / name for name in SENTENCE_FILES if is_file(folder / name))
+    sentence_file = next(found, folder / SENTENCE_FILES[0])
+    sentence_settings = _optional_json(sentence_file)
     return Tokenizer(
         _read_vocabulary(folder, settings),
-        _max_length(config, settings, sentence_settings, folder),
+        _max_length(
+            config,
+            _limit(sentence_settings, "max_seq_length", sentence_file),
+            _limit(settings, "model_max_length", folder / "tokenizer_config.json"),
+        ),
         config.vocab_size,
         bool(sentence_settings.get("do_lower_case")),
     )
@@ -135,11 +144,9 @@ def _word_pieces(path: Path, settings: dict) -> tokenizers.Tokenizer:
     return tokenizers.Tokenizer.from_str(wrapped.to_str())
 
 
-def _max_length(config: BertConfig, settings: dict, sentence_settings: dict, folder: Path) -> int:
-    """sentence_bert_config.json's limit, else the tokenizer's, as in sentence-transformers; the model's caps both."""
-    tokenizers_own = _limit(settings, "model_max_length", folder / "tokenizer_config.json")
-    limit = _limit(sentence_settings, "max_seq_length", folder / "sentence_bert_config.json") or tokenizers_own
-    return config.max_tokens if limit is None else min(limit, config.max_tokens)
+def _max_length(config: BertConfig, sentence_limit: int | None, tokenizers_limit: int | None) -> int:
+    """sentence-transformers' own limit, else the tokenizer's, as it has it; the model's positions cap both."""
+    return min(sentence_limit or tokenizers_limit or config.max_tokens, config.max_tokens)
 
 
 def _limit(values: dict, key: str, path: Path) -> int | None:

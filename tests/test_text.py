@@ -74,6 +74,12 @@ def test_the_limit_is_that_of_sentence_transformers(minilm, tmp_path, max_seq_le
     assert read_tokenizer(folder, read_config(folder)).max_length == theirs
 
 
+@pytest.mark.parametrize("name", ["sentence_roberta_config.json", "sentence_xlm-roberta_config.json"])
+def test_the_settings_older_names_are_read(copy, name):
+    (copy / "sentence_bert_config.json").rename(copy / name)
+    assert read_tokenizer(copy, read_config(copy)).max_length == 256
+
+
 def test_no_limit_goes_beyond_the_models_positions(copy):
     (copy / "sentence_bert_config.json").write_text('{"max_seq_length": 1000}')
     assert read_tokenizer(copy, read_config(copy)).max_length == 512

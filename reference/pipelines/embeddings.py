@@ -15,12 +15,13 @@ from reference.config import is_file, read_json
 from reference.errors import CheckpointError, ConfigError
 from reference.inputs import check_packed, check_switch, check_texts, check_whole, pack
 from reference.pipelines.base import Pipeline
+from reference.text import SENTENCE_FILES
 
 # A batch of about this many tokens keeps the matrix products large and the intermediate results in cache.
 TOKENS_A_BATCH = 2048
 WAYS = ("cls", "max", "mean")
 OTHER_WAYS = ("mean_sqrt_len_tokens", "weightedmean", "lasttoken")
-SETTINGS_FILES = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json")
+SETTINGS_FILES = ("modules.json", "config_sentence_transformers.json", *SENTENCE_FILES)
 
 
 @dataclass(frozen=True)
