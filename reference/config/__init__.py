@@ -1,0 +1,18 @@
+"""What a checkpoint's config.json says, as a frozen dataclass."""
+
+from reference.config.bert import BertConfig
+from reference.config.encoder import ACTIVATIONS, PROBLEM_TYPES, EncoderConfig
+from reference.config.modernbert import ModernBertConfig
+from reference.config.read import config_from_dict, is_file, read_config, read_json
+
+__all__ = [
+    "ACTIVATIONS",
+    "PROBLEM_TYPES",
+    "BertConfig",
+    "EncoderConfig",
+    "ModernBertConfig",
+    "config_from_dict",
+    "is_file",
+    "read_config",
+    "read_json",
+]

@@ -1,0 +1,177 @@
+"""The configuration of ModernBERT, in the spelling of Transformers 5 and in the older one of the hub's checkpoints."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from reference.config.checks import check_choice, check_integer, check_number, check_share, check_switch
+from reference.config.encoder import ACTIVATIONS, EncoderConfig
+from reference.errors import ConfigError
+
+LAYER_TYPES = ("full_attention", "sliding_attention")
+THETAS = {"full_attention": 160_000.0, "sliding_attention": 10_000.0}
+EVERY = 3  # of so many layers the first is a full one, where layer_types does not say
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModernBertConfig(EncoderConfig):
+    """The configuration of ModernBERT, under Transformers' names."""
+
+    model_type: str = "modernbert"
+    vocab_size: int = 50368
+    hidden_size: int = 768
+    num_hidden_layers: int = 22
+    num_attention_heads: int = 12
+    intermediate_size: int = 1152
+    hidden_activation: str = "gelu"
+    max_position_embeddings: int = 8192
+    initializer_cutoff_factor: float = 2.0
+    norm_eps: float = 1e-5
+    norm_bias: bool = False
+    pad_token_id: int | None = 50283
+    bos_token_id: int | None = 50281
+    eos_token_id: int | None = 50282
+    cls_token_id: int | None = 50281
+    sep_token_id: int | None = 50282
+    attention_bias: bool = False
+    attention_dropout: float = 0.0
+    layer_types: tuple[str, ...] | None = None
+    rope_parameters: Mapping[str, Mapping[str, Any]] | None = None
+    local_attention: int = 128
+    embedding_dropout: float = 0.0
+    mlp_bias: bool = False
+    mlp_dropout: float = 0.0
+    decoder_bias: bool = True
+    classifier_pooling: str = "cls"
+    classifier_dropout: float = 0.0
+    classifier_bias: bool = False
+    classifier_activation: str = "gelu"
+    sparse_prediction: bool = False
+    sparse_pred_ignore_index: int = -100
+
+    has_token_types: ClassVar = False
+    MODEL_TYPES: ClassVar = {"modernbert": {}}
+    ONLY_VALUES: ClassVar = {
+        "position_embedding_type": ("absolute", "rope", None),  # written by old versions, and never read
+        "head_dim": (None,),
+        "is_decoder": (False, None),
+        "add_cross_attention": (False, None),
+        "is_encoder_decoder": (False, None),
+        "cross_attention_hidden_size": (None,),
+        "pruned_heads": ({}, None),
+        "quantization_config": (None,),
+        "auto_map": ({}, None),
+        "rope_scaling": (None,),
+    }
+    LEGACY: ClassVar = frozenset(
+        "deterministic_flash_attn reference_compile repad_logits_with_grad layer_norm_eps "
+        "global_attn_every_n_layers global_rope_theta local_rope_theta sliding_window".split()
+    )
+
+    def __post_init__(self) -> None:
+        if self.layer_types is None:
+            object.__setattr__(self, "layer_types", _every(EVERY, self.num_hidden_layers))
+        object.__setattr__(self, "rope_parameters", _with_defaults(self.rope_parameters))
+        super().__post_init__()
+        check_choice("hidden_activation", self.hidden_activation, ACTIVATIONS)
+        check_choice("classifier_activation", self.classifier_activation, ACTIVATIONS)
+        check_choice("classifier_pooling", self.classifier_pooling, ("cls", "mean"))
+        check_number("norm_eps", self.norm_eps, above=0.0)
+        check_number("initializer_cutoff_factor", self.initializer_cutoff_factor, above=0.0)
+        check_integer("local_attention", self.local_attention, minimum=1)
+        check_integer("sparse_pred_ignore_index", self.sparse_pred_ignore_index, minimum=-(2**31))
+        for name in ("attention_dropout", "embedding_dropout", "mlp_dropout", "classifier_dropout"):
+            check_share(name, getattr(self, name))
+        for name in ("norm", "attention", "mlp", "decoder", "classifier"):
+            check_switch(f"{name}_bias", getattr(self, f"{name}_bias"))
+        check_switch("sparse_prediction", self.sparse_prediction)
+        if self.head_dim % 2:
+            raise ConfigError(
+                f"hidden_size / num_attention_heads is {self.head_dim}; RoPE turns pairs, so it must be even"
+            )
+        self._check_layer_types()
+
+    def _check_layer_types(self) -> None:
+        if not isinstance(self.layer_types, tuple):
+            raise ConfigError(
+                f"layer_types is {self.layer_types!r:.80}; it must be a list of {' and '.join(LAYER_TYPES)}"
+            )
+        for kind in self.layer_types:
+            check_choice("a layer of layer_types", kind, LAYER_TYPES)
+        if len(self.layer_types) != self.num_hidden_layers:
+            raise ConfigError(
+                f"layer_types names {len(self.layer_types)} layers, num_hidden_layers {self.num_hidden_layers}"
+            )
+
+    @property
+    def windows(self) -> dict[str, int | None]:
+        """For each kind of layer how many tokens it sees on either side; None is all of them."""
+        return {"full_attention": None, "sliding_attention": self.local_attention // 2}
+
+    @property
+    def rope_thetas(self) -> dict[str, float]:
+        """For each kind of layer the base of RoPE's frequencies."""
+        return {kind: parameters["rope_theta"] for kind, parameters in self.rope_parameters.items()}
+
+    @property
+    def type_vocab_size(self) -> int:
+        """ModernBERT has no token types: 0 is the only one."""
+        return 1
+
+    @property
+    def max_tokens(self) -> int:
+        """Rotary positions have no end; max_position_embeddings is what the model was trained for."""
+        return sys.maxsize
+
+    @classmethod
+    def upgrade(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """layer_types from global_attn_every_n_layers, rope_parameters from the two thetas."""
+        values = dict(values)
+        if values.get("layer_types") is None and values.get("global_attn_every_n_layers") is not None:
+            every, layers = values["global_attn_every_n_layers"], values.get("num_hidden_layers", cls.num_hidden_layers)
+            check_integer("global_attn_every_n_layers", every, minimum=1)
+            check_integer("num_hidden_layers", layers, minimum=1)
+            values["layer_types"] = _every(every, min(layers, 2**20))
+        if isinstance(values.get("layer_types"), list):
+            values["layer_types"] = tuple(values["layer_types"])
+        old = {"full_attention": values.get("global_rope_theta"), "sliding_attention": values.get("local_rope_theta")}
+        rope = values.get("rope_parameters")
+        if rope is None or isinstance(rope, Mapping):
+            rope = dict(rope or {})
+            for kind, theta in old.items():
+                if theta is not None and isinstance(parameters := rope.get(kind) or {}, Mapping):
+                    rope[kind] = {"rope_theta": theta} | dict(parameters)
+            values["rope_parameters"] = rope
+        return values
+
+    def to_dict(self) -> dict[str, Any]:
+        return super().to_dict() | {"layer_types": list(self.layer_types)}
+
+
+def _every(n: int, layers: int) -> tuple[str, ...]:
+    """A full layer and n - 1 sliding ones, over and over."""
+    return tuple("sliding_attention" if number % n else "full_attention" for number in range(layers))
+
+
+def _with_defaults(rope: Any) -> dict[str, dict[str, Any]]:
+    """rope_type and rope_theta for each kind of layer."""
+    if rope is not None and not isinstance(rope, Mapping):
+        raise ConfigError(f"rope_parameters is {rope!r:.80}; it must be an object with {' and '.join(LAYER_TYPES)}")
+    rope = rope or {}
+    for kind in rope:
+        check_choice("a key of rope_parameters", kind, LAYER_TYPES)
+    complete = {}
+    for kind, theta in THETAS.items():
+        given = rope.get(kind) or {}
+        if not isinstance(given, Mapping):
+            raise ConfigError(f"rope_parameters.{kind} is {given!r:.80}; it must be an object")
+        parameters = {"rope_type": "default", "rope_theta": theta} | dict(given)
+        for key in parameters:
+            check_choice(f"a key of rope_parameters.{kind}", key, ("rope_type", "rope_theta"))
+        check_choice(f"rope_parameters.{kind}.rope_type", parameters["rope_type"], ("default",))
+        check_number(f"rope_parameters.{kind}.rope_theta", parameters["rope_theta"], above=0.0)
+        complete[kind] = parameters
+    return complete

@@ -1,0 +1,135 @@
+"""From a config.json to a configuration. Every value that shapes the computation is read and checked; one that no port
+implements raises, since a model that ignores part of its configuration loads without complaint and is wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from reference.config.bert import BertConfig
+from reference.config.checks import check_choice, check_integer, unsupported
+from reference.config.encoder import EncoderConfig
+from reference.config.modernbert import ModernBertConfig
+from reference.errors import CheckpointError, ConfigError
+
+BY_MODEL_TYPE: dict[str, type[EncoderConfig]] = {
+    model_type: kind for kind in (BertConfig, ModernBertConfig) for model_type in kind.MODEL_TYPES
+}
+MOST_LABELS = 1_000_000
+
+# Keys that Transformers writes and that do not touch what an encoder computes.
+METADATA = frozenset(
+    "_attn_implementation _name_or_path attn_implementation bad_words_ids begin_suppress_tokens "
+    "chunk_size_feed_forward decoder_start_token_id directionality diversity_penalty do_sample dtype "
+    "early_stopping encoder_no_repeat_ngram_size exponential_decay_length_penalty finetuning_task "
+    "forced_bos_token_id forced_eos_token_id gradient_checkpointing length_penalty max_length min_length "
+    "model_max_length no_repeat_ngram_size num_beam_groups num_beams num_return_sequences output_attentions "
+    "output_hidden_states output_past output_scores pooler_fc_size pooler_num_attention_heads "
+    "pooler_num_fc_layers pooler_size_per_head pooler_type prefix remove_invalid_values repetition_penalty "
+    "return_dict return_dict_in_generate sep_token_id suppress_tokens task_specific_params temperature "
+    "tf_legacy_loss tokenizer_class top_k top_p torch_dtype torchscript transformers_version typical_p "
+    "use_bfloat16 use_cache xla_device ".split()
+)
+
+
+def config_from_dict(values: Mapping[str, Any], where: str = "config") -> EncoderConfig:
+    """Check a parsed config.json and turn it into a configuration."""
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where} is a {type(values).__name__}; it must be a mapping from key to value")
+    try:
+        return _config_from_dict(values, where)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def read_config(folder: Path) -> EncoderConfig:
+    """Read `folder`/config.json."""
+    path = Path(folder) / "config.json"
+    if not is_file(path) and is_file(path.with_name("modules.json")):
+        raise CheckpointError(
+            f"{path} is missing; a Transformer that modules.json keeps in a folder of its own is not supported: "
+            "move its files up to modules.json, and set its path there to ''"
+        )
+    return config_from_dict(read_json(path, ConfigError), str(path))
+
+
+def read_json(path: Path, error: type[ValueError], kind: type[dict] | type[list] = dict) -> Any:
+    """A JSON object (or list) from a file, or `error` naming the file and what is wrong with it."""
+    if not is_file(path):
+        raise CheckpointError(f"{path} is missing; a checkpoint folder holds a {path.name}")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise CheckpointError(f"{path} cannot be read: {problem.strerror}") from None
+    except (ValueError, RecursionError) as problem:
+        raise error(f"{path} is not valid JSON: {problem}") from None
+    if not isinstance(values, kind):
+        wanted = {dict: "an object", list: "a list"}[kind]
+        raise error(f"{path} holds a JSON {type(values).__name__}; it must be {wanted}")
+    return values
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; a name that the system cannot even look up is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def _config_from_dict(values: Mapping[str, Any], where: str) -> EncoderConfig:
+    model_type = values.get("model_type")
+    check_choice("model_type", model_type, BY_MODEL_TYPE)
+    kind = BY_MODEL_TYPE[model_type]
+    for key, allowed in kind.ONLY_VALUES.items():
+        if key in values and values[key] not in allowed:
+            raise ConfigError(unsupported(key, values[key], allowed))
+
+    values = kind.upgrade(dict(values))
+    names = {item.name for item in dataclasses.fields(kind)}
+    labels = ("id2label", "label2id", "num_labels", "_num_labels")
+    unknown = sorted(map(str, set(values) - names - set(labels) - set(kind.ONLY_VALUES) - kind.LEGACY - METADATA))
+    if unknown:
+        family = kind.__name__.removesuffix("Config")
+        warnings.warn(
+            f"{where} has keys that Transformers' {family} does not read either: {', '.join(unknown)}", stacklevel=4
+        )
+
+    settings: dict[str, Any] = dict(kind.MODEL_TYPES[model_type])
+    settings |= {key: values[key] for key in names & set(values)}
+    settings["id2label"] = _read_labels(values)
+    settings["architectures"] = _read_architectures(values)
+    return kind(**settings)
+
+
+def _read_labels(values: Mapping[str, Any]) -> dict[int, str]:
+    """id2label with integer keys 0..n-1; a bare num_labels stands for LABEL_0, LABEL_1, ..."""
+    count = values.get("num_labels", values.get("_num_labels"))
+    raw = values.get("id2label")
+    if raw is None:
+        if count is None:
+            count = 2
+        check_integer("num_labels", count, minimum=1)
+        if count > MOST_LABELS:
+            raise ConfigError(f"num_labels is {count}; a head of that size cannot be meant")
+        return {number: f"LABEL_{number}" for number in range(count)}
+    if not isinstance(raw, Mapping) or not raw:
+        raise ConfigError(f"id2label must be an object from number to label, not {raw!r}")
+    try:
+        labels = {int(number): label for number, label in raw.items()}
+    except (TypeError, ValueError, OverflowError):
+        raise ConfigError(f"id2label's keys must be whole numbers, not {list(raw)[:5]!r:.80}") from None
+    if len(labels) != len(raw):
+        raise ConfigError(f"id2label gives a number twice: {list(raw)[:10]!r:.80}")
+    if count is not None and count != len(labels):
+        raise ConfigError(f"num_labels is {count!r:.80} but id2label names {len(labels)} labels")
+    return dict(sorted(labels.items()))
+
+
+def _read_architectures(values: Mapping[str, Any]) -> tuple[str, ...]:
+    names = values.get("architectures") or []
+    return tuple(names) if isinstance(names, list) else names
