@@ -13,23 +13,25 @@ import reference
 
 PACKAGE = Path(reference.__file__).parent
 RUST = PACKAGE.parent / "rust_ports/encoders/src"
-ROOMS = ("pooling", "layers", "attention", "bert", "heads", "losses")
+ROOMS = ("pooling", "layers", "rope", "attention", "bert", "modernbert", "heads", "losses")
 
 # Rust's own: where a tensor is to live; and a struct is complete when it is made, so a tie is made with it.
 RUST_ONLY = {"device"}
-MADE_OTHERWISE = {"tie_decoder"}
+MADE_OTHERWISE = {"tie_decoder", "tie_modernbert_decoder"}
 
 # The inner parts of a model hold tensors of candle's own, which never leave the port: Python sees the models whole.
 NOT_IN_CANDLE = set(
     "BertEmbeddings BertSelfAttention BertSelfOutput BertAttention BertIntermediate BertOutput BertLayer BertEncoder "
     "BertPooler first_tokens BertPredictionHeadTransform BertLMPredictionHead BertOnlyMLMHead XLMRobertaLMHead "
-    "XLMRobertaClassificationHead tie_decoder".split()
+    "XLMRobertaClassificationHead tie_decoder ModernBertEmbeddings ModernBertAttention ModernBertEncoderLayer "
+    "attend_to ModernBertPredictionHead tie_modernbert_decoder".split()
 )
 # Nothing can be loaded into them later, so what they hold is given when they are made.
 MADE_OF_ARRAYS_IN_CANDLE = set(
-    "Linear LayerNorm Embedding BertModel Head BertForMaskedLM BertForSequenceClassification "
+    "Linear LayerNorm Embedding GatedMLP BertModel Head BertForMaskedLM BertForSequenceClassification "
     "BertForTokenClassification XLMRobertaForMaskedLM XLMRobertaForSequenceClassification "
-    "XLMRobertaForTokenClassification".split()
+    "XLMRobertaForTokenClassification ModernBertModel ModernBertHead ModernBertForMaskedLM "
+    "ModernBertForSequenceClassification ModernBertForTokenClassification".split()
 )
 
 
@@ -50,8 +52,8 @@ def arguments(function: ast.FunctionDef) -> list[str]:
 
 
 def rust_names(path: Path) -> dict[str, list[str] | None]:
-    """Public types, and public functions with their arguments."""
-    source = path.read_text()
+    """Public types, and public functions with their arguments; a long room has a folder of further files."""
+    source = "\n".join(part.read_text() for part in (path, *path.with_suffix("").glob("*.rs")))
     names: dict[str, list[str] | None] = dict.fromkeys(
         re.findall(r"^pub (?:struct|enum|trait|type|const) (\w+)", source, re.M)
     )
@@ -69,7 +71,7 @@ def test_torch_and_mlx_agree_on_names_and_arguments(room):
 def test_rust_has_every_name(room):
     rust = rust_names(RUST / f"{room}.rs")
     for name, expected in python_names(PACKAGE / f"torch/{room}.py").items():
-        if name == "Head":  # Python's shared base class; Rust writes the same as a trait or not at all
+        if name in {"Head", "ModernBertHead"}:  # shared base classes in Python, of which Rust has none
             continue
         assert name in rust, f"{name} is missing in {room}.rs"
         if rust[name] is not None and name not in MADE_OTHERWISE:

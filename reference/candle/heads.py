@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reference.candle.port import build
-from reference.config import BertConfig
+from reference.config import BertConfig, ModernBertConfig
 
 
 @dataclass
@@ -64,3 +64,35 @@ class XLMRobertaForSequenceClassification(Head):
 
 class XLMRobertaForTokenClassification(Head):
     """BertForTokenClassification under RoBERTa's keys."""
+
+
+class ModernBertHead:
+    """A ModernBERT with something on top: the compiled architecture of the class's own name."""
+
+    def __init__(self, config: ModernBertConfig, tensors: dict[str, np.ndarray], dtype: str = "float32") -> None:
+        self.native = build(config, type(self).__name__, tensors, dtype)
+
+    def __call__(
+        self,
+        input_ids: np.ndarray,
+        attention_mask: np.ndarray | None = None,
+        cu_seqlens: np.ndarray | None = None,
+        output_hidden_states: bool = False,
+        labels: np.ndarray | None = None,
+    ) -> HeadOutput:
+        """Padded: ids and mask [batch, tokens]. Packed: ids [tokens] and the cumulative lengths of the texts."""
+        if cu_seqlens is None:
+            return HeadOutput(**self.native.forward(input_ids, attention_mask, None, output_hidden_states, labels))
+        return HeadOutput(**self.native.forward_packed(input_ids, cu_seqlens, None, output_hidden_states, labels))
+
+
+class ModernBertForMaskedLM(ModernBertHead):
+    """Scores over the vocabulary at every position; with sparse_prediction and labels, at the labelled ones only."""
+
+
+class ModernBertForSequenceClassification(ModernBertHead):
+    """Scores over the labels for each text, from its first vector or from the mean, as classifier_pooling says."""
+
+
+class ModernBertForTokenClassification(ModernBertHead):
+    """Scores over the labels for each token."""

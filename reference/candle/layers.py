@@ -1,4 +1,5 @@
-"""Linear, layer norm, embedding and the activations; the source is rust_ports/encoders/src/layers.rs."""
+"""Linear, layer norm, embedding, gated MLP and the activations; the sources are rust_ports/encoders/src/layers.rs and
+activations.rs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from reference.errors import ConfigError
 __all__ = [
     "ACTIVATIONS",
     "Embedding",
+    "GatedMLP",
     "LayerNorm",
     "Linear",
     "activation",
@@ -26,10 +28,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Linear:
-    """x Wᵀ + b of arrays; weight [outputs, inputs], bias [outputs], x [..., inputs]."""
+    """x Wᵀ + b of arrays; weight [outputs, inputs], bias [outputs] or None, x [..., inputs]."""
 
     weight: np.ndarray
-    bias: np.ndarray
+    bias: np.ndarray | None
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         return _native.dense(self.weight, self.bias, x)
@@ -37,10 +39,13 @@ class Linear:
 
 @dataclass(frozen=True)
 class LayerNorm:
-    """Zero mean and unit variance over the last axis of x, then scale and shift; weight and bias [hidden]."""
+    """Zero mean and unit variance over the last axis of x, then scale and shift.
+
+    weight is [hidden], bias [hidden] or None.
+    """
 
     weight: np.ndarray
-    bias: np.ndarray
+    bias: np.ndarray | None
     eps: float
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
@@ -68,3 +73,16 @@ def activation(name: str) -> Callable[[np.ndarray], np.ndarray]:
     if name not in ACTIVATIONS:
         raise ConfigError(f"hidden_act {name!r} is not implemented; supported: {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[name]
+
+
+@dataclass(frozen=True)
+class GatedMLP:
+    """One half of the wide features, activated, scales the other; Wi to [..., 2 intermediate], Wo back."""
+
+    Wi: Linear
+    Wo: Linear
+    activation: Callable[[np.ndarray], np.ndarray]
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        wide, gate = np.split(self.Wi(x), 2, axis=-1)
+        return self.Wo(self.activation(wide) * gate)

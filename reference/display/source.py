@@ -35,14 +35,17 @@ def find(name: str, port: str | None) -> Definition:
         )
     file, inside = located
     shown = (shown_root / file.relative_to(root)).as_posix()
-    text = file.read_text(encoding="utf-8")
     if not inside:
+        text = file.read_text(encoding="utf-8")
         return Definition(shown, (rust.without_tests(text) if port == "rust" else text).strip("\n"))
-    for spelling in SPELLINGS.get(inside[-1], (inside[-1],)):
-        path = [*inside[:-1], spelling]
-        found = rust.definition(text, "::".join(path)) if port == "rust" else python_definition(text, path)
-        if found:
-            return Definition(shown, found)
+    # A long room in Rust hands on what files in a folder of its name define.
+    for part in (file, *sorted(file.with_suffix("").glob(f"*{suffix}"))):
+        text = part.read_text(encoding="utf-8")
+        for spelling in SPELLINGS.get(inside[-1], (inside[-1],)):
+            path = [*inside[:-1], spelling]
+            found = rust.definition(text, "::".join(path)) if port == "rust" else python_definition(text, path)
+            if found:
+                return Definition((shown_root / part.relative_to(root)).as_posix(), found)
     raise InputError(f"{shown} defines no {'.'.join(inside)!r}, so {name!r} cannot be shown")
 
 

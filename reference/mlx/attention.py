@@ -13,6 +13,8 @@ from reference.mlx.fused import softmax
 # at the top of the model, and no layer needs to know.
 Attend = Callable[[mx.array, mx.array, mx.array], mx.array]
 
+SCORES = 1 << 21  # how many are held at a time; MLX has several blocks in work at once
+
 
 def split_heads(
     x: Float[mx.array, "*batch tokens hidden"], heads: int
@@ -48,19 +50,61 @@ def scaled_dot_product_attention(
     return softmax(scores) @ value
 
 
+def sliding_window_mask(
+    queries: Int[mx.array, "queries"], keys: Int[mx.array, "keys"], window: int
+) -> Bool[mx.array, "queries keys"]:
+    """True where a key stands at most `window` tokens before or behind the query; both are given as positions."""
+    return mx.abs(queries[:, None] - keys) <= window
+
+
+def blockwise_attention(
+    query: Float[mx.array, "*batch tokens head_dim"],
+    key: Float[mx.array, "*batch tokens head_dim"],
+    value: Float[mx.array, "*batch tokens head_dim"],
+    mask: Bool[mx.array, "..."] | None = None,
+    window: int | None = None,
+) -> Float[mx.array, "*batch tokens head_dim"]:
+    """Attention to the whole text, or to `window` tokens on each side, without ever holding all scores.
+
+    Some queries at a time meet the keys that any of them reaches (Beltagy et al. 2020, section 3.1): with a window,
+    memory and time grow with the length of a text and not with its square. `mask` is padding_mask's.
+    """
+    tokens = query.shape[-2]
+    if window is not None and window >= tokens - 1:
+        window = None
+    reach = tokens if window is None else 2 * window + 1
+    rows = query.size // (tokens * query.shape[-1])  # heads, times texts
+    block = max(32, min(2 * reach, SCORES // (rows * reach)))
+    places = mx.arange(tokens)
+    contexts = []
+    for start in range(0, tokens, block):
+        queries = slice(start, start + block)
+        keys = slice(None) if window is None else slice(max(0, start - window), start + block + window)
+        allowed = None if mask is None else mask[..., keys]
+        if window is not None:
+            near = sliding_window_mask(places[queries], places[keys], window)
+            allowed = near if allowed is None else near & allowed
+        context = scaled_dot_product_attention(query[..., queries, :], key[..., keys, :], value[..., keys, :], allowed)
+        if window is not None and mask is not None:
+            # A pad that sees nothing but pads gets zeros, as from PyTorch's kernel. Some heads read it.
+            context = mx.where(allowed.any(axis=-1, keepdims=True), context, 0)
+        contexts.append(context)
+    return contexts[0] if len(contexts) == 1 else mx.concatenate(contexts, axis=-2)
+
+
 def packed_attention(
     query: Float[mx.array, "heads tokens head_dim"],
     key: Float[mx.array, "heads tokens head_dim"],
     value: Float[mx.array, "heads tokens head_dim"],
     cu_seqlens: Int[mx.array, "texts_plus_one"],
+    window: int | None = None,
 ) -> Float[mx.array, "heads tokens head_dim"]:
     """Attention within each text of a packed row; nothing crosses from one text to the next.
 
     Each text is a slice, so no mask and no score between two texts is ever computed.
     """
-    bounds = cu_seqlens.tolist()
-    texts = [slice(start, end) for start, end in pairwise(bounds)]
-    contexts = [scaled_dot_product_attention(query[:, text], key[:, text], value[:, text]) for text in texts]
+    texts = [slice(start, end) for start, end in pairwise(cu_seqlens.tolist())]
+    contexts = [blockwise_attention(query[:, text], key[:, text], value[:, text], window=window) for text in texts]
     return mx.concatenate(contexts, axis=1)
 
 

@@ -6,13 +6,17 @@ Class and attribute names are Transformers' own, so that a checkpoint's architec
 from dataclasses import dataclass
 
 import mlx.core as mx
+import numpy as np
 from jaxtyping import Float, Int, Num
 from mlx import nn
 
-from reference.config import BertConfig
+from reference.config import BertConfig, ModernBertConfig
+from reference.mlx.attention import pad_packed
 from reference.mlx.bert import BertModel, BertModelOutput, Hidden, Ids, first_tokens
 from reference.mlx.layers import Embedding, LayerNorm, Linear, activation, gelu
 from reference.mlx.losses import classification_loss, cross_entropy
+from reference.mlx.modernbert import ModernBertModel
+from reference.mlx.pooling import mean_pooling
 
 CuSeqlens = Int[mx.array, "texts_plus_one"]
 
@@ -89,16 +93,29 @@ class XLMRobertaClassificationHead(nn.Module):
         return self.out_proj(mx.tanh(self.dense(first)))
 
 
-class _TiedDecoder(Linear):
-    """A decoder without parameters of its own: it reads its weight and its bias where they stand.
+class _WordDecoder(Linear):
+    """A decoder without a weight of its own: it reads the word embedding's where that stands.
 
     MLX knows a parameter by its place in the tree, not by its identity. One array in two modules would be two
     parameters: it would be saved twice, and each of the two would get a part of the gradient.
     """
 
+    def __init__(self, words: Embedding, bias: mx.array | None) -> None:
+        nn.Module.__init__(self)
+        self.owners = (words,)  # in a tuple, which MLX's tree of modules and parameters does not enter
+        self.bias = bias
+
+    @property
+    def weight(self) -> mx.array:
+        return self.owners[0].weight
+
+
+class _TiedDecoder(Linear):
+    """A decoder without parameters of its own: its bias is the head's, and is read where it stands as well."""
+
     def __init__(self, words: Embedding, head: nn.Module) -> None:
         nn.Module.__init__(self)
-        self.owners = (words, head)  # in a tuple, which MLX's tree of modules and parameters does not enter
+        self.owners = (words, head)
 
     @property
     def weight(self) -> mx.array:
@@ -230,3 +247,125 @@ class XLMRobertaForTokenClassification(BertForTokenClassification):
 RobertaForMaskedLM = XLMRobertaForMaskedLM
 RobertaForSequenceClassification = XLMRobertaForSequenceClassification
 RobertaForTokenClassification = XLMRobertaForTokenClassification
+
+
+class ModernBertPredictionHead(nn.Module):
+    """What ModernBERT puts in front of every decoder and classifier: dense, activation, norm."""
+
+    def __init__(self, config: ModernBertConfig) -> None:
+        super().__init__()
+        self.dense = Linear(config.hidden_size, config.hidden_size, config.classifier_bias)
+        self.norm = LayerNorm(config.hidden_size, config.norm_eps, config.norm_bias)
+        self.activation = activation(config.classifier_activation)
+
+    def __call__(self, hidden: Float[mx.array, "*batch hidden"]) -> Float[mx.array, "*batch hidden"]:
+        return self.norm(self.activation(self.dense(hidden)))
+
+
+class ModernBertHead(nn.Module):
+    """A ModernBERT with something on top. A head says how it scores and how it is trained."""
+
+    base = "model"
+
+    def __init__(self, config: ModernBertConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.model = ModernBertModel(config)
+        self.head = ModernBertPredictionHead(config)
+
+    def __call__(
+        self,
+        input_ids: Ids,
+        attention_mask: Ids | None = None,
+        cu_seqlens: CuSeqlens | None = None,
+        output_hidden_states: bool = False,
+        labels: Num[mx.array, "..."] | None = None,
+    ) -> HeadOutput:
+        outputs = self.model(input_ids, attention_mask, cu_seqlens, output_hidden_states)
+        logits = self.score(outputs.last_hidden_state, attention_mask, cu_seqlens)
+        loss = None if labels is None else self.loss(logits, labels)
+        return HeadOutput(logits, loss, outputs.hidden_states)
+
+    def score(self, hidden: Hidden, attention_mask: Ids | None, cu_seqlens: CuSeqlens | None) -> Float[mx.array, "..."]:
+        raise NotImplementedError
+
+    def loss(self, logits: Float[mx.array, "..."], labels: Num[mx.array, "..."]) -> Float[mx.array, ""]:
+        return cross_entropy(logits, labels)
+
+    def pool(
+        self, hidden: Hidden, attention_mask: Ids | None, cu_seqlens: CuSeqlens | None
+    ) -> Float[mx.array, "batch hidden"]:
+        """One vector a text, as classifier_pooling says: that at index 0, be it a pad, or the mean of real tokens."""
+        if self.config.classifier_pooling == "cls":
+            return first_tokens(hidden, cu_seqlens)
+        if cu_seqlens is not None:
+            hidden, attention_mask = pad_packed(hidden, cu_seqlens)
+        elif attention_mask is None:
+            attention_mask = mx.ones(hidden.shape[:2], dtype=mx.int64)
+        return mean_pooling(hidden, attention_mask)
+
+
+class ModernBertForMaskedLM(ModernBertHead):
+    """Scores over the vocabulary at every position."""
+
+    def __init__(self, config: ModernBertConfig) -> None:
+        super().__init__(config)
+        self.decoder = Linear(config.hidden_size, config.vocab_size, config.decoder_bias)
+        tie_modernbert_decoder(self)
+
+    def __call__(
+        self,
+        input_ids: Ids,
+        attention_mask: Ids | None = None,
+        cu_seqlens: CuSeqlens | None = None,
+        output_hidden_states: bool = False,
+        labels: Int[mx.array, "*batch tokens"] | None = None,
+    ) -> HeadOutput:
+        """With sparse_prediction and labels, only the labelled positions are scored: logits are [masked, vocab]."""
+        if labels is None or not self.config.sparse_prediction:
+            return super().__call__(input_ids, attention_mask, cu_seqlens, output_hidden_states, labels)
+        outputs = self.model(input_ids, attention_mask, cu_seqlens, output_hidden_states)
+        ignored = labels == self.config.sparse_pred_ignore_index
+        masked = tuple(mx.array(axis) for axis in np.nonzero(~np.array(ignored)))  # MLX cannot index by a mask
+        logits = self.decoder(self.head(outputs.last_hidden_state[masked]))
+        return HeadOutput(logits, self.loss(logits, labels[masked]), outputs.hidden_states)
+
+    def score(
+        self, hidden: Hidden, attention_mask: Ids | None, cu_seqlens: CuSeqlens | None
+    ) -> Float[mx.array, "*batch tokens vocab"]:
+        return self.decoder(self.head(hidden))
+
+
+def tie_modernbert_decoder(network: ModernBertForMaskedLM) -> None:
+    """Score words with the very vectors that embed them, unless the config unties them; the bias is separate."""
+    if network.config.tie_word_embeddings:
+        network.decoder = _WordDecoder(network.model.embeddings.tok_embeddings, network.decoder.bias)
+
+
+class ModernBertForSequenceClassification(ModernBertHead):
+    """Scores over the labels for each text. The classifier has a bias always; classifier_bias is the head's."""
+
+    def __init__(self, config: ModernBertConfig) -> None:
+        super().__init__(config)
+        self.classifier = Linear(config.hidden_size, config.num_labels)
+
+    def score(
+        self, hidden: Hidden, attention_mask: Ids | None, cu_seqlens: CuSeqlens | None
+    ) -> Float[mx.array, "batch labels"]:
+        return self.classifier(self.head(self.pool(hidden, attention_mask, cu_seqlens)))
+
+    def loss(self, logits: Float[mx.array, "batch labels"], labels: Num[mx.array, "..."]) -> Float[mx.array, ""]:
+        return classification_loss(logits, labels, self.config.problem_type, self.config.num_labels)
+
+
+class ModernBertForTokenClassification(ModernBertHead):
+    """Scores over the labels for each token."""
+
+    def __init__(self, config: ModernBertConfig) -> None:
+        super().__init__(config)
+        self.classifier = Linear(config.hidden_size, config.num_labels)
+
+    def score(
+        self, hidden: Hidden, attention_mask: Ids | None, cu_seqlens: CuSeqlens | None
+    ) -> Float[mx.array, "*batch tokens labels"]:
+        return self.classifier(self.head(hidden))

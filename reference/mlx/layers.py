@@ -14,22 +14,22 @@ from reference.mlx import fused
 class Linear(nn.Module):
     """x Wᵀ + b, with the weight stored [outputs, inputs] as in every checkpoint."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, bias: bool = True) -> None:
         super().__init__()
         self.weight = mx.zeros((outputs, inputs))
-        self.bias = mx.zeros((outputs,))
+        self.bias = mx.zeros((outputs,)) if bias else None
 
     def __call__(self, x: Float[mx.array, "*batch inputs"]) -> Float[mx.array, "*batch outputs"]:
-        return mx.addmm(self.bias, x, self.weight.T)
+        return x @ self.weight.T if self.bias is None else mx.addmm(self.bias, x, self.weight.T)
 
 
 class LayerNorm(nn.Module):
     """Zero mean and unit variance over the features of each token (Ba et al. 2016), then scale and shift."""
 
-    def __init__(self, size: int, eps: float) -> None:
+    def __init__(self, size: int, eps: float, bias: bool = True) -> None:
         super().__init__()
         self.weight = mx.zeros((size,))
-        self.bias = mx.zeros((size,))
+        self.bias = mx.zeros((size,)) if bias else None
         self.eps = eps
 
     def __call__(self, x: Float[mx.array, "*batch hidden"]) -> Float[mx.array, "*batch hidden"]:
@@ -40,8 +40,8 @@ class LayerNorm(nn.Module):
         centred = wide - wide @ column
         centred = centred - centred @ column  # what rounding left of the mean, where the features differ by little
         variance = centred.square() @ column
-        normed = centred * mx.rsqrt(variance + self.eps) * self.weight + self.bias
-        return normed.astype(x.dtype)
+        normed = centred * mx.rsqrt(variance + self.eps) * self.weight
+        return (normed if self.bias is None else normed + self.bias).astype(x.dtype)
 
 
 class Embedding(nn.Module):
@@ -113,3 +113,20 @@ def activation(name: str) -> Callable[[mx.array], mx.array]:
     if name not in ACTIVATIONS:
         raise ConfigError(f"hidden_act {name!r} is not implemented; supported: {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[name]
+
+
+class GatedMLP(nn.Module):
+    """A feed-forward network in which one half of the wide features, activated, scales the other (Shazeer 2020).
+
+    Wi makes both halves in one product: the first goes through the activation, the second is the gate.
+    """
+
+    def __init__(self, hidden: int, intermediate: int, activation_name: str, bias: bool = True) -> None:
+        super().__init__()
+        self.Wi = Linear(hidden, 2 * intermediate, bias)
+        self.Wo = Linear(intermediate, hidden, bias)
+        self.activation = activation(activation_name)
+
+    def __call__(self, x: Float[mx.array, "*batch hidden"]) -> Float[mx.array, "*batch hidden"]:
+        wide, gate = mx.split(self.Wi(x), 2, axis=-1)  # [..., intermediate] each
+        return self.Wo(self.activation(wide) * gate)

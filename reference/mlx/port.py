@@ -11,11 +11,12 @@ import numpy as np
 from mlx import nn
 from mlx.utils import tree_flatten
 
-from reference.config import BertConfig
+from reference.config import EncoderConfig
 from reference.mlx import heads, pooling
 from reference.mlx.attention import pad_packed
 from reference.mlx.bert import BertModel, BertModelOutput
 from reference.mlx.losses import mean_squared_error
+from reference.mlx.modernbert import ModernBertModel, ModernBertModelOutput
 from reference.mlx.trace import record
 
 # How many numbers the widest intermediate of embed may have on a CPU. There MLX has no memory of its own: a large
@@ -23,14 +24,17 @@ from reference.mlx.trace import record
 _WIDEST = 1 << 20
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")
+HEADS = (heads.Head, heads.ModernBertHead)
 POOLING = {"cls": pooling.cls_pooling, "max": pooling.max_pooling, "mean": pooling.mean_pooling}
 
 
-def build(config: BertConfig, architecture: str, tensors: dict[str, np.ndarray], dtype: str) -> MLXModel:
+def build(config: EncoderConfig, architecture: str, tensors: dict[str, np.ndarray], dtype: str) -> MLXModel:
     """The architecture with these tensors in it; MLX is lazy, so its placeholders never take memory."""
     device = mx.cpu if dtype == "float64" else mx.default_device()  # no GPU of Apple's computes in float64
     with mx.stream(device):
-        if architecture.endswith("Model"):
+        if architecture == "ModernBertModel":
+            network = ModernBertModel(config)
+        elif architecture.endswith("Model"):
             network = BertModel(config, add_pooling_layer="pooler.dense.weight" in tensors)
         else:
             network = getattr(heads, architecture)(config)
@@ -60,14 +64,8 @@ class MLXModel:
         output_hidden_states: bool,
     ) -> dict[str, Any]:
         with mx.stream(self.device):
-            return _outputs(
-                self.network(
-                    _tensor(input_ids),
-                    _tensor(attention_mask),
-                    _tensor(token_type_ids),
-                    output_hidden_states=output_hidden_states,
-                )
-            )
+            arguments = _arguments(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
+            return _outputs(self.network(**arguments, output_hidden_states=output_hidden_states))
 
     def forward_packed(
         self,
@@ -77,14 +75,8 @@ class MLXModel:
         output_hidden_states: bool,
     ) -> dict[str, Any]:
         with mx.stream(self.device):
-            return _outputs(
-                self.network(
-                    _tensor(input_ids),
-                    token_type_ids=_tensor(token_type_ids),
-                    cu_seqlens=_tensor(cu_seqlens),
-                    output_hidden_states=output_hidden_states,
-                )
-            )
+            arguments = _arguments(input_ids=input_ids, token_type_ids=token_type_ids, cu_seqlens=cu_seqlens)
+            return _outputs(self.network(**arguments, output_hidden_states=output_hidden_states))
 
     def embed(
         self,
@@ -112,8 +104,8 @@ class MLXModel:
     ) -> np.ndarray:
         with mx.stream(self.device):
             lengths = _tensor(cu_seqlens)
-            encoder = self.network if isinstance(self.network, BertModel) else getattr(self.network, self.network.base)
-            outputs = encoder(_tensor(input_ids), token_type_ids=_tensor(token_type_ids), cu_seqlens=lengths)
+            encoder = getattr(self.network, self.network.base) if isinstance(self.network, HEADS) else self.network
+            outputs = encoder(**_arguments(input_ids=input_ids, token_type_ids=token_type_ids), cu_seqlens=lengths)
             hidden, attention_mask = pad_packed(outputs.last_hidden_state, lengths)
             vectors = mx.concatenate([POOLING[way](hidden, attention_mask) for way in ways], axis=-1)
             return _array(pooling.normalize(vectors) if normalize else vectors)
@@ -126,13 +118,13 @@ class MLXModel:
         labels: np.ndarray,
     ) -> tuple[float, dict[str, np.ndarray]]:
         with mx.stream(self.device):
-            arguments = _tensor(input_ids), _tensor(attention_mask), _tensor(token_type_ids)
-            if isinstance(self.network, BertModel):
-                loss_of = lambda: _base_loss(self.network(*arguments), attention_mask, labels)
+            arguments = _arguments(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
+            if not isinstance(self.network, HEADS):
+                loss_of = lambda: _base_loss(self.network(**arguments), attention_mask, labels)
             else:
                 if labels.dtype == np.float64 and self.device != mx.cpu:
                     labels = labels.astype(np.float32)  # Apple's GPUs know no float64
-                loss_of = lambda: self.network(*arguments, labels=_tensor(labels)).loss
+                loss_of = lambda: self.network(**arguments, labels=_tensor(labels)).loss
             loss, gradients = nn.value_and_grad(self.network, loss_of)()
             gradients = tree_flatten(gradients, destination={})
             return loss.item(), {key: _array(gradients[key]) for key in self.keys}
@@ -141,7 +133,9 @@ class MLXModel:
         self, input_ids: np.ndarray, attention_mask: np.ndarray | None, token_type_ids: np.ndarray | None
     ) -> dict[str, np.ndarray]:
         with mx.stream(self.device), record(self.network) as seen:
-            self.network(_tensor(input_ids), _tensor(attention_mask), _tensor(token_type_ids))
+            self.network(
+                **_arguments(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
+            )
             return {name: _array(output) for name, output in seen.items()}
 
     def state(self) -> dict[str, np.ndarray]:
@@ -158,7 +152,9 @@ def _groups(cu_seqlens: np.ndarray, tokens: int) -> Iterator[tuple[int, int]]:
             first = text
 
 
-def _base_loss(outputs: BertModelOutput, attention_mask: np.ndarray | None, labels: np.ndarray) -> mx.array:
+def _base_loss(
+    outputs: BertModelOutput | ModernBertModelOutput, attention_mask: np.ndarray | None, labels: np.ndarray
+) -> mx.array:
     """A base model is trained on nothing; its gradients are those of the distance to given states of real tokens."""
     hidden = outputs.last_hidden_state
     mask = np.ones(hidden.shape[:2]) if attention_mask is None else attention_mask
@@ -166,7 +162,7 @@ def _base_loss(outputs: BertModelOutput, attention_mask: np.ndarray | None, labe
     return mean_squared_error(hidden[real], _tensor(labels).astype(hidden.dtype)[real])
 
 
-def _outputs(outputs: BertModelOutput | heads.HeadOutput) -> dict[str, Any]:
+def _outputs(outputs: BertModelOutput | ModernBertModelOutput | heads.HeadOutput) -> dict[str, Any]:
     names = ("last_hidden_state", "pooler_output", "logits")
     arrays = {name: value for name in names if (value := getattr(outputs, name, None)) is not None}
     if outputs.hidden_states is not None:
@@ -178,10 +174,13 @@ def _outputs(outputs: BertModelOutput | heads.HeadOutput) -> dict[str, Any]:
     }
 
 
-def _tensor(array: np.ndarray | None) -> mx.array | None:
+def _arguments(**arrays: np.ndarray | None) -> dict[str, mx.array]:
+    """MLX arrays under the names of the arguments, without what is not given: ModernBERT takes no token types."""
+    return {name: _tensor(array) for name, array in arrays.items() if array is not None}
+
+
+def _tensor(array: np.ndarray) -> mx.array:
     """MLX turns float64 into float32 unless it is told not to."""
-    if array is None:
-        return None
     return mx.array(array, dtype=mx.float64) if array.dtype == np.float64 else mx.array(array)
 
 

@@ -21,9 +21,12 @@ def record(network: nn.Module) -> Iterator[dict[str, mx.array]]:
 
     def watched(call: Callable) -> Callable:
         def call_and_keep(module: nn.Module, *args: object, **kwargs: object) -> object:
+            name = names.get(id(module))
+            if name is not None and name.endswith(".Wo"):
+                seen[f"{name}.input"] = args[0]  # what attention and the gate of a ModernBERT made
             output = call(module, *args, **kwargs)
-            if id(module) in names and isinstance(output, mx.array):
-                seen[names[id(module)]] = output
+            if name is not None and isinstance(output, mx.array):
+                seen[name] = output
             return output
 
         return call_and_keep

@@ -5,13 +5,16 @@ import math
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+from reference.torch import fused
 
 # What a layer is given: (query, key, value) -> context. Whether the batch is padded or packed is settled once,
 # at the top of the model, and no layer needs to know.
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+BLOCK = 128  # queries at a time in a sliding window
 
 
 def split_heads(x: Float[Tensor, "*batch tokens hidden"], heads: int) -> Float[Tensor, "*batch heads tokens head_dim"]:
@@ -46,22 +49,58 @@ def scaled_dot_product_attention(
     return torch.softmax(scores, dim=-1) @ value
 
 
+def sliding_window_mask(
+    queries: Int[Tensor, "queries"], keys: Int[Tensor, "keys"], window: int
+) -> Bool[Tensor, "queries keys"]:
+    """True where a key stands at most `window` tokens before or behind the query; both are given as positions."""
+    return (queries[:, None] - keys).abs() <= window
+
+
+def blockwise_attention(
+    query: Float[Tensor, "*batch tokens head_dim"],
+    key: Float[Tensor, "*batch tokens head_dim"],
+    value: Float[Tensor, "*batch tokens head_dim"],
+    mask: Bool[Tensor, "..."] | None = None,
+    window: int | None = None,
+) -> Float[Tensor, "*batch tokens head_dim"]:
+    """Attention to the whole text, or to `window` tokens on each side, without ever holding all scores.
+
+    With a window, BLOCK queries at a time meet the keys that any of them reaches (Beltagy et al. 2020, section 3.1):
+    memory and time grow with the length of a text and not with its square. Without one PyTorch's fused kernel sees
+    to that. `mask` is padding_mask's.
+    """
+    tokens = query.shape[-2]
+    if window is None or window >= tokens - 1:
+        return fused.scaled_dot_product_attention(query, key, value, mask)
+    places = torch.arange(tokens, device=query.device)
+    contexts = []
+    for start in range(0, tokens, BLOCK):
+        queries = slice(start, start + BLOCK)
+        keys = slice(max(0, start - window), start + BLOCK + window)
+        allowed = sliding_window_mask(places[queries], places[keys], window)
+        if mask is not None:
+            allowed = allowed & mask[..., keys]
+        block = query[..., queries, :], key[..., keys, :], value[..., keys, :]
+        contexts.append(fused.scaled_dot_product_attention(*block, allowed))
+    return torch.cat(contexts, dim=-2)
+
+
 def packed_attention(
     query: Float[Tensor, "heads tokens head_dim"],
     key: Float[Tensor, "heads tokens head_dim"],
     value: Float[Tensor, "heads tokens head_dim"],
     cu_seqlens: Int[Tensor, "texts_plus_one"],
+    window: int | None = None,
 ) -> Float[Tensor, "heads tokens head_dim"]:
     """Attention within each text of a packed row; nothing crosses from one text to the next.
 
-    Each text is a slice, so no mask and no score between two texts is ever computed. The slices go through
-    PyTorch's fused kernel, which does what scaled_dot_product_attention spells out.
+    Each text is a slice, so no mask and no score between two texts is ever computed.
     """
     context = torch.empty_like(query)
     for start, end in itertools.pairwise(cu_seqlens.tolist()):
         text = slice(start, end)
-        context[:, text] = F.scaled_dot_product_attention(
-            query[None, :, text], key[None, :, text], value[None, :, text]
+        context[:, text] = blockwise_attention(
+            query[None, :, text], key[None, :, text], value[None, :, text], window=window
         )[0]
     return context
 

@@ -9,10 +9,13 @@ import torch
 from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
 
-from reference.config import BertConfig
+from reference.config import BertConfig, ModernBertConfig
+from reference.torch.attention import pad_packed
 from reference.torch.bert import BertModel, BertModelOutput, Hidden, Ids, first_tokens
 from reference.torch.layers import LayerNorm, Linear, activation, gelu
 from reference.torch.losses import classification_loss, cross_entropy
+from reference.torch.modernbert import ModernBertModel
+from reference.torch.pooling import mean_pooling
 
 CuSeqlens = Int[Tensor, "texts_plus_one"]
 
@@ -211,3 +214,124 @@ class XLMRobertaForTokenClassification(BertForTokenClassification):
 RobertaForMaskedLM = XLMRobertaForMaskedLM
 RobertaForSequenceClassification = XLMRobertaForSequenceClassification
 RobertaForTokenClassification = XLMRobertaForTokenClassification
+
+
+class ModernBertPredictionHead(nn.Module):
+    """What ModernBERT puts in front of every decoder and classifier: dense, activation, norm."""
+
+    def __init__(self, config: ModernBertConfig) -> None:
+        super().__init__()
+        self.dense = Linear(config.hidden_size, config.hidden_size, config.classifier_bias)
+        self.norm = LayerNorm(config.hidden_size, config.norm_eps, config.norm_bias)
+        self.activation = activation(config.classifier_activation)
+
+    def forward(self, hidden: Float[Tensor, "*batch hidden"]) -> Float[Tensor, "*batch hidden"]:
+        return self.norm(self.activation(self.dense(hidden)))
+
+
+class ModernBertHead(nn.Module):
+    """A ModernBERT with something on top. A head says how it scores and how it is trained."""
+
+    base = "model"
+
+    def __init__(self, config: ModernBertConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.model = ModernBertModel(config)
+        self.head = ModernBertPredictionHead(config)
+
+    def forward(
+        self,
+        input_ids: Ids,
+        attention_mask: Ids | None = None,
+        cu_seqlens: CuSeqlens | None = None,
+        output_hidden_states: bool = False,
+        labels: Num[Tensor, "..."] | None = None,
+    ) -> HeadOutput:
+        outputs = self.model(input_ids, attention_mask, cu_seqlens, output_hidden_states)
+        logits = self.score(outputs.last_hidden_state, attention_mask, cu_seqlens)
+        loss = None if labels is None else self.loss(logits, labels)
+        return HeadOutput(logits, loss, outputs.hidden_states)
+
+    def score(self, hidden: Hidden, attention_mask: Ids | None, cu_seqlens: CuSeqlens | None) -> Float[Tensor, "..."]:
+        raise NotImplementedError
+
+    def loss(self, logits: Float[Tensor, "..."], labels: Num[Tensor, "..."]) -> Float[Tensor, ""]:
+        return cross_entropy(logits, labels)
+
+    def pool(
+        self, hidden: Hidden, attention_mask: Ids | None, cu_seqlens: CuSeqlens | None
+    ) -> Float[Tensor, "batch hidden"]:
+        """One vector a text, as classifier_pooling says: that at index 0, be it a pad, or the mean of real tokens."""
+        if self.config.classifier_pooling == "cls":
+            return first_tokens(hidden, cu_seqlens)
+        if cu_seqlens is not None:
+            hidden, attention_mask = pad_packed(hidden, cu_seqlens)
+        elif attention_mask is None:
+            attention_mask = torch.ones_like(hidden[..., 0], dtype=torch.long)
+        return mean_pooling(hidden, attention_mask)
+
+
+class ModernBertForMaskedLM(ModernBertHead):
+    """Scores over the vocabulary at every position."""
+
+    def __init__(self, config: ModernBertConfig) -> None:
+        super().__init__(config)
+        self.decoder = Linear(config.hidden_size, config.vocab_size, config.decoder_bias)
+        tie_modernbert_decoder(self)
+
+    def forward(
+        self,
+        input_ids: Ids,
+        attention_mask: Ids | None = None,
+        cu_seqlens: CuSeqlens | None = None,
+        output_hidden_states: bool = False,
+        labels: Int[Tensor, "*batch tokens"] | None = None,
+    ) -> HeadOutput:
+        """With sparse_prediction and labels, only the labelled positions are scored: logits are [masked, vocab]."""
+        if labels is None or not self.config.sparse_prediction:
+            return super().forward(input_ids, attention_mask, cu_seqlens, output_hidden_states, labels)
+        outputs = self.model(input_ids, attention_mask, cu_seqlens, output_hidden_states)
+        masked = labels != self.config.sparse_pred_ignore_index
+        logits = self.decoder(self.head(outputs.last_hidden_state[masked]))
+        return HeadOutput(logits, self.loss(logits, labels[masked]), outputs.hidden_states)
+
+    def score(
+        self, hidden: Hidden, attention_mask: Ids | None, cu_seqlens: CuSeqlens | None
+    ) -> Float[Tensor, "*batch tokens vocab"]:
+        return self.decoder(self.head(hidden))
+
+
+def tie_modernbert_decoder(network: ModernBertForMaskedLM) -> None:
+    """Score words with the very vectors that embed them, unless the config unties them; the bias is separate."""
+    if network.config.tie_word_embeddings:
+        network.decoder.weight = network.model.embeddings.tok_embeddings.weight
+
+
+class ModernBertForSequenceClassification(ModernBertHead):
+    """Scores over the labels for each text. The classifier has a bias always; classifier_bias is the head's."""
+
+    def __init__(self, config: ModernBertConfig) -> None:
+        super().__init__(config)
+        self.classifier = Linear(config.hidden_size, config.num_labels)
+
+    def score(
+        self, hidden: Hidden, attention_mask: Ids | None, cu_seqlens: CuSeqlens | None
+    ) -> Float[Tensor, "batch labels"]:
+        return self.classifier(self.head(self.pool(hidden, attention_mask, cu_seqlens)))
+
+    def loss(self, logits: Float[Tensor, "batch labels"], labels: Num[Tensor, "..."]) -> Float[Tensor, ""]:
+        return classification_loss(logits, labels, self.config.problem_type, self.config.num_labels)
+
+
+class ModernBertForTokenClassification(ModernBertHead):
+    """Scores over the labels for each token."""
+
+    def __init__(self, config: ModernBertConfig) -> None:
+        super().__init__(config)
+        self.classifier = Linear(config.hidden_size, config.num_labels)
+
+    def score(
+        self, hidden: Hidden, attention_mask: Ids | None, cu_seqlens: CuSeqlens | None
+    ) -> Float[Tensor, "*batch tokens labels"]:
+        return self.classifier(self.head(hidden))

@@ -13,10 +13,10 @@ from reference.errors import ConfigError
 class Linear(nn.Module):
     """x Wᵀ + b, with the weight stored [outputs, inputs] as in every checkpoint."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, bias: bool = True) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(outputs, inputs))
-        self.bias = nn.Parameter(torch.empty(outputs))
+        self.bias = nn.Parameter(torch.empty(outputs)) if bias else None
 
     def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
         return F.linear(x, self.weight, self.bias)
@@ -25,10 +25,10 @@ class Linear(nn.Module):
 class LayerNorm(nn.Module):
     """Zero mean and unit variance over the features of each token (Ba et al. 2016), then scale and shift."""
 
-    def __init__(self, size: int, eps: float) -> None:
+    def __init__(self, size: int, eps: float, bias: bool = True) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(size))
-        self.bias = nn.Parameter(torch.empty(size))
+        self.bias = nn.Parameter(torch.empty(size)) if bias else None
         self.eps = eps
 
     def forward(self, x: Float[Tensor, "*batch hidden"]) -> Float[Tensor, "*batch hidden"]:
@@ -100,3 +100,20 @@ def activation(name: str) -> Callable[[Tensor], Tensor]:
     if name not in ACTIVATIONS:
         raise ConfigError(f"hidden_act {name!r} is not implemented; supported: {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[name]
+
+
+class GatedMLP(nn.Module):
+    """A feed-forward network in which one half of the wide features, activated, scales the other (Shazeer 2020).
+
+    Wi makes both halves in one product: the first goes through the activation, the second is the gate.
+    """
+
+    def __init__(self, hidden: int, intermediate: int, activation_name: str, bias: bool = True) -> None:
+        super().__init__()
+        self.Wi = Linear(hidden, 2 * intermediate, bias)
+        self.Wo = Linear(intermediate, hidden, bias)
+        self.activation = activation(activation_name)
+
+    def forward(self, x: Float[Tensor, "*batch hidden"]) -> Float[Tensor, "*batch hidden"]:
+        wide, gate = self.Wi(x).chunk(2, dim=-1)  # [..., intermediate] each
+        return self.Wo(self.activation(wide) * gate)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import reference
-from reference.candle import _native, attention, bert, heads, layers, losses, pooling
+from reference.candle import _native, attention, bert, heads, layers, losses, modernbert, pooling, rope
 from reference.candle.port import DTYPES, build
 from reference.checkpoint import read_checkpoint
 from reference.errors import CheckpointError, ConfigError, InputError
@@ -248,3 +248,37 @@ def test_rust_alone_embeds_as_the_package_does(minilm):
     assert [len(row) for row in ids][1] == 2 and max(map(len, ids)) == limit
     with pytest.raises(CheckpointError, match="nowhere"):
         _native.embed_texts("/nowhere", texts)
+
+
+MODERN = {"local_attention": 2, "global_attn_every_n_layers": 2, "pad_token_id": 0, "bos_token_id": 1}
+MODERN |= {"eos_token_id": 2, "cls_token_id": 1, "sep_token_id": 2}
+
+
+def test_rope_tables_may_come_from_elsewhere(tiny):
+    checkpoint = read_checkpoint(tiny("ModernBertModel", **MODERN))
+    model = build(checkpoint.config, "ModernBertModel", checkpoint.tensors, "float32")
+    own = model.forward(IDS, MASK)["last_hidden_state"]
+    thetas = checkpoint.config.rope_thetas
+    tables = {kind: rope.rope_tables(np.arange(4), checkpoint.config.head_dim, thetas[kind]) for kind in thetas}
+    model.use_rope_tables(tables)
+    np.testing.assert_array_equal(model.forward(IDS, MASK)["last_hidden_state"], own)
+    model.use_rope_tables({kind: (sin, cos) for kind, (cos, sin) in tables.items()})
+    assert np.abs(model.forward(IDS, MASK)["last_hidden_state"] - own).max() > 1e-3
+    with pytest.raises(InputError, match=r"shape \[4, 4\]"):
+        model.forward(IDS[:, [0, 1, 1, 2, 3]], MASK[:, [0, 1, 1, 2, 3]])
+    with pytest.raises(ConfigError, match="full_attention"):
+        model.use_rope_tables({"local": tables["full_attention"]})
+    model.use_rope_tables(None)
+    np.testing.assert_array_equal(model.forward(IDS, MASK)["last_hidden_state"], own)
+
+
+def test_modernbert_packed_and_padded_on_arrays(tiny):
+    checkpoint = read_checkpoint(tiny("ModernBertForMaskedLM", **MODERN))
+    head = heads.ModernBertForMaskedLM(checkpoint.config, checkpoint.tensors, "float64")
+    padded = head(IDS, MASK, output_hidden_states=True)
+    packed = head(IDS[MASK == 1], cu_seqlens=CU_SEQLENS, output_hidden_states=True)
+    np.testing.assert_allclose(packed.logits, padded.logits[MASK == 1], atol=1e-5)
+    assert len(packed.hidden_states) == checkpoint.config.num_hidden_layers + 1
+    base = {key.removeprefix("model."): value for key, value in checkpoint.tensors.items() if key.startswith("model.")}
+    alone = modernbert.ModernBertModel(checkpoint.config, base, "float64")(IDS, MASK)
+    np.testing.assert_array_equal(alone.last_hidden_state, padded.hidden_states[-1])

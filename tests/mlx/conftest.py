@@ -8,7 +8,7 @@ import pytest
 import reference.mlx  # noqa: F401  (before any test module imports mlx.core, so that BLAS is the fast one)
 from reference import backend
 from reference.architectures import ARCHITECTURES, expected_shapes
-from reference.config import BertConfig
+from reference.config import BertConfig, EncoderConfig, ModernBertConfig
 
 EPSILON = float(np.finfo(np.float32).eps)
 
@@ -43,9 +43,9 @@ def within_the_floor() -> Callable[..., None]:
 def build() -> Callable[..., backend.Model]:
     """A model of random weights, the same ones for every port and dtype: build("mlx", config, "BertModel")."""
 
-    def make(port: str, config: BertConfig, architecture: str, dtype: str = "float32") -> backend.Model:
+    def make(port: str, config: EncoderConfig, architecture: str, dtype: str = "float32") -> backend.Model:
         random = np.random.default_rng(5)
-        pooler = architecture.endswith("Model") or architecture == "BertForSequenceClassification"
+        pooler = architecture.endswith("Model") or architecture == "BertForSequenceClassification"  # of a BERT
         shapes = expected_shapes(config, ARCHITECTURES[architecture], pooler)
         tensors = {key: random.normal(0, 0.3, shape).astype(np.float32) for key, shape in shapes.items()}
         return backend.build(port, config, architecture, tensors, dtype)
@@ -54,13 +54,11 @@ def build() -> Callable[..., backend.Model]:
 
 
 @pytest.fixture(scope="session")
-def tiny_config() -> Callable[..., BertConfig]:
-    """A small configuration; XLM-RoBERTa's where an architecture of that name is to be built from it."""
+def tiny_config() -> Callable[..., EncoderConfig]:
+    """A small configuration, of the family that the architecture belongs to."""
 
-    def make(architecture: str = "BertModel", **changes: object) -> BertConfig:
-        settings = {
-            "model_type": "bert" if architecture.startswith("Bert") else "xlm-roberta",
-            "pad_token_id": 0 if architecture.startswith("Bert") else 1,
+    def make(architecture: str = "BertModel", **changes: object) -> EncoderConfig:
+        sizes = {
             "vocab_size": 50,
             "hidden_size": 24,
             "num_hidden_layers": 2,
@@ -69,7 +67,11 @@ def tiny_config() -> Callable[..., BertConfig]:
             "max_position_embeddings": 80,
             "id2label": {0: "a", 1: "b", 2: "c"},
         }
-        return BertConfig(**settings | changes)
+        if architecture.startswith("ModernBert"):
+            return ModernBertConfig(**sizes | {"pad_token_id": 0, "local_attention": 8} | changes)
+        if architecture.startswith("Bert"):
+            return BertConfig(**sizes | changes)
+        return BertConfig(**sizes | {"model_type": "xlm-roberta", "pad_token_id": 1} | changes)
 
     return make
 

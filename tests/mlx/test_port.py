@@ -85,10 +85,10 @@ def test_packed_equals_padded(
     config = tiny_config(architecture)
     model = build("mlx", config, architecture)
     ids, mask = draw_batch([5, 1, 70, 12], pad=config.pad_token_id)
-    types = np.zeros_like(ids) if config.model_type == "xlm-roberta" else (ids % 2)
+    types = {"bert": ids % 2, "xlm-roberta": np.zeros_like(ids)}.get(config.model_type)
     padded = model.forward(ids, mask, types, True)
     row, bounds = packed(ids, mask)
-    found = model.forward_packed(row, bounds, types[mask == 1], True)
+    found = model.forward_packed(row, bounds, None if types is None else types[mask == 1], True)
     assert found.keys() == padded.keys()
     for name, values in found.items():
         expected = padded[name]

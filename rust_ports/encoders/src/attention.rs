@@ -9,6 +9,9 @@ use crate::layers::in_single_precision;
 /// batch is padded or packed is settled once, at the top of the model, and no layer needs to know.
 pub type Attend<'a> = dyn Fn(&Tensor, &Tensor, &Tensor) -> Result<Tensor> + 'a;
 
+/// How many queries meet their keys at a time: the scores of a long text are never all in memory.
+pub const BLOCK: usize = 128;
+
 /// Cuts the hidden axis into heads and moves them before the tokens.
 ///
 /// `x` is `[..., tokens, hidden]`, the result `[..., heads, tokens, head_dim]`.
@@ -74,27 +77,125 @@ pub fn scaled_dot_product_attention(
     Ok(softmax(&scores)?.matmul(&value.contiguous()?)?)
 }
 
+/// 1 where a key stands at most `window` tokens before or behind the query; both are given as positions.
+///
+/// `queries` is `[queries]`, `keys` `[keys]`, the result `[queries, keys]`.
+pub fn sliding_window_mask(queries: &Tensor, keys: &Tensor, window: usize) -> Result<Tensor> {
+    // candle has no absolute value of integers.
+    let queries = queries.to_dtype(DType::F64)?.unsqueeze(1)?;
+    let keys = keys.to_dtype(DType::F64)?.unsqueeze(0)?;
+    Ok(queries.broadcast_sub(&keys)?.abs()?.le(window as f64)?)
+}
+
+/// Attention to the whole text, or to `window` tokens on each side, without ever holding all scores.
+///
+/// `query`, `key` and `value` are `[..., tokens, head_dim]`, and so is the result; `mask` is [`padding_mask`]'s.
+/// [`BLOCK`] queries at a time meet the keys that any of them reaches (Beltagy et al. 2020, section 3.1): with a
+/// window, memory and time grow with the length of a text and not with its square.
+pub fn blockwise_attention(
+    query: &Tensor,
+    key: &Tensor,
+    value: &Tensor,
+    mask: Option<&Tensor>,
+    window: Option<usize>,
+) -> Result<Tensor> {
+    let tokens = query.dim(D::Minus2)?;
+    let window = window.filter(|window| *window < tokens.saturating_sub(1));
+    let mut contexts = Vec::with_capacity(tokens.div_ceil(BLOCK));
+    for start in (0..tokens).step_by(BLOCK) {
+        let block = Block::new(start, tokens, window);
+        let keys = |x: &Tensor| x.narrow(D::Minus2, block.first_key, block.keys);
+        let query = query.narrow(D::Minus2, start, block.queries)?;
+        let allowed = block.allowed(mask, window, query.device())?;
+        let context =
+            scaled_dot_product_attention(&query, &keys(key)?, &keys(value)?, allowed.as_ref())?;
+        contexts.push(match (&allowed, mask, window) {
+            (Some(allowed), Some(_), Some(_)) => zero_where_blind(&context, allowed)?,
+            _ => context,
+        });
+    }
+    Ok(Tensor::cat(&contexts, D::Minus2)?)
+}
+
+/// Some queries in a row and the keys that any of them reaches.
+pub(crate) struct Block {
+    pub first_query: usize,
+    pub queries: usize,
+    pub first_key: usize,
+    pub keys: usize,
+}
+
+impl Block {
+    /// The block that begins at query `start` of a text of `tokens`.
+    pub fn new(start: usize, tokens: usize, window: Option<usize>) -> Self {
+        let end = tokens.min(start + BLOCK);
+        let reach = window.unwrap_or(tokens);
+        let first_key = start.saturating_sub(reach);
+        Self {
+            first_query: start,
+            queries: end - start,
+            first_key,
+            keys: tokens.min(end + reach) - first_key,
+        }
+    }
+
+    /// What of `mask` and window concerns this block; None where every query sees every key.
+    fn allowed(
+        &self,
+        mask: Option<&Tensor>,
+        window: Option<usize>,
+        device: &Device,
+    ) -> Result<Option<Tensor>> {
+        let real = mask
+            .map(|mask| mask.narrow(D::Minus1, self.first_key, self.keys))
+            .transpose()?;
+        let Some(window) = window else {
+            return Ok(real);
+        };
+        let places = |first: usize, count: usize| {
+            Tensor::arange(first as i64, (first + count) as i64, device)
+        };
+        let near = sliding_window_mask(
+            &places(self.first_query, self.queries)?,
+            &places(self.first_key, self.keys)?,
+            window,
+        )?;
+        Ok(Some(match real {
+            Some(real) => real.to_dtype(DType::U8)?.broadcast_mul(&near)?,
+            None => near,
+        }))
+    }
+}
+
+/// A pad that sees nothing but pads gets zeros, as from PyTorch's kernel. Some heads read it.
+fn zero_where_blind(context: &Tensor, allowed: &Tensor) -> Result<Tensor> {
+    let sees = allowed
+        .to_dtype(DType::F32)?
+        .sum_keepdim(D::Minus1)?
+        .gt(0.0)?
+        .broadcast_as(context.shape())?;
+    Ok(sees.where_cond(context, &context.zeros_like()?)?)
+}
+
 /// Attention within each text of a packed row; nothing crosses from one text to the next.
 ///
 /// `query`, `key` and `value` are `[heads, tokens, head_dim]`, and so is the result; `cu_seqlens` holds the
-/// cumulative lengths `[texts + 1]`. Each text is a slice, so no score between two texts is ever computed.
+/// cumulative lengths `[texts + 1]`; `window` is [`blockwise_attention`]'s. Each text is a slice, so no score
+/// between two texts is ever computed.
 pub fn packed_attention(
     query: &Tensor,
     key: &Tensor,
     value: &Tensor,
     cu_seqlens: &[usize],
+    window: Option<usize>,
 ) -> Result<Tensor> {
     let (_, tokens, _) = query.dims3()?;
     check_cu_seqlens(cu_seqlens, tokens)?;
     let mut contexts = Vec::with_capacity(cu_seqlens.len() - 1);
     for (start, length) in texts(cu_seqlens) {
         let text = |x: &Tensor| x.narrow(1, start, length);
-        contexts.push(scaled_dot_product_attention(
-            &text(query)?,
-            &text(key)?,
-            &text(value)?,
-            None,
-        )?);
+        let (query, key, value) = (text(query)?, text(key)?, text(value)?);
+        contexts.push(blockwise_attention(&query, &key, &value, None, window)?);
     }
     Ok(Tensor::cat(&contexts, 1)?)
 }
@@ -269,7 +370,7 @@ mod tests {
     fn fused_attention_reads_any_strides() {
         let (query, key, value) = (heads(0.1), heads(0.2), heads(0.3));
         for cu_seqlens in [&[0, 5][..], &[0, 2, 5], &[0, 1, 2, 3, 4, 5]] {
-            let plain = packed_attention(&query, &key, &value, cu_seqlens).unwrap();
+            let plain = packed_attention(&query, &key, &value, cu_seqlens, None).unwrap();
             let strided = |x: &Tensor| {
                 x.transpose(0, 1)
                     .unwrap()
@@ -279,8 +380,81 @@ mod tests {
                     .unwrap()
             };
             let (q, k, v) = (strided(&query), strided(&key), strided(&value));
-            let fused = crate::fused::packed_attention(&q, &k, &v, cu_seqlens).unwrap();
+            let fused = crate::fused::packed_attention(&q, &k, &v, cu_seqlens, None).unwrap();
             assert!(gap(&plain, &fused) < 1e-15);
+        }
+    }
+
+    #[test]
+    fn a_window_ends_where_it_says() {
+        let places = Tensor::arange(0i64, 200, &Device::Cpu).unwrap();
+        let mask = sliding_window_mask(&places, &places, 64).unwrap();
+        let mask = mask.to_vec2::<u8>().unwrap();
+        assert_eq!((mask[100][36], mask[100][164]), (1, 1));
+        assert_eq!((mask[100][35], mask[100][165]), (0, 0));
+    }
+
+    /// Queries, keys or values `[2, 2, tokens, 4]`.
+    fn long(seed: f64, tokens: usize) -> Tensor {
+        let numbers: Vec<f64> = (0..16 * tokens)
+            .map(|place| (seed + place as f64 * 1.7).sin())
+            .collect();
+        Tensor::from_vec(numbers, (2, 2, tokens, 4), &Device::Cpu).unwrap()
+    }
+
+    #[test]
+    fn blocks_equal_one_big_mask() {
+        for tokens in [1, 2, 127, 128, 129, 255, 256, 257, 300] {
+            let (query, key, value) = (long(0.1, tokens), long(0.2, tokens), long(0.3, tokens));
+            let places = Tensor::arange(0i64, tokens as i64, &Device::Cpu).unwrap();
+            // The second row ends in pads, and the first of them still see real tokens through any window.
+            let real = tokens - tokens / 3;
+            let mask: Vec<i64> = (0..2 * tokens)
+                .map(|place| i64::from(place < tokens + real))
+                .collect();
+            let mask = Tensor::from_vec(mask, (2, tokens), &Device::Cpu).unwrap();
+            let mask = padding_mask(&mask).unwrap();
+            for window in [
+                None,
+                Some(0),
+                Some(1),
+                Some(64),
+                Some(128),
+                Some(usize::MAX),
+            ] {
+                for mask in [None, Some(&mask)] {
+                    let near = sliding_window_mask(&places, &places, window.unwrap_or(tokens));
+                    let near = near.unwrap();
+                    let whole = mask.map_or_else(
+                        || near.unsqueeze(0).unwrap().unsqueeze(0).unwrap(),
+                        |mask| mask.broadcast_mul(&near).unwrap(),
+                    );
+                    let expected =
+                        scaled_dot_product_attention(&query, &key, &value, Some(&whole)).unwrap();
+                    let blocks = blockwise_attention(&query, &key, &value, mask, window).unwrap();
+                    let fused =
+                        crate::fused::blockwise_attention(&query, &key, &value, mask, window)
+                            .unwrap();
+                    let rows = |x: &Tensor| x.narrow(2, 0, real).unwrap();
+                    assert!(gap(&rows(&blocks), &rows(&expected)) < 1e-14);
+                    assert!(gap(&fused, &blocks) < 1e-14, "{tokens} {window:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_query_that_sees_nothing_gives_zeros() {
+        let (query, key, value) = (long(0.1, 9), long(0.2, 9), long(0.3, 9));
+        let mask = Tensor::new(&[[1i64, 1, 0, 0, 0, 0, 0, 0, 0], [1; 9]], &Device::Cpu).unwrap();
+        let mask = padding_mask(&mask).unwrap();
+        for attend in [blockwise_attention, crate::fused::blockwise_attention] {
+            let context = attend(&query, &key, &value, Some(&mask), Some(2)).unwrap();
+            let sizes = context.abs().unwrap().sum(3).unwrap().sum(1).unwrap();
+            let sizes = sizes.to_vec2::<f64>().unwrap();
+            assert!(sizes[0][..4].iter().all(|size| *size > 0.0));
+            assert_eq!(sizes[0][4..], [0.0; 5]);
+            assert!(sizes[1].iter().all(|size| *size > 0.0));
         }
     }
 

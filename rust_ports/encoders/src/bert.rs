@@ -67,6 +67,7 @@ impl BertEmbeddings {
             LayerNorm: LayerNorm::new(
                 config.hidden_size,
                 config.layer_norm_eps,
+                true,
                 &weights.under("LayerNorm"),
             )?,
             counts_from,
@@ -84,7 +85,7 @@ impl BertEmbeddings {
         let types =
             token_type_ids.map_or_else(|| input_ids.zeros_like(), |types| Ok(types.clone()))?;
         let position_ids = self.position_ids(input_ids, cu_seqlens)?;
-        if fused::wanted(&[&self.word_embeddings.weight]) {
+        if fused::wanted([&self.word_embeddings.weight]) {
             return Ok(note(
                 "",
                 fused::embeddings(self, input_ids, &types, &position_ids)?,
@@ -147,7 +148,7 @@ pub struct BertSelfAttention {
 impl BertSelfAttention {
     pub fn new(config: &BertConfig, weights: &Weights) -> Result<Self> {
         let size = config.hidden_size;
-        let dense = |name: &str| Linear::new(size, size, &weights.under(name));
+        let dense = |name: &str| Linear::new(size, size, true, &weights.under(name));
         let heads = config.num_attention_heads;
         Ok(Self {
             query: dense("query")?,
@@ -183,8 +184,13 @@ impl BertSelfOutput {
     pub fn new(config: &BertConfig, weights: &Weights) -> Result<Self> {
         let size = config.hidden_size;
         Ok(Self {
-            dense: Linear::new(size, size, &weights.under("dense"))?,
-            LayerNorm: LayerNorm::new(size, config.layer_norm_eps, &weights.under("LayerNorm"))?,
+            dense: Linear::new(size, size, true, &weights.under("dense"))?,
+            LayerNorm: LayerNorm::new(
+                size,
+                config.layer_norm_eps,
+                true,
+                &weights.under("LayerNorm"),
+            )?,
         })
     }
 
@@ -231,6 +237,7 @@ impl BertIntermediate {
         let dense = Linear::new(
             config.hidden_size,
             config.intermediate_size,
+            true,
             &weights.under("dense"),
         )?;
         Ok(Self {
@@ -259,8 +266,18 @@ impl BertOutput {
     pub fn new(config: &BertConfig, weights: &Weights) -> Result<Self> {
         let size = config.hidden_size;
         Ok(Self {
-            dense: Linear::new(config.intermediate_size, size, &weights.under("dense"))?,
-            LayerNorm: LayerNorm::new(size, config.layer_norm_eps, &weights.under("LayerNorm"))?,
+            dense: Linear::new(
+                config.intermediate_size,
+                size,
+                true,
+                &weights.under("dense"),
+            )?,
+            LayerNorm: LayerNorm::new(
+                size,
+                config.layer_norm_eps,
+                true,
+                &weights.under("LayerNorm"),
+            )?,
         })
     }
 
@@ -297,7 +314,7 @@ impl BertLayer {
 
     /// `hidden` is `[..., tokens, hidden]`, and so is the result.
     pub fn forward(&self, hidden: &Tensor, attend: &Attend) -> Result<Tensor> {
-        if fused::layer_wanted(&[hidden, &self.output.dense.weight]) {
+        if fused::layer_wanted([hidden, &self.output.dense.weight]) {
             return self.fast.forward(self, hidden, attend);
         }
         let attended = self.attention.forward(hidden, attend)?;
@@ -345,6 +362,7 @@ impl BertPooler {
             dense: Linear::new(
                 config.hidden_size,
                 config.hidden_size,
+                true,
                 &weights.under("dense"),
             )?,
         })
@@ -380,23 +398,25 @@ impl BertModel {
 
     /// Loads a folder, or a hub id through the hub's cache; see [`pretrained::locate`].
     pub fn from_pretrained(model: &str, device: &Device) -> Result<Self> {
-        pretrained::load(model, device, "Model", |config, weights| {
+        pretrained::load(model, device, "Model", |config: &BertConfig, weights| {
             Self::new(config, weights.has("pooler"), weights)
         })
     }
 
     /// A vector for every token of `inputs`, padded or packed.
     pub fn forward(&self, inputs: &Inputs) -> Result<BertModelOutput> {
-        inputs.check(&self.config)?;
+        inputs.check(&self.config.limits())?;
         let hidden =
             self.embeddings
                 .forward(inputs.input_ids, inputs.token_type_ids, inputs.cu_seqlens)?;
         let mask = inputs.attention_mask.map(padding_mask).transpose()?;
-        let fast = fused::wanted(&[&hidden]);
+        let fast = fused::wanted([&hidden]);
         let attend = |query: &Tensor, key: &Tensor, value: &Tensor| match inputs.cu_seqlens {
-            Some(cu_seqlens) if fast => fused::packed_attention(query, key, value, cu_seqlens),
-            Some(cu_seqlens) => packed_attention(query, key, value, cu_seqlens),
-            None if fast => fused::scaled_dot_product_attention(query, key, value, mask.as_ref()),
+            Some(cu_seqlens) if fast => {
+                fused::packed_attention(query, key, value, cu_seqlens, None)
+            }
+            Some(cu_seqlens) => packed_attention(query, key, value, cu_seqlens, None),
+            None if fast => fused::blockwise_attention(query, key, value, mask.as_ref(), None),
             None => scaled_dot_product_attention(query, key, value, mask.as_ref()),
         };
         let states = self.encoder.forward(hidden, &attend)?;

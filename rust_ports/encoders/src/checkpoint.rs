@@ -10,7 +10,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use serde_json::Value;
 
-use crate::config::BertConfig;
+use crate::config::Config;
 use crate::error::{Error, Result, checkpoint_error, some};
 use crate::weights::Tensors;
 
@@ -46,39 +46,26 @@ pub fn read_tensors(folder: &Path, device: &Device) -> Result<Tensors> {
 /// Older releases wrote LayerNorm.gamma and beta and saved position ids; a base model drops the head beside
 /// it and its own prefix; no masked-LM or token head has a pooler; nothing here predicts the next sentence.
 /// Transformers drops the same tensors with a warning.
-pub fn select_tensors(tensors: Tensors, config: &BertConfig, suffix: &str) -> Result<Tensors> {
+pub fn select_tensors(tensors: Tensors, config: &Config, suffix: &str) -> Result<Tensors> {
     let mut tensors = modern_names(tensors)?;
-    let prefix = if config.is_bert() {
-        "bert."
-    } else {
-        "roberta."
-    };
-    if suffix == "Model" && tensors.keys().any(|key| key.starts_with(prefix)) {
+    let prefix = format!("{}.", config.base());
+    if suffix == "Model" && tensors.keys().any(|key| key.starts_with(&prefix)) {
         let inside = tensors
             .into_iter()
-            .filter_map(|(key, tensor)| Some((key.strip_prefix(prefix)?.to_string(), tensor)));
+            .filter_map(|(key, tensor)| Some((key.strip_prefix(&prefix)?.to_string(), tensor)));
         return Ok(inside.collect());
     }
     if suffix != "Model" {
-        let pooled = config.is_bert() && suffix == "ForSequenceClassification";
+        let pooled = prefix == "bert." && suffix == "ForSequenceClassification";
         let pooler = format!("{prefix}pooler.");
         tensors.retain(|key, _| {
             !key.starts_with("cls.seq_relationship.") && (pooled || !key.starts_with(&pooler))
         });
     }
-    if suffix == "ForMaskedLM" && config.tie_word_embeddings {
-        let head = if config.is_bert() {
-            "cls.predictions."
-        } else {
-            "lm_head."
-        };
-        let embeddings = format!("{prefix}embeddings.word_embeddings.weight");
-        drop_tied(&mut tensors, &format!("{head}decoder.weight"), &embeddings)?;
-        drop_tied(
-            &mut tensors,
-            &format!("{head}decoder.bias"),
-            &format!("{head}bias"),
-        )?;
+    if suffix == "ForMaskedLM" {
+        for (key, owner) in config.tied_keys() {
+            drop_tied(&mut tensors, key, owner)?;
+        }
     }
     Ok(tensors)
 }

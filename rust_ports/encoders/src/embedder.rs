@@ -7,12 +7,14 @@ use candle_core::{D, Device, Tensor};
 use serde_json::Value;
 
 use crate::attention::texts;
-use crate::bert::BertModel;
+use crate::config::Config;
 use crate::error::{Error, Result, checkpoint_error, config_error, input_error};
 use crate::inputs::Inputs;
+use crate::model::Network;
 use crate::pooling::{cls_pooling, max_pooling, mean_pooling, normalize};
-use crate::pretrained::locate;
+use crate::pretrained::{load, locate};
 use crate::text::Tokenizer;
+use crate::weights::Weights;
 
 /// How many tokens are packed into one row: enough to keep all cores busy, little enough for their caches.
 const TOKENS_A_ROW: usize = 2048;
@@ -69,9 +71,11 @@ pub fn pool_packed(hidden: &Tensor, cu_seqlens: &[usize], modes: &[Pooling]) -> 
 /// A sentence embedding model: tokenizer, encoder, pooling, and normalization where the checkpoint has it.
 pub struct SentenceEmbedder {
     pub tokenizer: Tokenizer,
-    pub model: BertModel,
+    pub config: Config,
+    pub model: Network,
     pub pooling: Vec<Pooling>,
     pub normalize: bool,
+    device: Device,
 }
 
 impl SentenceEmbedder {
@@ -79,11 +83,18 @@ impl SentenceEmbedder {
     pub fn from_pretrained(model: &str, device: &Device) -> Result<Self> {
         let folder = locate(model)?;
         let modules = read_modules(&folder)?;
-        let model = BertModel::from_pretrained(&folder.to_string_lossy(), device)?;
-        let tokenizer = Tokenizer::from_folder(&folder, model.config.max_tokens())?;
+        let build = |config: &Config, weights: &Weights| {
+            let architecture = format!("{}Model", config.class_prefixes()[0]);
+            let model = Network::new(&architecture, config, weights)?;
+            Ok((config.clone(), model))
+        };
+        let (config, model) = load(&folder.to_string_lossy(), device, "Model", build)?;
+        let tokenizer = Tokenizer::from_folder(&folder, config.limits().max_tokens)?;
         Ok(Self {
             tokenizer,
+            config,
             model,
+            device: device.clone(),
             pooling: modules.pooling,
             normalize: modules.normalize,
         })
@@ -117,12 +128,11 @@ impl SentenceEmbedder {
 
     /// `input_ids` `[tokens]` and `cu_seqlens` `[texts + 1]` to `[texts, dimensions]`.
     fn embed(&self, input_ids: &[i64], cu_seqlens: &[usize]) -> Result<Tensor> {
-        let device = self.model.embeddings.word_embeddings.weight.device();
-        let output = self.model.forward(&Inputs::packed(
-            &Tensor::new(input_ids, device)?,
-            cu_seqlens,
-        ))?;
-        let pooled = pool_packed(&output.last_hidden_state, cu_seqlens, &self.pooling)?;
+        let ids = Tensor::new(input_ids, &self.device)?;
+        let hidden = self
+            .model
+            .last_hidden_state(&Inputs::packed(&ids, cu_seqlens))?;
+        let pooled = pool_packed(&hidden, cu_seqlens, &self.pooling)?;
         if self.normalize {
             normalize(&pooled, 1e-12)
         } else {

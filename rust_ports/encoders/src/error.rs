@@ -1,5 +1,7 @@
 //! The errors of the crate: what was wrong, where, and what would be right.
 
+use std::convert::Infallible;
+
 /// Everything that can go wrong, sorted by whose mistake it is.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -19,6 +21,13 @@ pub enum Error {
 
 /// A result with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// A conversion of a configuration to itself never fails.
+impl From<Infallible> for Error {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
 
 impl Error {
     /// The same error with the file or the argument that it concerns put in front.

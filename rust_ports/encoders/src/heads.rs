@@ -2,7 +2,14 @@
 //!
 //! Struct and field names are Transformers' own, so that a checkpoint's architecture and keys name them.
 
+mod modernbert;
+
 use candle_core::{Device, Tensor};
+
+pub use modernbert::{
+    ModernBertForMaskedLM, ModernBertForSequenceClassification, ModernBertForTokenClassification,
+    ModernBertPredictionHead, tie_modernbert_decoder,
+};
 
 use crate::bert::{BertModel, first_tokens};
 use crate::config::BertConfig;
@@ -41,8 +48,13 @@ impl BertPredictionHeadTransform {
     pub fn new(config: &BertConfig, weights: &Weights) -> Result<Self> {
         let size = config.hidden_size;
         Ok(Self {
-            dense: Linear::new(size, size, &weights.under("dense"))?,
-            LayerNorm: LayerNorm::new(size, config.layer_norm_eps, &weights.under("LayerNorm"))?,
+            dense: Linear::new(size, size, true, &weights.under("dense"))?,
+            LayerNorm: LayerNorm::new(
+                size,
+                config.layer_norm_eps,
+                true,
+                &weights.under("LayerNorm"),
+            )?,
             activation: activation(&config.hidden_act)?,
         })
     }
@@ -118,8 +130,13 @@ impl XLMRobertaLMHead {
         let size = config.hidden_size;
         let bias = weights.get("bias", &[config.vocab_size])?;
         Ok(Self {
-            dense: Linear::new(size, size, &weights.under("dense"))?,
-            layer_norm: LayerNorm::new(size, config.layer_norm_eps, &weights.under("layer_norm"))?,
+            dense: Linear::new(size, size, true, &weights.under("dense"))?,
+            layer_norm: LayerNorm::new(
+                size,
+                config.layer_norm_eps,
+                true,
+                &weights.under("layer_norm"),
+            )?,
             decoder: tie_decoder(config, base, &bias, weights)?,
             bias,
         })
@@ -145,8 +162,8 @@ impl XLMRobertaClassificationHead {
     pub fn new(config: &BertConfig, weights: &Weights) -> Result<Self> {
         let size = config.hidden_size;
         Ok(Self {
-            dense: Linear::new(size, size, &weights.under("dense"))?,
-            out_proj: Linear::new(size, config.num_labels(), &weights.under("out_proj"))?,
+            dense: Linear::new(size, size, true, &weights.under("dense"))?,
+            out_proj: Linear::new(size, config.num_labels(), true, &weights.under("out_proj"))?,
         })
     }
 
@@ -169,12 +186,13 @@ pub fn tie_decoder(
         return Linear::new(
             config.hidden_size,
             config.vocab_size,
+            true,
             &weights.under("decoder"),
         );
     }
     Ok(Linear {
         weight: base.embeddings.word_embeddings.weight.clone(),
-        bias: bias.clone(),
+        bias: Some(bias.clone()),
     })
 }
 
@@ -412,6 +430,7 @@ fn classifier(config: &BertConfig, weights: &Weights) -> Result<Linear> {
     Linear::new(
         config.hidden_size,
         config.num_labels(),
+        true,
         &weights.under("classifier"),
     )
 }

@@ -3,8 +3,9 @@
 use candle_core::{DType, Tensor};
 
 use crate::attention::{check_cu_seqlens, texts};
-use crate::config::BertConfig;
+use crate::config::Limits;
 use crate::error::{Result, input_error};
+use crate::modernbert::RopeTables;
 
 /// What goes into a model: a padded batch, or the tokens of several texts packed in one row. Ids and masks
 /// are tensors of dtype i64.
@@ -20,6 +21,9 @@ pub struct Inputs<'a> {
     pub cu_seqlens: Option<&'a [usize]>,
     /// Whether every layer's output is wanted too.
     pub output_hidden_states: bool,
+    /// What a ModernBERT is to turn queries and keys by, for each kind of layer: tables `[positions, head_dim]`
+    /// from elsewhere, a row for each position. None: it makes its own.
+    pub rope_tables: Option<&'a RopeTables>,
 }
 
 impl<'a> Inputs<'a> {
@@ -47,16 +51,17 @@ impl<'a> Inputs<'a> {
             token_type_ids: None,
             cu_seqlens: None,
             output_hidden_states,
+            rope_tables: None,
         }
     }
 
-    /// Refuses shapes, dtypes, ids and lengths that `config`'s model cannot take.
-    pub fn check(&self, config: &BertConfig) -> Result<()> {
+    /// Refuses shapes, dtypes, ids and lengths that a model of these `limits` cannot take.
+    pub fn check(&self, limits: &Limits) -> Result<()> {
         check_shape(self.input_ids, self.cu_seqlens)?;
-        check_ids("input_ids", self.input_ids, config.vocab_size)?;
+        check_ids("input_ids", self.input_ids, limits.vocab_size)?;
         if let Some(types) = self.token_type_ids {
             check_same_shape("token_type_ids", types, self.input_ids)?;
-            check_ids("token_type_ids", types, config.type_vocab_size)?;
+            check_ids("token_type_ids", types, limits.type_vocab_size)?;
         }
         if let Some(mask) = self.attention_mask {
             if self.cu_seqlens.is_some() {
@@ -67,7 +72,7 @@ impl<'a> Inputs<'a> {
             check_same_shape("attention_mask", mask, self.input_ids)?;
             check_ids("attention_mask", mask, 2)?;
         }
-        check_lengths(config, self.input_ids, self.cu_seqlens)
+        check_lengths(limits, self.input_ids, self.cu_seqlens)
     }
 }
 
@@ -117,11 +122,7 @@ fn check_ids(name: &str, ids: &Tensor, count: usize) -> Result<()> {
 }
 
 /// A position past the table has no embedding; the RoBERTa family gives none to padding.
-fn check_lengths(
-    config: &BertConfig,
-    input_ids: &Tensor,
-    cu_seqlens: Option<&[usize]>,
-) -> Result<()> {
+fn check_lengths(limits: &Limits, input_ids: &Tensor, cu_seqlens: Option<&[usize]>) -> Result<()> {
     let rows: Vec<Vec<i64>> = match cu_seqlens {
         None => input_ids.to_vec2()?,
         Some(cu_seqlens) => {
@@ -131,16 +132,13 @@ fn check_lengths(
                 .collect()
         }
     };
-    let pad = config
-        .pad_token_id
-        .filter(|_| !config.is_bert())
-        .map(|pad| pad as i64);
+    let pad = limits.uncounted.map(|pad| pad as i64);
     let length = |ids: &Vec<i64>| ids.iter().filter(|id| Some(**id) != pad).count();
     match rows.iter().map(length).max() {
-        Some(longest) if longest > config.max_tokens() => Err(input_error!(
+        Some(longest) if longest > limits.max_tokens => Err(input_error!(
             "a text has {longest} tokens; this model takes at most {} (max_position_embeddings {})",
-            config.max_tokens(),
-            config.max_position_embeddings
+            limits.max_tokens,
+            limits.max_position_embeddings
         )),
         _ => Ok(()),
     }

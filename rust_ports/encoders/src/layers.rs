@@ -1,43 +1,48 @@
-//! The parts that every encoder is built from: linear, layer norm, embedding, activations.
+//! The parts that every encoder is built from: linear, layer norm, embedding, gated MLP; and the activations.
 //!
 //! All of it is written out in operations that candle differentiates. candle's own fused layer norm and
 //! softmax have no backward pass and cut gradients silently; the fast forms are in [`crate::fused`].
 
-use std::f64::consts::{PI, SQRT_2};
+mod activations;
 
 use candle_core::{D, DType, Tensor};
 
-use crate::error::{Result, config_error};
+pub(crate) use activations::is_exact_gelu;
+pub use activations::*;
+
+use crate::error::Result;
 use crate::fused;
+use crate::trace::note;
 use crate::weights::Weights;
 
 /// x Wᵀ + b, with the weight stored `[outputs, inputs]` as in every checkpoint.
 #[derive(Debug, Clone)]
 pub struct Linear {
     pub weight: Tensor,
-    pub bias: Tensor,
+    pub bias: Option<Tensor>,
 }
 
 impl Linear {
-    /// Takes `weight` `[outputs, inputs]` and `bias` `[outputs]`.
-    pub fn new(inputs: usize, outputs: usize, weights: &Weights) -> Result<Self> {
+    /// Takes `weight` `[outputs, inputs]` and, where there is one, `bias` `[outputs]`.
+    pub fn new(inputs: usize, outputs: usize, bias: bool, weights: &Weights) -> Result<Self> {
+        let bias = bias.then(|| weights.get("bias", &[outputs]));
         Ok(Self {
             weight: weights.get("weight", &[outputs, inputs])?,
-            bias: weights.get("bias", &[outputs])?,
+            bias: bias.transpose()?,
         })
     }
 
     /// `x` is `[..., inputs]`, the result `[..., outputs]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        if fused::wanted(&[x, &self.weight, &self.bias]) {
+        if fused::wanted([x, &self.weight].into_iter().chain(&self.bias)) {
             return fused::linear(self, x);
         }
         // One matrix product over all rows: candle would copy the weight for every batch otherwise.
         let (outputs, inputs) = self.weight.dims2()?;
-        let rows = x
-            .reshape(((), inputs))?
-            .matmul(&self.weight.t()?)?
-            .broadcast_add(&self.bias)?;
+        let mut rows = x.reshape(((), inputs))?.matmul(&self.weight.t()?)?;
+        if let Some(bias) = &self.bias {
+            rows = rows.broadcast_add(bias)?;
+        }
         let mut shape = x.dims().to_vec();
         shape.pop();
         shape.push(outputs);
@@ -49,32 +54,35 @@ impl Linear {
 #[derive(Debug, Clone)]
 pub struct LayerNorm {
     pub weight: Tensor,
-    pub bias: Tensor,
+    pub bias: Option<Tensor>,
     pub eps: f64,
 }
 
 impl LayerNorm {
-    /// Takes `weight` and `bias`, both `[size]`.
-    pub fn new(size: usize, eps: f64, weights: &Weights) -> Result<Self> {
+    /// Takes `weight` and, where there is one, `bias`, both `[size]`.
+    pub fn new(size: usize, eps: f64, bias: bool, weights: &Weights) -> Result<Self> {
+        let bias = bias.then(|| weights.get("bias", &[size]));
         Ok(Self {
             weight: weights.get("weight", &[size])?,
-            bias: weights.get("bias", &[size])?,
+            bias: bias.transpose()?,
             eps,
         })
     }
 
     /// `x` is `[..., hidden]`, and so is the result. The variance is the biased one, of x - mean.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        if fused::wanted(&[x, &self.weight, &self.bias]) {
+        if fused::wanted([x, &self.weight].into_iter().chain(&self.bias)) {
             return fused::layer_norm(self, x);
         }
         in_single_precision(x, |x| {
             let centered = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
             let variance = centered.sqr()?.mean_keepdim(D::Minus1)?; // [..., 1]
             let normed = centered.broadcast_div(&(variance + self.eps)?.sqrt()?)?;
-            let weight = self.weight.to_dtype(x.dtype())?;
-            let bias = self.bias.to_dtype(x.dtype())?;
-            Ok(normed.broadcast_mul(&weight)?.broadcast_add(&bias)?)
+            let scaled = normed.broadcast_mul(&self.weight.to_dtype(x.dtype())?)?;
+            match &self.bias {
+                Some(bias) => Ok(scaled.broadcast_add(&bias.to_dtype(x.dtype())?)?),
+                None => Ok(scaled),
+            }
         })
     }
 }
@@ -122,120 +130,53 @@ impl Embedding {
     }
 }
 
-/// A function of each element by itself; `[...]` in, `[...]` out.
-pub type Activation = fn(&Tensor) -> Result<Tensor>;
+/// A feed-forward network in which one half of the wide features, activated, scales the other (Shazeer 2020).
+///
+/// Wi makes both halves in one product: the first goes through the activation, the second is the gate.
+#[derive(Debug, Clone)]
+#[allow(non_snake_case)]
+pub struct GatedMLP {
+    pub Wi: Linear,
+    pub Wo: Linear,
+    pub activation: Activation,
+    exact_gelu: bool,
+}
 
-/// Transformers' names (activations.py, `ACT2FN`); several of them mean one function.
-pub const ACTIVATIONS: [(&str, Activation); 18] = [
-    ("gelu", gelu),
-    ("gelu_python", gelu),
-    ("gelu_fast", gelu_tanh),
-    ("gelu_new", gelu_tanh),
-    ("gelu_python_tanh", gelu_tanh),
-    ("gelu_pytorch_tanh", gelu_tanh),
-    ("hardswish", hardswish),
-    ("leaky_relu", leaky_relu),
-    ("linear", linear),
-    ("mish", mish),
-    ("quick_gelu", quick_gelu),
-    ("relu", relu),
-    ("relu2", relu_squared),
-    ("relu6", relu6),
-    ("sigmoid", sigmoid),
-    ("silu", silu),
-    ("swish", silu),
-    ("tanh", tanh),
-];
+impl GatedMLP {
+    /// Takes `Wi` `[2 intermediate, hidden]` and `Wo` `[hidden, intermediate]`.
+    pub fn new(
+        hidden: usize,
+        intermediate: usize,
+        activation_name: &str,
+        bias: bool,
+        weights: &Weights,
+    ) -> Result<Self> {
+        Ok(Self {
+            Wi: Linear::new(hidden, 2 * intermediate, bias, &weights.under("Wi"))?,
+            Wo: Linear::new(intermediate, hidden, bias, &weights.under("Wo"))?,
+            activation: activation(activation_name)?,
+            exact_gelu: is_exact_gelu(activation_name),
+        })
+    }
 
-/// The activation of that name in Transformers' configurations.
-pub fn activation(name: &str) -> Result<Activation> {
-    match ACTIVATIONS.iter().find(|(known, _)| *known == name) {
-        Some((_, function)) => Ok(*function),
-        None => Err(config_error!(
-            "hidden_act {name:?} is not implemented; supported: {}",
-            ACTIVATIONS.map(|(known, _)| known).join(", ")
-        )),
+    /// `x` is `[..., hidden]`, and so is the result.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if self.exact_gelu && fused::layer_wanted([x, &self.Wi.weight]) {
+            return self.Wo.forward(&fused::linear_gelu_gate(&self.Wi, x)?);
+        }
+        let both = note("Wi", self.Wi.forward(x)?);
+        let gated = note("Wo.input", gate(&both, self.activation)?);
+        Ok(note("Wo", self.Wo.forward(&gated)?))
     }
 }
 
-/// x Φ(x) with the exact normal distribution function, through erf (Hendrycks & Gimpel 2016).
-pub fn gelu(x: &Tensor) -> Result<Tensor> {
-    // Not candle's gelu_erf, whose backward pass has its constants to six digits.
-    in_single_precision(x, |x| Ok(((x * 0.5)? * ((x / SQRT_2)?.erf()? + 1.0)?)?))
-}
-
-/// The tanh approximation of GELU; about 5e-4 away from [`gelu`], and a checkpoint was trained with one of them.
-pub fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
-    in_single_precision(x, |x| {
-        let inner = ((x + ((x.sqr()? * x)? * 0.044715)?)? * (2.0 / PI).sqrt())?;
-        Ok(((x * 0.5)? * (inner.tanh()? + 1.0)?)?)
-    })
-}
-
-/// x σ(1.702 x), the cheapest approximation of GELU.
-pub fn quick_gelu(x: &Tensor) -> Result<Tensor> {
-    Ok((x * sigmoid(&(x * 1.702)?)?)?)
-}
-
-/// The positive part; its slope at 0 is 0, as in PyTorch.
-pub fn relu(x: &Tensor) -> Result<Tensor> {
-    Ok(x.le(0.0)?.where_cond(&x.zeros_like()?, x)?) // this way round, NaN stays NaN
-}
-
-/// The square of the positive part (So et al. 2021).
-pub fn relu_squared(x: &Tensor) -> Result<Tensor> {
-    Ok(relu(x)?.sqr()?)
-}
-
-/// The positive part, and never more than six.
-pub fn relu6(x: &Tensor) -> Result<Tensor> {
-    let six = (x.ones_like()? * 6.0)?;
-    Ok(x.ge(6.0)?.where_cond(&six, &relu(x)?)?)
-}
-
-/// The positive part, and a hundredth of the negative one.
-pub fn leaky_relu(x: &Tensor) -> Result<Tensor> {
-    Ok(x.gt(0.0)?.where_cond(x, &(x * 0.01)?)?)
-}
-
-/// x relu6(x + 3) / 6 (Howard et al. 2019).
-pub fn hardswish(x: &Tensor) -> Result<Tensor> {
-    Ok((x * (relu6(&(x + 3.0)?)? / 6.0)?)?)
-}
-
-/// 1 / (1 + exp(-x)), written so that neither it nor its gradient overflows.
-pub fn sigmoid(x: &Tensor) -> Result<Tensor> {
-    in_single_precision(x, |x| {
-        let small = x.abs()?.neg()?.exp()?;
-        let share = (&small + 1.0)?.recip()?;
-        Ok(x.ge(0.0)?.where_cond(&share, &(small * &share)?)?)
-    })
-}
-
-/// x σ(x) (Elfwing et al. 2017), also called swish.
-pub fn silu(x: &Tensor) -> Result<Tensor> {
-    Ok((x * sigmoid(x)?)?)
-}
-
-/// x tanh(log(1 + exp(x))) (Misra 2019). With n = exp(x), the tanh is (n² + 2n) / (n² + 2n + 2).
-pub fn mish(x: &Tensor) -> Result<Tensor> {
-    in_single_precision(x, |x| {
-        let n = x.abs()?.neg()?.exp()?; // exp(x) below zero; above it, all is divided by exp(2x)
-        let (once, twice) = ((&n * 2.0)?, n.sqr()?);
-        let below = ((&twice + &once)? / ((&twice + &once)? + 2.0)?)?;
-        let above = ((&once + 1.0)? / ((&once + 1.0)? + (twice * 2.0)?)?)?;
-        Ok((x * x.ge(0.0)?.where_cond(&above, &below)?)?)
-    })
-}
-
-/// No activation at all.
-pub fn linear(x: &Tensor) -> Result<Tensor> {
-    Ok(x.clone())
-}
-
-/// The hyperbolic tangent.
-pub fn tanh(x: &Tensor) -> Result<Tensor> {
-    in_single_precision(x, |x| Ok(x.tanh()?))
+/// The first half of the features through `activation`, times the second: `[..., 2 intermediate]` to
+/// `[..., intermediate]`.
+fn gate(both: &Tensor, activation: Activation) -> Result<Tensor> {
+    let intermediate = both.dim(D::Minus1)? / 2;
+    let wide = both.narrow(D::Minus1, 0, intermediate)?;
+    let gate = both.narrow(D::Minus1, intermediate, intermediate)?;
+    Ok((activation(&wide)? * gate)?)
 }
 
 /// Half precision is for storage: sums and exponentials are taken in float32, as PyTorch's kernels do.
@@ -254,85 +195,6 @@ mod tests {
     use super::*;
     use candle_core::{Device, Var};
 
-    fn values(function: Activation, x: &[f64]) -> Vec<f64> {
-        function(&Tensor::new(x, &Device::Cpu).unwrap())
-            .unwrap()
-            .to_vec1()
-            .unwrap()
-    }
-
-    #[test]
-    fn activations_have_the_values_of_their_definitions() {
-        let x = [-30.0, -3.0, -1.0, -0.1, 0.0, 0.1, 1.0, 3.0, 30.0];
-        let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
-        let definition = |name: &str, x: f64| match name {
-            "gelu" | "gelu_python" => 0.5 * x * (1.0 + libm::erf(x / SQRT_2)),
-            "gelu_fast" | "gelu_new" | "gelu_python_tanh" | "gelu_pytorch_tanh" => {
-                0.5 * x * (1.0 + ((2.0 / PI).sqrt() * (x + 0.044715 * x.powi(3))).tanh())
-            }
-            "hardswish" => x * (x + 3.0).clamp(0.0, 6.0) / 6.0,
-            "leaky_relu" => {
-                if x > 0.0 {
-                    x
-                } else {
-                    0.01 * x
-                }
-            }
-            "linear" => x,
-            "mish" => x * x.exp().ln_1p().tanh(),
-            "quick_gelu" => x * sigmoid(1.702 * x),
-            "relu" => x.max(0.0),
-            "relu2" => x.max(0.0).powi(2),
-            "relu6" => x.clamp(0.0, 6.0),
-            "sigmoid" => sigmoid(x),
-            "silu" | "swish" => x * sigmoid(x),
-            "tanh" => x.tanh(),
-            other => panic!("{other} has no definition here"),
-        };
-        for (name, function) in ACTIVATIONS {
-            for (x, found) in x.iter().zip(values(function, &x)) {
-                let expected = definition(name, *x);
-                assert!(
-                    (found - expected).abs() <= 1e-14 * expected.abs().max(1e-3),
-                    "{name}({x}): {found}, not {expected}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn no_gradient_overflows() {
-        for (name, function) in ACTIVATIONS {
-            let x = Var::new(
-                &[-2000f32, -100.0, -6.0, 0.0, 6.0, 100.0, 2000.0],
-                &Device::Cpu,
-            )
-            .unwrap();
-            let store = function(&x).unwrap().sum_all().unwrap().backward().unwrap();
-            let gradient: Vec<f32> = store.get(&x).unwrap().to_vec1().unwrap();
-            assert!(
-                gradient.iter().all(|slope| slope.is_finite()),
-                "{name}: {gradient:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn not_a_number_stays_so() {
-        for (name, function) in ACTIVATIONS {
-            assert!(values(function, &[f64::NAN])[0].is_nan(), "{name}");
-        }
-    }
-
-    #[test]
-    fn unknown_activations_are_refused_by_name() {
-        let error = activation("geglu").unwrap_err().to_string();
-        assert!(
-            error.contains("geglu") && error.contains("gelu_pytorch_tanh"),
-            "{error}"
-        );
-    }
-
     #[test]
     fn layer_norm_does_not_cancel() {
         // A large mean: the mean of squares minus the squared mean would have no digit left in float32.
@@ -341,7 +203,7 @@ mod tests {
         let ones = Tensor::ones(4, DType::F32, &Device::Cpu).unwrap();
         let norm = LayerNorm {
             weight: ones.clone(),
-            bias: ones.zeros_like().unwrap(),
+            bias: None,
             eps: 1e-12,
         };
         for x in [&x, plain.as_tensor()] {

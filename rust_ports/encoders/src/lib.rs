@@ -1,4 +1,4 @@
-//! BERT, RoBERTa and XLM-RoBERTa encoders on candle.
+//! BERT, RoBERTa, XLM-RoBERTa and ModernBERT encoders on candle.
 //!
 //! ```no_run
 //! use encoders::{SentenceEmbedder, device};
@@ -9,7 +9,7 @@
 //! ```
 //!
 //! One concept is one module, under the name that it has in the PyTorch and MLX ports of the same models:
-//! [`pooling`], [`layers`], [`attention`], [`bert`], [`heads`], [`losses`]. Field names are the keys of
+//! [`pooling`], [`layers`], [`rope`], [`attention`], [`bert`], [`modernbert`], [`heads`], [`losses`]. Field names are the keys of
 //! Transformers' checkpoints. Around them stand what a library needs to stand alone: [`config`],
 //! [`checkpoint`], [`pretrained`], [`text`], [`embedder`]; and what makes it fast, in [`fused`].
 //!
@@ -27,17 +27,20 @@ pub mod inputs;
 pub mod layers;
 pub mod losses;
 pub mod model;
+pub mod modernbert;
 pub mod pooling;
 pub mod pretrained;
+pub mod rope;
 pub mod text;
 pub mod trace;
 pub mod weights;
 
 pub use bert::{BertModel, BertModelOutput};
-pub use config::BertConfig;
+pub use config::{BertConfig, Config, ModernBertConfig};
 pub use embedder::{Pooling, SentenceEmbedder, pool_packed};
 pub use error::{Error, Result};
 pub use inputs::Inputs;
 pub use model::{Model, Network, Output};
+pub use modernbert::{ModernBertModel, ModernBertModelOutput, RopeTables};
 pub use pretrained::{DEFAULT_MODEL, device, locate};
 pub use text::Tokenizer;

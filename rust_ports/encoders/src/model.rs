@@ -5,16 +5,18 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor, Var};
 
-use crate::bert::BertModel;
+use crate::bert::{BertModel, BertModelOutput};
 use crate::checkpoint::{read_tensors, select_tensors};
-use crate::config::BertConfig;
+use crate::config::{BertConfig, Config, ModernBertConfig};
 use crate::error::{Result, config_error, input_error};
 use crate::heads::{
     BertForMaskedLM, BertForSequenceClassification, BertForTokenClassification, HeadOutput,
+    ModernBertForMaskedLM, ModernBertForSequenceClassification, ModernBertForTokenClassification,
     XLMRobertaForMaskedLM, XLMRobertaForSequenceClassification, XLMRobertaForTokenClassification,
 };
 use crate::inputs::Inputs;
 use crate::losses::mean_squared_error;
+use crate::modernbert::{ModernBertModel, ModernBertModelOutput};
 use crate::pretrained::locate;
 use crate::trace;
 use crate::weights::{Tensors, Weights};
@@ -22,19 +24,15 @@ use crate::weights::{Tensors, Weights};
 /// The part of an architecture's name that says what it is for: "Model", "ForMaskedLM", ...
 ///
 /// RobertaForMaskedLM and XLMRobertaForMaskedLM are one network; the family must be that of the configuration.
-pub fn suffix<'a>(architecture: &'a str, config: &BertConfig) -> Result<&'a str> {
-    let families: &[&str] = if config.is_bert() {
-        &["Bert"]
-    } else {
-        &["XLMRoberta", "Roberta"]
-    };
+pub fn suffix<'a>(architecture: &'a str, config: &Config) -> Result<&'a str> {
+    let families = config.class_prefixes();
     let suffix = families
         .iter()
         .find_map(|family| architecture.strip_prefix(family));
     suffix.filter(|suffix| SUFFIXES.contains(suffix)).ok_or_else(|| {
         config_error!(
             "architecture {architecture} is not implemented for model_type {:?}; supported: {} followed by {}",
-            config.model_type,
+            config.model_type(),
             families[0],
             SUFFIXES.join(", ")
         )
@@ -58,6 +56,10 @@ pub enum Network {
     XLMRobertaForMaskedLM(XLMRobertaForMaskedLM),
     XLMRobertaForSequenceClassification(XLMRobertaForSequenceClassification),
     XLMRobertaForTokenClassification(XLMRobertaForTokenClassification),
+    ModernBertModel(ModernBertModel),
+    ModernBertForMaskedLM(ModernBertForMaskedLM),
+    ModernBertForSequenceClassification(ModernBertForSequenceClassification),
+    ModernBertForTokenClassification(ModernBertForTokenClassification),
 }
 
 /// What a network returns: the keys that apply to it.
@@ -89,33 +91,84 @@ impl From<HeadOutput> for Output {
     }
 }
 
+impl From<BertModelOutput> for Output {
+    fn from(output: BertModelOutput) -> Self {
+        Self {
+            last_hidden_state: Some(output.last_hidden_state),
+            pooler_output: output.pooler_output,
+            hidden_states: output.hidden_states,
+            ..Self::default()
+        }
+    }
+}
+
+impl From<ModernBertModelOutput> for Output {
+    fn from(output: ModernBertModelOutput) -> Self {
+        Self {
+            last_hidden_state: Some(output.last_hidden_state),
+            hidden_states: output.hidden_states,
+            ..Self::default()
+        }
+    }
+}
+
 impl Network {
     /// Builds the architecture that Transformers calls `architecture`.
-    pub fn new(architecture: &str, config: &BertConfig, weights: &Weights) -> Result<Self> {
-        Ok(match (suffix(architecture, config)?, config.is_bert()) {
-            ("ForMaskedLM", true) => Self::BertForMaskedLM(BertForMaskedLM::new(config, weights)?),
-            ("ForMaskedLM", false) => {
-                Self::XLMRobertaForMaskedLM(XLMRobertaForMaskedLM::new(config, weights)?)
-            }
-            ("ForSequenceClassification", true) => Self::BertForSequenceClassification(
+    pub fn new(architecture: &str, config: &Config, weights: &Weights) -> Result<Self> {
+        let suffix = suffix(architecture, config)?;
+        match config {
+            Config::Bert(config) if config.is_bert() => Self::bert(suffix, config, weights),
+            Config::Bert(config) => Self::roberta(suffix, config, weights),
+            Config::ModernBert(config) => Self::modernbert(suffix, config, weights),
+        }
+    }
+
+    fn bert(suffix: &str, config: &BertConfig, weights: &Weights) -> Result<Self> {
+        Ok(match suffix {
+            "ForMaskedLM" => Self::BertForMaskedLM(BertForMaskedLM::new(config, weights)?),
+            "ForSequenceClassification" => Self::BertForSequenceClassification(
                 BertForSequenceClassification::new(config, weights)?,
             ),
-            ("ForSequenceClassification", false) => Self::XLMRobertaForSequenceClassification(
-                XLMRobertaForSequenceClassification::new(config, weights)?,
-            ),
-            ("ForTokenClassification", true) => {
+            "ForTokenClassification" => {
                 Self::BertForTokenClassification(BertForTokenClassification::new(config, weights)?)
             }
-            ("ForTokenClassification", false) => Self::XLMRobertaForTokenClassification(
+            _ => Self::BertModel(BertModel::new(config, weights.has("pooler"), weights)?),
+        })
+    }
+
+    fn roberta(suffix: &str, config: &BertConfig, weights: &Weights) -> Result<Self> {
+        Ok(match suffix {
+            "ForMaskedLM" => {
+                Self::XLMRobertaForMaskedLM(XLMRobertaForMaskedLM::new(config, weights)?)
+            }
+            "ForSequenceClassification" => Self::XLMRobertaForSequenceClassification(
+                XLMRobertaForSequenceClassification::new(config, weights)?,
+            ),
+            "ForTokenClassification" => Self::XLMRobertaForTokenClassification(
                 XLMRobertaForTokenClassification::new(config, weights)?,
             ),
             _ => Self::BertModel(BertModel::new(config, weights.has("pooler"), weights)?),
         })
     }
 
-    /// The encoder, without the head on it.
-    pub fn base(&self) -> &BertModel {
-        match self {
+    fn modernbert(suffix: &str, config: &ModernBertConfig, weights: &Weights) -> Result<Self> {
+        Ok(match suffix {
+            "ForMaskedLM" => {
+                Self::ModernBertForMaskedLM(ModernBertForMaskedLM::new(config, weights)?)
+            }
+            "ForSequenceClassification" => Self::ModernBertForSequenceClassification(
+                ModernBertForSequenceClassification::new(config, weights)?,
+            ),
+            "ForTokenClassification" => Self::ModernBertForTokenClassification(
+                ModernBertForTokenClassification::new(config, weights)?,
+            ),
+            _ => Self::ModernBertModel(ModernBertModel::new(config, weights)?),
+        })
+    }
+
+    /// What the encoder gives without the head on it: `[batch, tokens, hidden]` or packed `[tokens, hidden]`.
+    pub fn last_hidden_state(&self, inputs: &Inputs) -> Result<Tensor> {
+        let bert = match self {
             Self::BertModel(model) => model,
             Self::BertForMaskedLM(model) => &model.bert,
             Self::BertForSequenceClassification(model) => &model.bert,
@@ -123,14 +176,22 @@ impl Network {
             Self::XLMRobertaForMaskedLM(model) => &model.roberta,
             Self::XLMRobertaForSequenceClassification(model) => &model.roberta,
             Self::XLMRobertaForTokenClassification(model) => &model.roberta,
-        }
+            Self::ModernBertModel(model) => return last(model, inputs),
+            Self::ModernBertForMaskedLM(head) => return last(&head.model, inputs),
+            Self::ModernBertForSequenceClassification(head) => return last(&head.model, inputs),
+            Self::ModernBertForTokenClassification(head) => return last(&head.model, inputs),
+        };
+        Ok(bert.forward(inputs)?.last_hidden_state)
     }
 
     /// With `labels`, the loss is computed too; that of a base model is the mean squared error of the real
     /// tokens' last hidden states against labels `[batch, tokens, hidden]`.
     pub fn forward(&self, inputs: &Inputs, labels: Option<&Tensor>) -> Result<Output> {
         Ok(match self {
-            Self::BertModel(model) => base_output(model, inputs, labels)?,
+            Self::BertModel(model) => base_output(model.forward(inputs)?.into(), inputs, labels)?,
+            Self::ModernBertModel(model) => {
+                base_output(model.forward(inputs)?.into(), inputs, labels)?
+            }
             Self::BertForMaskedLM(model) => model.forward(inputs, labels)?.into(),
             Self::BertForSequenceClassification(model) => model.forward(inputs, labels)?.into(),
             Self::BertForTokenClassification(model) => model.forward(inputs, labels)?.into(),
@@ -139,23 +200,26 @@ impl Network {
                 model.forward(inputs, labels)?.into()
             }
             Self::XLMRobertaForTokenClassification(model) => model.forward(inputs, labels)?.into(),
+            Self::ModernBertForMaskedLM(model) => model.forward(inputs, labels)?.into(),
+            Self::ModernBertForSequenceClassification(model) => {
+                model.forward(inputs, labels)?.into()
+            }
+            Self::ModernBertForTokenClassification(model) => model.forward(inputs, labels)?.into(),
         })
     }
 }
 
-fn base_output(model: &BertModel, inputs: &Inputs, labels: Option<&Tensor>) -> Result<Output> {
-    let output = model.forward(inputs)?;
-    let last = output.last_hidden_state;
-    let loss = labels
-        .map(|labels| real_token_loss(&last, labels, inputs.attention_mask))
-        .transpose()?;
-    Ok(Output {
-        last_hidden_state: Some(last),
-        pooler_output: output.pooler_output,
-        hidden_states: output.hidden_states,
-        loss,
-        logits: None,
-    })
+fn last(model: &ModernBertModel, inputs: &Inputs) -> Result<Tensor> {
+    Ok(model.forward(inputs)?.last_hidden_state)
+}
+
+/// `output` with its loss, if there are labels.
+fn base_output(output: Output, inputs: &Inputs, labels: Option<&Tensor>) -> Result<Output> {
+    let loss = match (&output.last_hidden_state, labels) {
+        (Some(last), Some(labels)) => Some(real_token_loss(last, labels, inputs.attention_mask)?),
+        _ => None,
+    };
+    Ok(Output { loss, ..output })
 }
 
 fn real_token_loss(
@@ -187,7 +251,7 @@ fn real_token_loss(
 #[derive(Debug, Clone)]
 pub struct Model {
     architecture: String,
-    config: BertConfig,
+    config: Config,
     parameters: BTreeMap<String, Var>,
     /// Shares the variables' memory but records no operations, so the fused kernels apply. Their joint projection
     /// is a copy made by [`Model::new`]: whoever changes the variables builds the network anew.
@@ -196,7 +260,8 @@ pub struct Model {
 
 impl Model {
     /// Builds `architecture` from exactly the tensors that it is made of.
-    pub fn new(architecture: &str, config: BertConfig, tensors: Tensors) -> Result<Self> {
+    pub fn new(architecture: &str, config: impl Into<Config>, tensors: Tensors) -> Result<Self> {
+        let config = config.into();
         let parameters: BTreeMap<String, Var> = tensors
             .into_iter()
             .map(|(key, tensor)| Ok((key, Var::from_tensor(&tensor)?)))
@@ -220,17 +285,9 @@ impl Model {
     /// stored in (float32 for the halves); `model` is a folder or a hub id, see [`locate`].
     pub fn from_pretrained(model: &str, device: &Device) -> Result<Self> {
         let folder = locate(model)?;
-        let config = BertConfig::from_folder(&folder)?;
-        let family = if config.is_bert() {
-            "Bert"
-        } else {
-            "XLMRoberta"
-        };
-        let architecture = config
-            .architectures
-            .first()
-            .cloned()
-            .unwrap_or_else(|| format!("{family}Model"));
+        let config = Config::from_folder(&folder)?;
+        let base = format!("{}Model", config.class_prefixes()[0]);
+        let architecture = config.architectures().first().cloned().unwrap_or(base);
         let build = || {
             let suffix = suffix(&architecture, &config)?;
             let tensors = select_tensors(read_tensors(&folder, device)?, &config, suffix)?;
@@ -239,7 +296,7 @@ impl Model {
         build().map_err(|error| error.at(folder.display()))
     }
 
-    pub fn config(&self) -> &BertConfig {
+    pub fn config(&self) -> &Config {
         &self.config
     }
 

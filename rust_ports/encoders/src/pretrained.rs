@@ -7,8 +7,8 @@ use hf_hub::api::sync::ApiBuilder;
 use hf_hub::{Cache, Repo, RepoType};
 
 use crate::checkpoint::{read_tensors, select_tensors};
-use crate::config::BertConfig;
-use crate::error::{Result, checkpoint_error, config_error};
+use crate::config::Config;
+use crate::error::{Error, Result, checkpoint_error, config_error};
 use crate::weights::{Tensors, Weights};
 
 /// The embedding model that is used where none is named.
@@ -27,14 +27,19 @@ pub fn device(name: &str) -> Result<Device> {
 }
 
 /// Reads configuration and weights of `model` and builds the architecture `suffix` from them, in float32.
-pub(crate) fn load<M>(
+pub(crate) fn load<C, M>(
     model: &str,
     device: &Device,
     suffix: &str,
-    build: impl FnOnce(&BertConfig, &Weights) -> Result<M>,
-) -> Result<M> {
+    build: impl FnOnce(&C, &Weights) -> Result<M>,
+) -> Result<M>
+where
+    C: TryFrom<Config>,
+    Error: From<C::Error>,
+{
     let folder = locate(model)?;
     let (config, tensors) = read_checkpoint(&folder, device, suffix)?;
+    let config = C::try_from(config).map_err(|error| Error::from(error).at(folder.display()))?;
     let tensors: candle_core::Result<Tensors> = tensors
         .into_iter()
         .map(|(key, tensor)| Ok((key, tensor.to_dtype(DType::F32)?)))
@@ -44,12 +49,8 @@ pub(crate) fn load<M>(
 }
 
 /// The checked configuration of a folder, and the tensors that the architecture `suffix` is made of.
-pub fn read_checkpoint(
-    folder: &Path,
-    device: &Device,
-    suffix: &str,
-) -> Result<(BertConfig, Tensors)> {
-    let config = BertConfig::from_folder(folder)?;
+pub fn read_checkpoint(folder: &Path, device: &Device, suffix: &str) -> Result<(Config, Tensors)> {
+    let config = Config::from_folder(folder)?;
     let tensors = select_tensors(read_tensors(folder, device)?, &config, suffix);
     Ok((config, tensors.map_err(|error| error.at(folder.display()))?))
 }

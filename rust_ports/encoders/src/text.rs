@@ -29,8 +29,8 @@ impl Tokenizer {
     /// Loads a folder, or a hub id through the hub's cache; see [`locate`].
     pub fn from_pretrained(model: &str) -> Result<Self> {
         let folder = locate(model)?;
-        let config = crate::config::BertConfig::from_folder(&folder)?;
-        Self::from_folder(&folder, config.max_tokens())
+        let config = crate::config::Config::from_folder(&folder)?;
+        Self::from_folder(&folder, config.limits().max_tokens)
     }
 
     /// Reads `folder`/tokenizer.json; texts are cut at `max_tokens`, or at the max_seq_length of

@@ -3,13 +3,13 @@
 use candle_core::{Device, Tensor};
 use encoders::attention;
 use encoders::layers::{ACTIVATIONS, Activation};
-use encoders::{SentenceEmbedder, Tokenizer, layers, losses, pooling};
+use encoders::{SentenceEmbedder, Tokenizer, layers, losses, pooling, rope};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::arrays::{Array, cu_seqlens as sizes, float, integer, labels as any_labels};
 use crate::errors::run;
-use crate::model::dict;
+use crate::model::{dict, dtype_of};
 
 type Object<'a, 'py> = &'a Bound<'py, PyAny>;
 type PyArray<'py> = PyResult<Bound<'py, PyAny>>;
@@ -103,14 +103,55 @@ pub fn scaled_dot_product_attention<'py>(
     })
 }
 
+/// True where a key stands at most `window` tokens before or behind the query: positions [queries] and [keys] to
+/// [queries, keys].
+#[pyfunction]
+pub fn sliding_window_mask<'py>(
+    py: Python<'py>,
+    queries: Object,
+    keys: Object,
+    window: usize,
+) -> PyArray<'py> {
+    let (queries, keys) = (integer("queries", queries)?, integer("keys", keys)?);
+    compute(py, || {
+        attention::sliding_window_mask(&queries, &keys, window)
+    })?
+    .call_method1("astype", ("bool",))
+}
+
+/// Attention to the whole text, or to `window` tokens on each side: [..., tokens, head_dim] three times to the same
+/// shape; `mask` is padding_mask's.
+#[pyfunction]
+#[pyo3(signature = (query, key, value, mask=None, window=None))]
+pub fn blockwise_attention<'py>(
+    py: Python<'py>,
+    query: Object,
+    key: Object,
+    value: Object,
+    mask: Option<Object>,
+    window: Option<usize>,
+) -> PyArray<'py> {
+    let (query, key, value) = (
+        float("query", query)?,
+        float("key", key)?,
+        float("value", value)?,
+    );
+    let mask = mask.map(|mask| integer("mask", mask)).transpose()?;
+    compute(py, || {
+        attention::blockwise_attention(&query, &key, &value, mask.as_ref(), window)
+    })
+}
+
 /// Attention within each text of a packed row: [heads, tokens, head_dim] three times to the same shape.
 #[pyfunction]
+#[pyo3(signature = (query, key, value, cu_seqlens, window=None))]
 pub fn packed_attention<'py>(
     py: Python<'py>,
     query: Object,
     key: Object,
     value: Object,
     cu_seqlens: Object,
+    window: Option<usize>,
 ) -> PyArray<'py> {
     let (query, key, value) = (
         float("query", query)?,
@@ -119,7 +160,7 @@ pub fn packed_attention<'py>(
     );
     let cu_seqlens = sizes(cu_seqlens)?;
     compute(py, || {
-        attention::packed_attention(&query, &key, &value, &cu_seqlens)
+        attention::packed_attention(&query, &key, &value, &cu_seqlens, window)
     })
 }
 
@@ -196,29 +237,105 @@ pub fn classification_loss<'py>(
     })
 }
 
-/// x Wᵀ + b of x [..., inputs] with weight [outputs, inputs] and bias [outputs].
+/// theta^(-2i / head_dim) for each pair of features: [pairs].
 #[pyfunction]
-pub fn dense<'py>(py: Python<'py>, weight: Object, bias: Object, x: Object) -> PyArray<'py> {
+pub fn inverse_frequencies(py: Python<'_>, head_dim: usize, theta: f64) -> PyArray<'_> {
+    compute(py, || {
+        rope::inverse_frequencies(head_dim, theta, &Device::Cpu)
+    })
+}
+
+/// The cosine and the sine of every angle: positions [tokens] to two tables [tokens, head_dim].
+#[pyfunction]
+#[pyo3(signature = (positions, head_dim, theta, dtype="float32"))]
+pub fn rope_tables<'py>(
+    py: Python<'py>,
+    positions: Object,
+    head_dim: usize,
+    theta: f64,
+    dtype: &str,
+) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    let (positions, dtype) = (integer("positions", positions)?, dtype_of(py, dtype)?);
+    let (cos, sin) = run(py, || {
+        let (cos, sin) = rope::rope_tables(&positions, head_dim, theta, dtype)?;
+        Ok((Array::of(&cos)?, Array::of(&sin)?))
+    })?;
+    Ok((cos.into_python(py)?, sin.into_python(py)?))
+}
+
+/// Makes a function of one array, [..., head_dim] to the same shape.
+macro_rules! rearrangements {
+    ($($name:ident: $doc:literal),* $(,)?) => { $(
+        #[doc = $doc]
+        #[pyfunction]
+        pub fn $name<'py>(py: Python<'py>, x: Object) -> PyArray<'py> {
+            let x = float("x", x)?;
+            compute(py, || rope::$name(&x))
+        }
+    )* };
+}
+
+rearrangements! {
+    rotate_half: "Every pair (a, b) to (-b, a), where b stands half a head behind a.",
+    rotate_pairs: "Every pair (a, b) to (-b, a), where b stands right behind a.",
+    halves_to_pairs: "What stood half a head apart side by side.",
+    pairs_to_halves: "The inverse of halves_to_pairs.",
+}
+
+/// x [..., tokens, head_dim], each pair of features turned by its token's angle; cos and sin [tokens, head_dim].
+#[pyfunction]
+pub fn apply_rope<'py>(py: Python<'py>, x: Object, cos: Object, sin: Object) -> PyArray<'py> {
+    let (x, cos, sin) = (float("x", x)?, float("cos", cos)?, float("sin", sin)?);
+    compute(py, || rope::apply_rope(&x, &cos, &sin))
+}
+
+/// apply_rope where features 2i and 2i + 1 are a pair.
+#[pyfunction]
+pub fn apply_rope_interleaved<'py>(
+    py: Python<'py>,
+    x: Object,
+    cos: Object,
+    sin: Object,
+) -> PyArray<'py> {
+    let (x, cos, sin) = (float("x", x)?, float("cos", cos)?, float("sin", sin)?);
+    compute(py, || rope::apply_rope_interleaved(&x, &cos, &sin))
+}
+
+/// A parameter that may be missing.
+fn optional(name: &str, array: Option<Object>) -> PyResult<Option<Tensor>> {
+    array.map(|array| float(name, array)).transpose()
+}
+
+/// x Wᵀ + b of x [..., inputs] with weight [outputs, inputs] and bias [outputs], or none.
+#[pyfunction]
+#[pyo3(signature = (weight, bias, x))]
+pub fn dense<'py>(
+    py: Python<'py>,
+    weight: Object,
+    bias: Option<Object>,
+    x: Object,
+) -> PyArray<'py> {
     let layer = layers::Linear {
         weight: float("weight", weight)?,
-        bias: float("bias", bias)?,
+        bias: optional("bias", bias)?,
     };
     let x = float("x", x)?;
     compute(py, || layer.forward(&x))
 }
 
-/// Layer norm of x [..., hidden] with weight and bias [hidden].
+/// Layer norm of x [..., hidden] with weight [hidden] and bias [hidden], or none.
 #[pyfunction]
+#[pyo3(signature = (weight, bias, eps, x))]
 pub fn layer_norm<'py>(
     py: Python<'py>,
     weight: Object,
-    bias: Object,
+    bias: Option<Object>,
     eps: f64,
     x: Object,
 ) -> PyArray<'py> {
     let layer = layers::LayerNorm {
         weight: float("weight", weight)?,
-        bias: float("bias", bias)?,
+        bias: optional("bias", bias)?,
         eps,
     };
     let x = float("x", x)?;

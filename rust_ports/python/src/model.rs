@@ -1,9 +1,11 @@
 //! The protocol of reference/backend.py: a model that takes and returns NumPy arrays.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{DType, Tensor};
-use encoders::{BertConfig, Inputs, Output, Pooling, pool_packed, pooling};
+use encoders::config::LayerType;
+use encoders::{Config, Inputs, Output, Pooling, RopeTables, pool_packed, pooling};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
@@ -15,6 +17,7 @@ use crate::errors::{raise, run};
 #[pyclass(frozen, module = "reference.candle._native")]
 pub struct Model {
     model: encoders::Model,
+    rope_tables: Mutex<Option<Arc<RopeTables>>>,
 }
 
 /// Arguments that several methods share, as tensors.
@@ -26,6 +29,8 @@ struct Arguments {
 }
 
 type Object<'a, 'py> = &'a Bound<'py, PyAny>;
+/// The cosines and the sines of RoPE's tables.
+type Pair<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
 
 impl Arguments {
     fn padded(
@@ -57,13 +62,33 @@ impl Arguments {
         })
     }
 
-    fn inputs(&self, output_hidden_states: bool) -> Inputs<'_> {
+    fn inputs<'a>(
+        &'a self,
+        output_hidden_states: bool,
+        rope_tables: Option<&'a RopeTables>,
+    ) -> Inputs<'a> {
         Inputs {
             input_ids: &self.input_ids,
             attention_mask: self.attention_mask.as_ref(),
             token_type_ids: self.token_type_ids.as_ref(),
             cu_seqlens: self.cu_seqlens.as_deref(),
             output_hidden_states,
+            rope_tables,
+        }
+    }
+}
+
+/// The dtype of that name.
+pub fn dtype_of(py: Python, name: &str) -> PyResult<DType> {
+    match name {
+        "float32" => Ok(DType::F32),
+        "float64" => Ok(DType::F64),
+        "float16" => Ok(DType::F16),
+        _ => {
+            let message = format!(
+                "dtype {name:?} is not available in candle; it is one of float32, float64, float16"
+            );
+            Err(raise(py, encoders::Error::Input(message)))
         }
     }
 }
@@ -78,17 +103,7 @@ impl Model {
         tensors: BTreeMap<String, Bound<PyAny>>,
         dtype: &str,
     ) -> PyResult<Self> {
-        let dtype = match dtype {
-            "float32" => DType::F32,
-            "float64" => DType::F64,
-            "float16" => DType::F16,
-            _ => {
-                let message = format!(
-                    "dtype {dtype:?} is not available in candle; it is one of float32, float64, float16"
-                );
-                return Err(raise(py, encoders::Error::Input(message)));
-            }
-        };
+        let dtype = dtype_of(py, dtype)?;
         let tensors = tensors
             .iter()
             .map(|(key, array)| Ok((key.clone(), arrays::float(key, array)?)));
@@ -99,9 +114,30 @@ impl Model {
                 .map(|(key, tensor)| Ok((key, tensor.to_dtype(dtype)?)));
             let tensors = tensors.collect::<encoders::Result<_>>()?;
             Ok(Self {
-                model: encoders::Model::new(architecture, BertConfig::from_json(config)?, tensors)?,
+                model: encoders::Model::new(architecture, Config::from_json(config)?, tensors)?,
+                rope_tables: Mutex::default(),
             })
         })
+    }
+
+    /// Turns queries and keys by tables from elsewhere: for each kind of layer, "full_attention" and
+    /// "sliding_attention", the cosines and the sines, [positions, head_dim] each. None: by the model's own again.
+    #[pyo3(signature = (tables))]
+    fn use_rope_tables(&self, py: Python, tables: Option<BTreeMap<String, Pair>>) -> PyResult<()> {
+        let named = |(name, (cos, sin)): (String, Pair)| {
+            let kind = LayerType::from_name(&name).map_err(|error| raise(py, error))?;
+            Ok((
+                kind,
+                (arrays::float("cos", &cos)?, arrays::float("sin", &sin)?),
+            ))
+        };
+        let tables = tables.map(|tables| tables.into_iter().map(named).collect::<PyResult<_>>());
+        let tables = tables.transpose()?.map(Arc::new);
+        *self
+            .rope_tables
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = tables;
+        Ok(())
     }
 
     /// A padded batch, [batch, tokens]: a dict of last_hidden_state, pooler_output, logits and hidden_states, as
@@ -155,18 +191,14 @@ impl Model {
         normalize: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let arguments = Arguments::packed(input_ids, cu_seqlens, token_type_ids)?;
+        let tables = self.rope_tables();
         let vectors = run(py, || {
             let ways = ways
                 .iter()
                 .map(|way| way.parse())
                 .collect::<encoders::Result<Vec<Pooling>>>()?;
-            let inputs = arguments.inputs(false);
-            let hidden = self
-                .model
-                .network
-                .base()
-                .forward(&inputs)?
-                .last_hidden_state;
+            let inputs = arguments.inputs(false, tables.as_deref());
+            let hidden = self.model.network.last_hidden_state(&inputs)?;
             let pooled = pool_packed(&hidden, inputs.cu_seqlens.unwrap_or_default(), &ways)?;
             Array::of(&if normalize {
                 pooling::normalize(&pooled, 1e-12)?
@@ -188,8 +220,10 @@ impl Model {
     ) -> PyResult<(f64, Bound<'py, PyDict>)> {
         let arguments = Arguments::padded(input_ids, attention_mask, token_type_ids)?;
         let labels = arrays::labels(labels)?;
+        let tables = self.rope_tables();
         let (loss, gradients) = run(py, || {
-            let (loss, gradients) = self.model.gradients(&arguments.inputs(false), &labels)?;
+            let inputs = arguments.inputs(false, tables.as_deref());
+            let (loss, gradients) = self.model.gradients(&inputs, &labels)?;
             Ok((loss, named(gradients)?))
         })?;
         Ok((loss, dict(py, gradients)?))
@@ -205,10 +239,12 @@ impl Model {
         token_type_ids: Option<Object>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let arguments = Arguments::padded(input_ids, attention_mask, token_type_ids)?;
-        dict(
-            py,
-            run(py, || named(self.model.trace(&arguments.inputs(false))?))?,
-        )
+        let tables = self.rope_tables();
+        let trace = run(py, || {
+            let inputs = arguments.inputs(false, tables.as_deref());
+            named(self.model.trace(&inputs)?)
+        });
+        dict(py, trace?)
     }
 
     /// The parameters, under their checkpoint keys.
@@ -218,6 +254,13 @@ impl Model {
 }
 
 impl Model {
+    fn rope_tables(&self) -> Option<Arc<RopeTables>> {
+        self.rope_tables
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
     fn outputs<'py>(
         &self,
         py: Python<'py>,
@@ -226,8 +269,9 @@ impl Model {
         labels: Option<Object>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let labels = labels.map(arrays::labels).transpose()?;
+        let tables = self.rope_tables();
         let (single, states) = run(py, || {
-            let inputs = arguments.inputs(output_hidden_states);
+            let inputs = arguments.inputs(output_hidden_states, tables.as_deref());
             let output = self.model.network.forward(&inputs, labels.as_ref())?;
             let states = output.hidden_states.iter().flatten().map(Array::of);
             let states = states.collect::<encoders::Result<Vec<_>>>()?;

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::kernels::{self, Real};
 use super::memory::{Matrix, Memory, multiply};
-use crate::attention::{check_cu_seqlens, texts};
+use crate::attention::{BLOCK, Block, check_cu_seqlens, texts};
 use crate::error::{Result, input_error};
 
 /// [`packed_attention`](crate::attention::packed_attention), reading the heads wherever they lie.
@@ -15,23 +15,26 @@ pub fn packed_attention(
     key: &Tensor,
     value: &Tensor,
     cu_seqlens: &[usize],
+    window: Option<usize>,
 ) -> Result<Tensor> {
     check_cu_seqlens(cu_seqlens, query.dims3()?.1)?;
     let texts: Vec<_> = texts(cu_seqlens).collect();
     let batch = |x: &Tensor| x.unsqueeze(0);
-    Ok(attention(&batch(query)?, &batch(key)?, &batch(value)?, &texts, None)?.squeeze(0)?)
+    let (query, key, value) = (batch(query)?, batch(key)?, batch(value)?);
+    Ok(attention(&query, &key, &value, &texts, None, window)?.squeeze(0)?)
 }
 
-/// [`scaled_dot_product_attention`](crate::attention::scaled_dot_product_attention) for `[batch, heads, tokens,
-/// head_dim]` and a mask `[batch, 1, 1, tokens]`, reading the heads wherever they lie.
-pub fn scaled_dot_product_attention(
+/// [`blockwise_attention`](crate::attention::blockwise_attention) for `[batch, heads, tokens, head_dim]` and a mask
+/// `[batch, 1, 1, tokens]`, reading the heads wherever they lie.
+pub fn blockwise_attention(
     query: &Tensor,
     key: &Tensor,
     value: &Tensor,
     mask: Option<&Tensor>,
+    window: Option<usize>,
 ) -> Result<Tensor> {
     let tokens = query.dims4()?.2;
-    attention(query, key, value, &[(0, tokens)], mask)
+    attention(query, key, value, &[(0, tokens)], mask, window)
 }
 
 fn attention(
@@ -40,6 +43,7 @@ fn attention(
     value: &Tensor,
     texts: &[(usize, usize)],
     mask: Option<&Tensor>,
+    window: Option<usize>,
 ) -> Result<Tensor> {
     if query.dims() != key.dims() || query.dims() != value.dims() {
         return Err(input_error!(
@@ -56,8 +60,8 @@ fn attention(
         ));
     }
     match query.dtype() {
-        DType::F64 => attention_of::<f64>(query, key, value, texts, mask),
-        _ => attention_of::<f32>(query, key, value, texts, mask),
+        DType::F64 => attention_of::<f64>(query, key, value, texts, mask, window),
+        _ => attention_of::<f32>(query, key, value, texts, mask, window),
     }
 }
 
@@ -66,7 +70,27 @@ struct Shared<T>(*mut T);
 // SAFETY: the tasks of `attention_of` write disjoint elements.
 unsafe impl<T: Send> Sync for Shared<T> {}
 
-/// Attention within each (start, length) of `texts`, in every row of the batch; one task a row, head and text.
+/// A text in its row, and some of its queries with the keys that they reach, counted from the text's start.
+struct Task {
+    start: usize,
+    block: Block,
+    /// How far each query sees; None is to both ends of the text.
+    window: Option<usize>,
+}
+
+fn tasks(texts: &[(usize, usize)], window: Option<usize>) -> Vec<Task> {
+    let blocks = |(start, length): (usize, usize)| {
+        let window = window.filter(|window| *window < length.saturating_sub(1));
+        (0..length).step_by(BLOCK).map(move |query| Task {
+            start,
+            block: Block::new(query, length, window),
+            window,
+        })
+    };
+    texts.iter().copied().flat_map(blocks).collect()
+}
+
+/// Attention within each (start, length) of `texts`, in every row of the batch; one task a row, head and block.
 ///
 /// The result is laid out as `[batch, tokens, heads, head_dim]`, so that merging the heads copies nothing, and
 /// returned as a view `[batch, heads, tokens, head_dim]`.
@@ -76,6 +100,7 @@ fn attention_of<T: Real>(
     value: &Tensor,
     texts: &[(usize, usize)],
     mask: Option<&Tensor>,
+    window: Option<usize>,
 ) -> Result<Tensor> {
     let (batch, heads, tokens, size) = query.dims4()?;
     let mask = mask
@@ -96,51 +121,59 @@ fn attention_of<T: Real>(
     let mut context = vec![T::zero(); batch * tokens * heads * size];
     let result = Shared(context.as_mut_ptr());
     let scale = T::from_f64(1.0 / (size as f64).sqrt());
-    let tasks = batch * heads * texts.len();
+    let tasks = tasks(texts, window);
 
-    (0..tasks)
+    (0..batch * heads * tasks.len())
         .into_par_iter()
-        .for_each_init(Vec::new, |scores: &mut Vec<T>, task| {
+        .for_each_init(Vec::new, |scores: &mut Vec<T>, number| {
             let result = &result;
-            let (start, length) = texts[task % texts.len()];
-            let (row, head) = (task / texts.len() / heads, task / texts.len() % heads);
-            scores.resize(length * length, T::zero());
+            let Task {
+                start,
+                block,
+                window,
+            } = &tasks[number % tasks.len()];
+            let (row, head) = (number / tasks.len() / heads, number / tasks.len() % heads);
+            let (first_query, first_key) = (start + block.first_query, start + block.first_key);
+            scores.resize(block.queries * block.keys, T::zero());
             let (q, k, v) = (
-                q.at(row, head, start),
-                k.at(row, head, start),
-                v.at(row, head, start),
+                q.at(row, head, first_query),
+                k.at(row, head, first_key),
+                v.at(row, head, first_key),
             );
             let keys = Matrix {
                 row: k.column,
                 column: k.row,
                 ..k
             }; // transposed
-            // SAFETY: the texts lie within the rows, and `Memory::heads` checked those; `scores` is [length, length].
+            // SAFETY: the texts lie within the rows, and `Memory::heads` checked those; `scores` is [queries, keys].
             unsafe {
                 multiply(
-                    (length, length, size),
+                    (block.queries, block.keys, size),
                     q,
                     keys,
-                    (scores.as_mut_ptr(), length),
+                    (scores.as_mut_ptr(), block.keys),
                     scale,
                     Parallelism::None,
                 )
             };
             let real = mask
                 .as_ref()
-                .map(|mask| &mask[row * tokens + start..][..length]);
-            kernels::softmax(scores, length, real);
+                .map(|mask| &mask[row * tokens + first_key..][..block.keys]);
+            match window {
+                None => kernels::softmax(scores, block.keys, real),
+                Some(window) => windowed_softmax(scores, block, *window, real),
+            }
             let weights = Matrix {
                 start: scores.as_ptr(),
-                row: length,
+                row: block.keys,
                 column: 1,
             };
-            let first = ((row * tokens + start) * heads + head) * size;
-            // SAFETY: this task alone writes rows start..start + length of this head, all within `context`.
+            let first = ((row * tokens + first_query) * heads + head) * size;
+            // SAFETY: this task alone writes the rows of its queries for this head, all within `context`.
             unsafe {
                 let place = (result.0.add(first), heads * size);
                 multiply(
-                    (length, size, length),
+                    (block.queries, size, block.keys),
                     weights,
                     v,
                     place,
@@ -150,4 +183,24 @@ fn attention_of<T: Real>(
             }
         });
     Ok(Tensor::from_vec(context, (batch, tokens, heads, size), device)?.transpose(1, 2)?)
+}
+
+/// The softmax of each query's own stretch of `scores` `[queries, keys]`, and zeros beside it. A query that sees
+/// nothing but pads attends to nothing.
+fn windowed_softmax<T: Real>(scores: &mut [T], block: &Block, window: usize, real: Option<&[u8]>) {
+    for (number, row) in scores.chunks_exact_mut(block.keys).enumerate() {
+        let query = block.first_query + number - block.first_key;
+        let near = query.saturating_sub(window)..block.keys.min(query + window + 1);
+        let real = real.map(|real| &real[near.clone()]);
+        row[..near.start].fill(T::zero());
+        row[near.end..].fill(T::zero());
+        let near = &mut row[near];
+        match real {
+            Some(real) if real.iter().all(|real| *real == 0) => near.fill(T::zero()),
+            _ => {
+                let keys = near.len();
+                kernels::softmax(near, keys, real)
+            }
+        }
+    }
 }

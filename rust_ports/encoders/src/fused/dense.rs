@@ -1,5 +1,7 @@
 //! Matrix products whose rows are finished while they are still in the cache, and the embeddings' sum and norm.
 
+use std::borrow::Cow;
+
 use candle_core::{D, DType, Tensor};
 use gemm::Parallelism;
 use rayon::prelude::*;
@@ -9,6 +11,7 @@ use super::memory::{Matrix, Memory, multiply};
 use crate::bert::BertEmbeddings;
 use crate::error::{Result, input_error};
 use crate::layers::{LayerNorm, Linear};
+use crate::rope::Tables;
 
 /// How many numbers one task of an element-wise pass takes: little enough to stay in a core's cache.
 const TASK: usize = 1 << 14;
@@ -21,6 +24,70 @@ pub fn linear(linear: &Linear, x: &Tensor) -> Result<Tensor> {
 /// [`gelu`](crate::layers::gelu) of [`Linear::forward`].
 pub fn linear_gelu(linear: &Linear, x: &Tensor) -> Result<Tensor> {
     dense(linear, x, Pass::Gelu)
+}
+
+/// gelu of the first half of [`Linear::forward`], times the second half: what [`GatedMLP`](crate::layers::GatedMLP)
+/// makes of `x` `[..., inputs]` before its last product, `[..., outputs / 2]`.
+pub fn linear_gelu_gate(linear: &Linear, x: &Tensor) -> Result<Tensor> {
+    match x.dtype() {
+        DType::F64 => gate_of::<f64>(linear, x),
+        _ => gate_of::<f32>(linear, x),
+    }
+}
+
+fn gate_of<T: Real>(linear: &Linear, x: &Tensor) -> Result<Tensor> {
+    let (rows, mut shape) = rows_of::<T>(linear, x)?;
+    let outputs = shape[shape.len() - 1];
+    let bias = optional(&linear.bias);
+    let bias = or_zeros(&bias, "bias", outputs)?;
+    let size = outputs / 2;
+    let mut result = vec![T::zero(); rows.len() / outputs * size];
+    let rows_a_task = (TASK / outputs).max(1);
+    result
+        .par_chunks_mut(rows_a_task * size)
+        .zip(rows.par_chunks(rows_a_task * outputs))
+        .for_each(|(result, rows)| kernels::gelu_gate(rows, &bias, result));
+    shape.pop();
+    shape.push(size);
+    Ok(Tensor::from_vec(result, shape, x.device())?)
+}
+
+/// [`Linear::forward`] to queries, keys and values side by side, with [`apply_rope`](crate::rope::apply_rope) of the
+/// queries and keys of every head. `x` is `[..., tokens, inputs]`, the result `[..., tokens, 3 * hidden]`.
+pub fn linear_rope(linear: &Linear, x: &Tensor, (cos, sin): &Tables) -> Result<Tensor> {
+    match x.dtype() {
+        DType::F64 => rope_of::<f64>(linear, x, cos, sin),
+        _ => rope_of::<f32>(linear, x, cos, sin),
+    }
+}
+
+fn rope_of<T: Real>(linear: &Linear, x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
+    let (mut rows, shape) = rows_of::<T>(linear, x)?;
+    let outputs = shape[shape.len() - 1];
+    let (tokens, size) = (x.dim(D::Minus2)?, cos.dim(D::Minus1)?);
+    let turned = outputs / 3 * 2;
+    let fits = |table: &Tensor| table.dims() == [tokens, size] && table.dtype() == x.dtype();
+    if !fits(cos) || !fits(sin) || !turned.is_multiple_of(size) {
+        return Err(input_error!(
+            "RoPE's tables have shapes {:?} and {:?}, which do not fit x of shape {:?}",
+            cos.dims(),
+            sin.dims(),
+            x.dims()
+        ));
+    }
+    let bias = optional(&linear.bias);
+    let bias = or_zeros(&bias, "bias", outputs)?;
+    let (cos, sin) = (Memory::of(cos), Memory::of(sin));
+    let (cos, sin) = (cos.numbers::<T>()?, sin.numbers::<T>()?);
+    rows.par_chunks_mut(outputs)
+        .enumerate()
+        .with_min_len((TASK / outputs).max(1))
+        .for_each(|(row, numbers)| {
+            let angles = row % tokens * size..(row % tokens + 1) * size;
+            kernels::add_bias(numbers, &bias);
+            kernels::rope(&mut numbers[..turned], &cos[angles.clone()], &sin[angles]);
+        });
+    Ok(Tensor::from_vec(rows, shape, x.device())?)
 }
 
 /// [`LayerNorm::forward`] of [`Linear::forward`] plus `residual`, which has the shape of the result.
@@ -49,23 +116,46 @@ fn layer_norm_of<T: Real>(norm: &LayerNorm, x: &Tensor) -> Result<Tensor> {
             x.dims()
         ));
     }
-    if norm.bias.dims() != [size] {
-        return Err(input_error!(
-            "bias has shape {:?}; it must be [{size}]",
-            norm.bias.dims()
-        ));
-    }
-    let (weight, bias) = (Memory::of(&norm.weight), Memory::of(&norm.bias));
     let mut rows = x.flatten_all()?.to_vec1::<T>()?;
-    let nothing = vec![T::zero(); rows.len()];
+    if rows.is_empty() {
+        return Ok(x.clone());
+    }
+    let (weight, bias) = (Memory::of(&norm.weight), optional(&norm.bias));
+    let bias = or_zeros(&bias, "bias", size)?;
+    let task = (TASK / size).max(1) * size;
+    let nothing = vec![T::zero(); task.min(rows.len())];
     let norm = Norm {
-        dense_bias: &nothing[..size.min(nothing.len())],
+        dense_bias: &nothing[..size],
         weight: weight.numbers()?,
-        bias: bias.numbers()?,
+        bias: &bias,
         eps: norm.eps,
     };
-    kernels::add_norm(&mut rows, &nothing, &norm);
+    rows.par_chunks_mut(task)
+        .for_each(|rows| kernels::add_norm(rows, &nothing, &norm));
     Ok(Tensor::from_vec(rows, x.dims(), x.device())?)
+}
+
+fn optional(tensor: &Option<Tensor>) -> Option<Memory<'_>> {
+    tensor.as_ref().map(Memory::of)
+}
+
+/// The numbers of a bias, or zeros where there is none.
+fn or_zeros<'a, T: Real>(
+    bias: &'a Option<Memory>,
+    name: &str,
+    size: usize,
+) -> Result<Cow<'a, [T]>> {
+    let Some(bias) = bias else {
+        return Ok(Cow::Owned(vec![T::zero(); size]));
+    };
+    let numbers = bias.numbers()?;
+    match numbers.len() == size {
+        true => Ok(Cow::Borrowed(numbers)),
+        false => Err(input_error!(
+            "{name} has {} numbers; it must have {size}",
+            numbers.len()
+        )),
+    }
 }
 
 /// What happens to the rows of a matrix product while they are still in the cache.
@@ -85,45 +175,29 @@ fn dense(linear: &Linear, x: &Tensor, pass: Pass) -> Result<Tensor> {
 }
 
 fn dense_of<T: Real>(linear: &Linear, x: &Tensor, pass: Pass) -> Result<Tensor> {
-    let (outputs, inputs) = linear.weight.dims2()?;
-    if x.dim(D::Minus1)? != inputs {
-        return Err(input_error!(
-            "x has shape {:?}; its last axis must be {inputs}",
-            x.dims()
-        ));
-    }
-    let mut shape = x.dims().to_vec();
-    shape.pop();
-    shape.push(outputs);
-    check_parts(linear, pass, &shape)?;
-
-    let x = x.contiguous()?;
-    let (x, weight, bias) = (
-        Memory::of(&x),
-        Memory::of(&linear.weight),
-        Memory::of(&linear.bias),
-    );
-    let bias = bias.numbers()?;
-    let mut rows = product(x.numbers::<T>()?, weight.numbers()?, inputs, outputs);
+    let (mut rows, shape) = rows_of::<T>(linear, x)?;
+    let outputs = shape[shape.len() - 1];
+    check_parts(pass, &shape)?;
+    let bias = optional(&linear.bias);
+    let bias = or_zeros(&bias, "bias", outputs)?;
     let task = (TASK / outputs).max(1) * outputs;
     match pass {
+        Pass::Bias if linear.bias.is_none() => {}
         Pass::Bias => rows
             .par_chunks_mut(task)
-            .for_each(|rows| kernels::add_bias(rows, bias)),
+            .for_each(|rows| kernels::add_bias(rows, &bias)),
         Pass::Gelu => rows
             .par_chunks_mut(task)
-            .for_each(|rows| kernels::add_bias_gelu(rows, bias)),
+            .for_each(|rows| kernels::add_bias_gelu(rows, &bias)),
         Pass::Norm(norm, residual) => {
             let residual = residual.contiguous()?;
-            let (residual, weight, norm_bias) = (
-                Memory::of(&residual),
-                Memory::of(&norm.weight),
-                Memory::of(&norm.bias),
-            );
+            let (residual, weight) = (Memory::of(&residual), Memory::of(&norm.weight));
+            let norm_bias = optional(&norm.bias);
+            let norm_bias = or_zeros(&norm_bias, "the norm's bias", outputs)?;
             let norm = Norm {
-                dense_bias: bias,
+                dense_bias: &bias,
                 weight: weight.numbers()?,
-                bias: norm_bias.numbers()?,
+                bias: &norm_bias,
                 eps: norm.eps,
             };
             let tasks = rows
@@ -135,15 +209,34 @@ fn dense_of<T: Real>(linear: &Linear, x: &Tensor, pass: Pass) -> Result<Tensor> 
     Ok(Tensor::from_vec(rows, shape, linear.weight.device())?)
 }
 
-/// Whether biases, norm and residual fit a result of that shape.
-fn check_parts(linear: &Linear, pass: Pass, shape: &[usize]) -> Result<()> {
-    let outputs = &shape[shape.len() - 1..];
-    let mut parts = vec![("bias", linear.bias.dims(), outputs)];
-    if let Pass::Norm(norm, residual) = pass {
-        parts.push(("the norm's weight", norm.weight.dims(), outputs));
-        parts.push(("the norm's bias", norm.bias.dims(), outputs));
-        parts.push(("residual", residual.dims(), shape));
+/// x Wᵀ of `x` `[..., inputs]`, and the shape `[..., outputs]` of it.
+fn rows_of<T: Real>(linear: &Linear, x: &Tensor) -> Result<(Vec<T>, Vec<usize>)> {
+    let (outputs, inputs) = linear.weight.dims2()?;
+    if x.dim(D::Minus1)? != inputs {
+        return Err(input_error!(
+            "x has shape {:?}; its last axis must be {inputs}",
+            x.dims()
+        ));
     }
+    let mut shape = x.dims().to_vec();
+    shape.pop();
+    shape.push(outputs);
+    let x = x.contiguous()?;
+    let (x, weight) = (Memory::of(&x), Memory::of(&linear.weight));
+    let rows = product(x.numbers::<T>()?, weight.numbers()?, inputs, outputs);
+    Ok((rows, shape))
+}
+
+/// Whether norm and residual fit a result of that shape.
+fn check_parts(pass: Pass, shape: &[usize]) -> Result<()> {
+    let Pass::Norm(norm, residual) = pass else {
+        return Ok(());
+    };
+    let outputs = &shape[shape.len() - 1..];
+    let parts = [
+        ("the norm's weight", norm.weight.dims(), outputs),
+        ("residual", residual.dims(), shape),
+    ];
     match parts.into_iter().find(|(_, found, wanted)| found != wanted) {
         None => Ok(()),
         Some((name, found, wanted)) => Err(input_error!(
@@ -213,11 +306,9 @@ fn embeddings_of<T: Real>(
             positions.len()
         ));
     }
-    let (weight, bias) = (
-        Memory::of(&embeddings.LayerNorm.weight),
-        Memory::of(&embeddings.LayerNorm.bias),
-    );
-    let (weight, bias, eps) = (weight.numbers()?, bias.numbers()?, embeddings.LayerNorm.eps);
+    let norm = &embeddings.LayerNorm;
+    let (weight, bias) = (Memory::of(&norm.weight), optional(&norm.bias));
+    let (weight, bias) = (weight.numbers()?, or_zeros(&bias, "bias", size)?);
 
     let mut rows = vec![T::zero(); words.len() * size];
     rows.par_chunks_mut(size)
@@ -225,13 +316,13 @@ fn embeddings_of<T: Real>(
         .with_min_len(TASK / size)
         .for_each(|(token, row)| {
             row.copy_from_slice(words[token]);
-            let norm = Norm {
+            let parts = Norm {
                 dense_bias: types[token],
                 weight,
-                bias,
-                eps,
+                bias: &bias,
+                eps: norm.eps,
             };
-            kernels::add_norm(row, positions[token], &norm);
+            kernels::add_norm(row, positions[token], &parts);
         });
     let mut shape = input_ids.dims().to_vec();
     shape.push(size);

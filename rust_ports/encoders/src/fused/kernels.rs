@@ -150,6 +150,16 @@ vectorized! {
 }
 
 vectorized! {
+    /// For each row of `rows`, with `bias` added, gelu(first half) times second half: a row of `result`.
+    gelu_gate = gelu_gate_rows(rows: &[T], bias: &[T], result: &mut [T])
+}
+
+vectorized! {
+    /// [`apply_rope`](crate::rope::apply_rope) of one token's `heads`, in place; `cos` and `sin` are the token's.
+    rope = rope_heads(heads: &mut [T], cos: &[T], sin: &[T])
+}
+
+vectorized! {
     /// Layer norm of row + dense_bias + residual, for each row of `rows`.
     add_norm = norm_rows(rows: &mut [T], residual: &[T], norm: &Norm<T>)
 }
@@ -176,6 +186,42 @@ fn bias_gelu_rows<T: Real>(rows: &mut [T], bias: &[T]) {
             *x = gelu(*x + *b);
         }
     }
+}
+
+#[inline(always)]
+fn gelu_gate_rows<T: Real>(rows: &[T], bias: &[T], result: &mut [T]) {
+    let size = bias.len() / 2;
+    let (wide_bias, gate_bias) = bias.split_at(size);
+    for (row, result) in rows
+        .chunks_exact(2 * size)
+        .zip(result.chunks_exact_mut(size))
+    {
+        let (wide, gate) = row.split_at(size);
+        let biases = wide_bias.iter().zip(gate_bias);
+        for (((result, x), gate), (b, c)) in result.iter_mut().zip(wide).zip(gate).zip(biases) {
+            *result = gelu(*x + *b) * (*gate + *c);
+        }
+    }
+}
+
+#[inline(always)]
+fn rope_heads<T: Real>(heads: &mut [T], cos: &[T], sin: &[T]) {
+    let pairs = cos.len() / 2;
+    let ((cos_a, cos_b), (sin_a, sin_b)) = (cos.split_at(pairs), sin.split_at(pairs));
+    for head in heads.chunks_exact_mut(2 * pairs) {
+        let (first, second) = head.split_at_mut(pairs);
+        for pair in 0..pairs {
+            let (a, b) = (in_f32(first[pair]), in_f32(second[pair]));
+            first[pair] = a * cos_a[pair] - b * sin_a[pair];
+            second[pair] = b * cos_b[pair] + a * sin_b[pair];
+        }
+    }
+}
+
+/// Rounded to float32.
+#[inline(always)]
+fn in_f32<T: Real>(x: T) -> T {
+    T::from_f64(f64::from(x.to_f64() as f32))
 }
 
 /// What a layer norm is made of, and the bias of the dense layer before it.

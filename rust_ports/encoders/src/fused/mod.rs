@@ -12,27 +12,30 @@ mod memory;
 
 use candle_core::{D, DType, Tensor};
 
-pub use attention::{packed_attention, scaled_dot_product_attention};
-pub use dense::{embeddings, layer_norm, linear, linear_gelu, linear_norm};
+pub use attention::{blockwise_attention, packed_attention};
+pub use dense::{
+    embeddings, layer_norm, linear, linear_gelu, linear_gelu_gate, linear_norm, linear_rope,
+};
 
 use crate::attention::{Attend, merge_heads};
 use crate::bert::{BertAttention, BertLayer};
 use crate::config::BertConfig;
 use crate::error::Result;
-use crate::layers::Linear;
+use crate::layers::{Linear, is_exact_gelu};
+use crate::rope::Tables;
 use crate::trace;
 
 /// The one place that decides between the plain forms and these: no gradient is wanted of any of `tensors`, and
 /// they are float32 or float64 on the CPU.
-pub fn wanted(tensors: &[&Tensor]) -> bool {
-    let fits = |x: &&Tensor| {
+pub fn wanted<'a>(tensors: impl IntoIterator<Item = &'a Tensor>) -> bool {
+    let fits = |x: &Tensor| {
         !x.track_op() && x.device().is_cpu() && matches!(x.dtype(), DType::F32 | DType::F64)
     };
-    tensors.iter().all(fits)
+    tensors.into_iter().all(fits)
 }
 
 /// Whether several named operations may become one as well: not while each is to be recorded.
-pub fn layer_wanted(tensors: &[&Tensor]) -> bool {
+pub fn layer_wanted<'a>(tensors: impl IntoIterator<Item = &'a Tensor>) -> bool {
     wanted(tensors) && !trace::on()
 }
 
@@ -49,17 +52,17 @@ impl Layer {
         let parts = &attention.self_attention;
         let linears = [&parts.query, &parts.key, &parts.value];
         let weights = linears.map(|linear| &linear.weight);
-        let biases = linears.map(|linear| &linear.bias);
-        let projections = match wanted(&weights) {
+        let biases: Vec<&Tensor> = linears.iter().filter_map(|l| l.bias.as_ref()).collect();
+        let projections = match wanted(weights) {
             true => Some(Linear {
                 weight: Tensor::cat(&weights, 0)?,
-                bias: Tensor::cat(&biases, 0)?,
+                bias: Some(Tensor::cat(&biases, 0)?),
             }),
             false => None,
         };
         Ok(Self {
             projections,
-            exact_gelu: matches!(config.hidden_act.as_str(), "gelu" | "gelu_python"),
+            exact_gelu: is_exact_gelu(&config.hidden_act),
         })
     }
 
@@ -93,11 +96,26 @@ impl Layer {
     }
 }
 
+/// Queries and keys, turned by position, and values: what `projection` makes of `hidden` `[..., tokens, hidden]`, as
+/// three views `[..., heads, tokens, head_dim]`.
+pub fn project_and_turn(
+    projection: &Linear,
+    hidden: &Tensor,
+    tables: &Tables,
+    heads: usize,
+) -> Result<[Tensor; 3]> {
+    parts(&linear_rope(projection, hidden, tables)?, heads)
+}
+
 /// Query, key and value of every head, `[..., heads, tokens, head_dim]`, as three views of one product.
 fn project(projections: &Linear, hidden: &Tensor, heads: usize) -> Result<[Tensor; 3]> {
-    let all = linear(projections, hidden)?;
-    let size = hidden.dim(D::Minus1)?;
-    let mut shape = hidden.dims().to_vec();
+    parts(&linear(projections, hidden)?, heads)
+}
+
+/// Three parts that lie side by side in `all` `[..., tokens, 3 hidden]`, each a view `[..., heads, tokens, head_dim]`.
+fn parts(all: &Tensor, heads: usize) -> Result<[Tensor; 3]> {
+    let size = all.dim(D::Minus1)? / 3;
+    let mut shape = all.dims().to_vec();
     shape.pop();
     shape.extend([3, heads, size / heads]);
     let all = all.reshape(shape)?; // [..., tokens, 3, heads, head_dim]

@@ -157,7 +157,11 @@ pub fn write_tensors(path: &Path, tensors: &Tensors) {
 
 /// Ids and mask of three rows, the second padded on the right and the third on the left.
 pub fn batch(config: &BertConfig) -> (Tensor, Tensor) {
-    let pad = config.pad_token_id.unwrap_or(0) as i64;
+    batch_with_pad(config.pad_token_id.unwrap_or(0) as i64)
+}
+
+/// The same for a pad id.
+pub fn batch_with_pad(pad: i64) -> (Tensor, Tensor) {
     let ids = [[2, 3, 4, 5, 6], [7, 8, pad, pad, pad], [pad, 9, 10, 11, 12]];
     let mask = [[1i64, 1, 1, 1, 1], [1, 1, 0, 0, 0], [0, 1, 1, 1, 1]];
     (

@@ -118,11 +118,11 @@ fn pooling_follows_its_configuration() {
     let vector = &embedder_of_both.encode(&["a cat sat"]).unwrap()[0];
     assert_eq!(vector.len(), 16);
     let ids = candle_core::Tensor::new(&[2i64, 4, 5, 6, 3], &Device::Cpu).unwrap();
-    let output = embedder_of_both
+    let hidden = embedder_of_both
         .model
-        .forward(&Inputs::packed(&ids, &[0, 5]))
+        .last_hidden_state(&Inputs::packed(&ids, &[0, 5]))
         .unwrap();
-    let hidden = output.last_hidden_state.to_vec2::<f32>().unwrap();
+    let hidden = hidden.to_vec2::<f32>().unwrap();
     assert_eq!(vector[..8], hidden[0]);
     let largest = |place: usize| hidden.iter().map(|row| row[place]).fold(f32::MIN, f32::max);
     assert!((0..8).all(|place| vector[8 + place] == largest(place)));

@@ -4,4 +4,5 @@ mod checkpoints;
 mod common;
 mod embedder;
 mod gradients;
+mod modernbert;
 mod packed;

@@ -139,9 +139,10 @@ fn fused_equals_plain() {
                     ..Inputs::padded(&ids, &mask)
                 };
                 let states = |tensors: &Tensors| {
-                    let network =
-                        Weights::build(tensors, |weights| Network::new(name, &config, weights))
-                            .unwrap();
+                    let network = Weights::build(tensors, |weights| {
+                        Network::new(name, &config.clone().into(), weights)
+                    })
+                    .unwrap();
                     network
                         .forward(&inputs, None)
                         .unwrap()

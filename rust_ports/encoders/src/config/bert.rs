@@ -1,25 +1,16 @@
-//! What a checkpoint's config.json says.
-//!
-//! Every value that shapes the computation is read and checked. One that this crate does not implement
-//! raises: a model that ignores part of its configuration loads without complaint and is wrong.
+//! The configuration of BERT and of its relatives.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use crate::error::{Result, checkpoint_error, config_error};
+use super::fields::{Fields, check_heads};
+use super::{Config, Limits};
+use crate::error::{Result, config_error};
 use crate::layers::activation;
 
-/// The model types, under the names that config.json gives them.
+/// The model types of this family, under the names that config.json gives them.
 pub const MODEL_TYPES: [&str; 3] = ["bert", "roberta", "xlm-roberta"];
-
-/// The losses that a sequence classifier may be configured for.
-pub const PROBLEM_TYPES: [&str; 3] = [
-    "regression",
-    "single_label_classification",
-    "multi_label_classification",
-];
 
 /// The configuration of BERT and of its XLM-RoBERTa and RoBERTa relatives, under Transformers' names.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,7 +34,7 @@ pub struct BertConfig {
     pub pad_token_id: Option<usize>,
     /// Whether a masked-LM decoder shares the word embeddings' weight.
     pub tie_word_embeddings: bool,
-    /// One of [`PROBLEM_TYPES`], or None: then the labels decide.
+    /// One of [`PROBLEM_TYPES`](super::PROBLEM_TYPES), or None: then the labels decide.
     pub problem_type: Option<String>,
     pub id2label: BTreeMap<usize, String>,
     pub architectures: Vec<String>,
@@ -66,46 +57,22 @@ fn only_values() -> [(&'static str, Value); 8] {
 }
 
 impl BertConfig {
-    /// Reads `folder`/config.json.
-    pub fn from_folder(folder: &Path) -> Result<Self> {
-        let path = folder.join("config.json");
-        let text = std::fs::read_to_string(&path)
-            .map_err(|problem| checkpoint_error!("{} cannot be read: {problem}", path.display()))?;
-        Self::from_json(&text).map_err(|error| error.at(path.display()))
-    }
-
-    /// Checks the text of a config.json and turns it into a configuration.
-    pub fn from_json(text: &str) -> Result<Self> {
-        let value: Value = serde_json::from_str(text)
-            .map_err(|problem| config_error!("this is not valid JSON: {problem}"))?;
-        let Value::Object(map) = value else {
-            return Err(config_error!(
-                "a configuration is a JSON object, not {value}"
-            ));
-        };
-        for (key, allowed) in only_values() {
-            match map.get(key) {
-                None | Some(Value::Null) => {}
-                Some(value) if *value == allowed => {}
-                Some(value) => {
-                    return Err(config_error!(
-                        "{key} is {value}, which is not implemented; supported: {allowed}"
-                    ));
-                }
-            }
-        }
-        let config = Self::read(&Fields(&map))?;
+    /// Checks the object of a config.json and turns it into a configuration.
+    pub(super) fn from_map(map: &Map<String, Value>) -> Result<Self> {
+        let fields = Fields(map);
+        fields.check_only_values(&only_values())?;
+        let config = Self::read(&fields)?;
         config.check()?;
         Ok(config)
     }
 
+    /// Checks the text of a config.json and turns it into a configuration.
+    pub fn from_json(text: &str) -> Result<Self> {
+        Config::from_json(text)?.try_into()
+    }
+
     fn read(fields: &Fields) -> Result<Self> {
-        let Some(Value::String(model_type)) = fields.0.get("model_type") else {
-            return Err(config_error!(
-                "model_type is missing; supported: {}",
-                MODEL_TYPES.join(", ")
-            ));
-        };
+        let model_type = fields.text("model_type")?.unwrap_or_default();
         // Where the defaults of Transformers' RobertaConfig and XLMRobertaConfig differ from BertConfig's.
         let vocab_size = if model_type == "roberta" {
             50265
@@ -114,7 +81,7 @@ impl BertConfig {
         };
         let pad_token_id = if model_type == "bert" { 0 } else { 1 };
         Ok(Self {
-            model_type: model_type.clone(),
+            model_type,
             vocab_size: fields.size("vocab_size", vocab_size)?,
             hidden_size: fields.size("hidden_size", 768)?,
             num_hidden_layers: fields.size("num_hidden_layers", 12)?,
@@ -130,27 +97,17 @@ impl BertConfig {
             type_vocab_size: fields.size("type_vocab_size", 2)?,
             initializer_range: fields.positive("initializer_range", 0.02)?,
             layer_norm_eps: fields.positive("layer_norm_eps", 1e-12)?,
-            pad_token_id: fields.pad_token_id(pad_token_id)?,
+            pad_token_id: fields.id("pad_token_id", pad_token_id)?,
             tie_word_embeddings: fields.flag("tie_word_embeddings", true)?,
-            problem_type: fields.text("problem_type")?,
+            problem_type: fields.problem_type()?,
             id2label: fields.id2label()?,
             architectures: fields.architectures()?,
         })
     }
 
     fn check(&self) -> Result<()> {
-        one_of("model_type", &self.model_type, &MODEL_TYPES)?;
         activation(&self.hidden_act)?;
-        if let Some(problem_type) = &self.problem_type {
-            one_of("problem_type", problem_type, &PROBLEM_TYPES)?;
-        }
-        if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
-            return Err(config_error!(
-                "hidden_size {} is not a multiple of num_attention_heads {}",
-                self.hidden_size,
-                self.num_attention_heads
-            ));
-        }
+        check_heads(self.hidden_size, self.num_attention_heads)?;
         match self.pad_token_id {
             None if self.is_bert() => Ok(()),
             None => Err(config_error!(
@@ -189,6 +146,17 @@ impl BertConfig {
             .collect()
     }
 
+    /// What inputs must keep to; the RoBERTa family gives no position to pads.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            vocab_size: self.vocab_size,
+            type_vocab_size: self.type_vocab_size,
+            max_tokens: self.max_tokens(),
+            max_position_embeddings: self.max_position_embeddings,
+            uncounted: self.pad_token_id.filter(|_| !self.is_bert()),
+        }
+    }
+
     /// How many tokens a text may have: the RoBERTa family's positions start after the pad id.
     pub fn max_tokens(&self) -> usize {
         match self.pad_token_id {
@@ -196,155 +164,6 @@ impl BertConfig {
             _ => self.max_position_embeddings,
         }
     }
-}
-
-/// The object in config.json; every reader names the key that it found wrong.
-struct Fields<'a>(&'a Map<String, Value>);
-
-impl Fields<'_> {
-    fn get(&self, key: &str) -> Option<&Value> {
-        self.0.get(key).filter(|value| !value.is_null())
-    }
-
-    fn integer(&self, key: &str, minimum: usize) -> Result<Option<usize>> {
-        let Some(value) = self.get(key) else {
-            return Ok(None);
-        };
-        match value
-            .as_u64()
-            .and_then(|number| usize::try_from(number).ok())
-        {
-            Some(number) if number >= minimum && number < 1 << 31 => Ok(Some(number)),
-            _ => Err(config_error!(
-                "{key} is {value}; it must be a whole number of at least {minimum}"
-            )),
-        }
-    }
-
-    /// A size has no sensible null: only its absence means the default.
-    fn size(&self, key: &str, default: usize) -> Result<usize> {
-        match self.0.get(key) {
-            None => Ok(default),
-            Some(Value::Null) => Err(config_error!(
-                "{key} is null; it must be a whole number of at least 1"
-            )),
-            Some(_) => Ok(self.integer(key, 1)?.unwrap_or(default)),
-        }
-    }
-
-    fn number(&self, key: &str) -> Result<Option<f64>> {
-        let Some(value) = self.get(key) else {
-            return Ok(None);
-        };
-        match value.as_f64() {
-            Some(number) if number.is_finite() => Ok(Some(number)),
-            _ => Err(config_error!(
-                "{key} is {value}; it must be a finite number"
-            )),
-        }
-    }
-
-    fn positive(&self, key: &str, default: f64) -> Result<f64> {
-        match self.number(key)? {
-            None => Ok(default),
-            Some(number) if number > 0.0 => Ok(number),
-            Some(number) => Err(config_error!(
-                "{key} is {number}; it must be greater than 0"
-            )),
-        }
-    }
-
-    fn probability(&self, key: &str) -> Result<Option<f64>> {
-        match self.number(key)? {
-            Some(number) if !(0.0..=1.0).contains(&number) => Err(config_error!(
-                "{key} is {number}; a probability lies between 0 and 1"
-            )),
-            number => Ok(number),
-        }
-    }
-
-    fn flag(&self, key: &str, default: bool) -> Result<bool> {
-        match self.0.get(key) {
-            None => Ok(default),
-            Some(Value::Bool(flag)) => Ok(*flag),
-            Some(value) => Err(config_error!("{key} is {value}; it must be true or false")),
-        }
-    }
-
-    fn text(&self, key: &str) -> Result<Option<String>> {
-        match self.get(key) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(value) => Err(config_error!("{key} is {value}; it must be a string")),
-        }
-    }
-
-    fn pad_token_id(&self, default: usize) -> Result<Option<usize>> {
-        match self.0.get("pad_token_id") {
-            None => Ok(Some(default)),
-            Some(_) => self.integer("pad_token_id", 0),
-        }
-    }
-
-    fn architectures(&self) -> Result<Vec<String>> {
-        let wrong = |value: &Value| {
-            config_error!("architectures is {value}; it must be a list of class names")
-        };
-        match self.get("architectures") {
-            None => Ok(Vec::new()),
-            Some(value) => value
-                .as_array()
-                .ok_or_else(|| wrong(value))?
-                .iter()
-                .map(|name| name.as_str().map(String::from).ok_or_else(|| wrong(value)))
-                .collect(),
-        }
-    }
-
-    /// Labels numbered 0 to n-1; a bare num_labels stands for LABEL_0, LABEL_1, ...
-    fn id2label(&self) -> Result<BTreeMap<usize, String>> {
-        let count = self
-            .integer("num_labels", 1)?
-            .or(self.integer("_num_labels", 1)?);
-        let Some(value) = self.get("id2label") else {
-            let count = count.unwrap_or(2);
-            if count > 1_000_000 {
-                return Err(config_error!(
-                    "num_labels is {count}; a head of that size cannot be meant"
-                ));
-            }
-            return Ok((0..count)
-                .map(|number| (number, format!("LABEL_{number}")))
-                .collect());
-        };
-        let wrong =
-            || config_error!("id2label is {value}; it must map the numbers from 0 on to labels");
-        let mut labels = BTreeMap::new();
-        for (number, label) in value.as_object().ok_or_else(wrong)? {
-            let number = number.parse().map_err(|_| wrong())?;
-            labels.insert(number, label.as_str().ok_or_else(wrong)?.to_string());
-        }
-        if labels.is_empty() || labels.keys().copied().ne(0..labels.len()) {
-            return Err(wrong());
-        }
-        match count {
-            Some(count) if count != labels.len() => Err(config_error!(
-                "num_labels is {count} but id2label names {} labels",
-                labels.len()
-            )),
-            _ => Ok(labels),
-        }
-    }
-}
-
-fn one_of(key: &str, value: &str, allowed: &[&str]) -> Result<()> {
-    if allowed.contains(&value) {
-        return Ok(());
-    }
-    Err(config_error!(
-        "{key} is {value:?}, which is not implemented; supported: {}",
-        allowed.join(", ")
-    ))
 }
 
 #[cfg(test)]
