@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reference.checkpoint import Checkpoint
-from reference.config import BertConfig
+from reference.config import EncoderConfig
 from reference.errors import InputError
 from reference.inputs import check_padded, check_texts
 from reference.text import read_tokenizer
@@ -37,11 +37,11 @@ BATCHES = 4
 
 @dataclass(frozen=True)
 class Batch:
-    """A padded batch; all three arrays are [batch, tokens]."""
+    """A padded batch; the arrays are [batch, tokens]."""
 
     input_ids: np.ndarray
     attention_mask: np.ndarray
-    token_type_ids: np.ndarray
+    token_type_ids: np.ndarray | None  # of a model that has token types
 
     @property
     def real(self) -> np.ndarray:
@@ -56,13 +56,16 @@ class Batch:
         """The real tokens in one row, their texts' cumulative lengths, and their types."""
         lengths = self.attention_mask.sum(axis=1)
         cu_seqlens = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        return self.input_ids[self.real], cu_seqlens, self.token_type_ids[self.real]
+        types = None if self.token_type_ids is None else self.token_type_ids[self.real]
+        return self.input_ids[self.real], cu_seqlens, types
 
     def padded_on_the_right(self, pad_token_id: int) -> Batch:
         """The same texts with every pad behind them: what the packed row must equal, for positions count from a text's
         first token there."""
         order = np.argsort(1 - self.attention_mask, axis=1, kind="stable")
-        ids, mask, types = (np.take_along_axis(array, order, axis=1) for array in self.arguments)
+        ids, mask, types = (
+            None if array is None else np.take_along_axis(array, order, axis=1) for array in self.arguments
+        )
         return Batch(np.where(mask == 1, ids, pad_token_id), mask, types)
 
 
@@ -78,7 +81,7 @@ def make_batches(checkpoint: Checkpoint, texts: Sequence[str] | None = None) -> 
     return [batch_of(config, sequences[start::count]) for start in range(count)]
 
 
-def random_batch(config: BertConfig, lengths: Sequence[int] = LENGTHS, sides: str = "rl", seed: int = 0) -> Batch:
+def random_batch(config: EncoderConfig, lengths: Sequence[int] = LENGTHS, sides: str = "rl", seed: int = 0) -> Batch:
     """Random words of the vocabulary, none of them the pad id; the rows are padded on the sides given, in turn."""
     generator = np.random.default_rng(seed)
     words = np.delete(np.arange(config.vocab_size), config.pad_token_id or 0) if config.vocab_size > 1 else np.zeros(1)
@@ -86,7 +89,7 @@ def random_batch(config: BertConfig, lengths: Sequence[int] = LENGTHS, sides: st
     return batch_of(config, sequences, sides)
 
 
-def batch_of(config: BertConfig, sequences: Sequence[Sequence[int]], sides: str = "r") -> Batch:
+def batch_of(config: EncoderConfig, sequences: Sequence[Sequence[int]], sides: str = "r") -> Batch:
     """Lay sequences of ids out as a padded batch. In every other text the second half has the last token type, as a
     pair's second text would, where the model has more than one."""
     longest = max(map(len, sequences))

@@ -21,6 +21,18 @@ MEANINGS = {
     "intermediate": "the activation",
     "output.dense": "the narrowing projection",
     "output": "residual and norm after the feed-forward network",
+    "attn_norm": "the norm before attention",
+    "attn.Wqkv": "the projection to queries, keys and values",
+    "attn.Wo.input": "attention itself: RoPE, scale, window, mask, softmax, weighted sum",
+    "attn.Wo": "the projection that mixes the heads",
+    "mlp_norm": "the norm before the feed-forward network",
+    "mlp.Wi": "the widening projection",
+    "mlp.Wo.input": "the activation and the gate",
+    "mlp.Wo": "the narrowing projection",
+    "": "the residuals",
+    "final_norm": "the last norm",
+    "head.dense": "the prediction head's projection",
+    "head": "the prediction head's activation and norm",
     "pooler.dense": "the pooler's projection of the first token",
     "pooler": "the pooler's tanh",
     "transform.dense": "the prediction head's projection",
@@ -32,7 +44,7 @@ MEANINGS = {
     "classifier.out_proj": "the classifier's tanh and output projection",
     "classifier": "the scores over the labels",
 }
-LAYER = re.compile(r"(?:.*\.)?encoder\.layer\.(\d+)\.(.*)")
+LAYER = re.compile(r"(?:.*\.)?(?:encoder\.layer|layers)\.(\d+)(?:\.(.*))?")
 
 
 def first_divergence(rows: Sequence[Row], operations: Callable[[], Sequence[Row]] | None = None) -> Divergence | None:

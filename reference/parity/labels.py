@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from reference.architectures import Architecture
-from reference.config import BertConfig
+from reference.config import EncoderConfig
 from reference.errors import InputError
 from reference.parity.batch import Batch
 
 IGNORED = -100  # the label that no loss counts
 
 
-def make_labels(config: BertConfig, architecture: Architecture, batch: Batch, seed: int = 0) -> np.ndarray:
+def make_labels(config: EncoderConfig, architecture: Architecture, batch: Batch, seed: int = 0) -> np.ndarray:
     """Labels of the kind that the head's loss takes; for a base model a target for every hidden value."""
     generator = np.random.default_rng(seed)
     shape = batch.input_ids.shape
@@ -36,7 +36,7 @@ def _some_tokens(generator: np.random.Generator, batch: Batch, vocab_size: int) 
     return labels
 
 
-def _text_labels(generator: np.random.Generator, config: BertConfig, texts: int) -> np.ndarray:
+def _text_labels(generator: np.random.Generator, config: EncoderConfig, texts: int) -> np.ndarray:
     kind = config.problem_type or ("regression" if config.num_labels == 1 else "single_label_classification")
     if kind == "single_label_classification":
         return generator.integers(config.num_labels, size=texts)
@@ -46,7 +46,7 @@ def _text_labels(generator: np.random.Generator, config: BertConfig, texts: int)
     return generator.integers(2, size=shape).astype(np.float64)
 
 
-def check_labels(config: BertConfig, architecture: Architecture, shape: tuple[int, int], labels: Any) -> np.ndarray:
+def check_labels(config: EncoderConfig, architecture: Architecture, shape: tuple[int, int], labels: Any) -> np.ndarray:
     """A user's labels, of the kind and shape that the head's loss takes; whole numbers come back as int64."""
     try:
         array = np.asarray(labels)
@@ -62,7 +62,7 @@ def check_labels(config: BertConfig, architecture: Architecture, shape: tuple[in
     return _check_classes(array, shape, size)
 
 
-def _check_text_labels(config: BertConfig, labels: np.ndarray, texts: int) -> np.ndarray:
+def _check_text_labels(config: EncoderConfig, labels: np.ndarray, texts: int) -> np.ndarray:
     """Which loss is meant is decided as Transformers decides it (see classification_loss)."""
     kind = config.problem_type
     if kind is None:

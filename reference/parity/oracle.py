@@ -26,6 +26,8 @@ _OPERATIONS = re.compile(
     r"|encoder\.layer\.\d+\.(attention\.self(\.(query|key|value))?|attention\.output(\.dense)?"
     r"|intermediate(\.dense)?|output(\.dense)?))"
     r"|cls\.predictions\.(transform(\.dense)?|decoder)|lm_head\.(dense|layer_norm|decoder)"
+    r"|(model\.)?(embeddings|layers\.(?!0\.attn_norm)\d+(\.(attn_norm|attn\.(Wqkv|Wo)|mlp_norm|mlp\.(Wi|Wo)))?|final_norm)"
+    r"|head(\.dense)?|decoder"
     r"|classifier(\.dense|\.out_proj)?"
 )
 
@@ -60,10 +62,15 @@ class Oracle:
         def keep(name: str, output: Any) -> None:
             seen[name] = _array(output[0] if isinstance(output, tuple) else output)
 
+        modules = [(name, module) for name, module in self.model.named_modules() if _OPERATIONS.fullmatch(name)]
         hooks = [
             module.register_forward_hook(lambda module, inputs, output, name=name: keep(name, output))
-            for name, module in self.model.named_modules()
-            if _OPERATIONS.fullmatch(name)
+            for name, module in modules
+        ]
+        hooks += [
+            module.register_forward_pre_hook(lambda module, inputs, name=name: keep(f"{name}.input", inputs[0]))
+            for name, module in modules
+            if name.endswith(".Wo")  # where ModernBERT's attention ends, and its gate: no module has them as output
         ]
         try:
             self.model(**_arguments(batch))
@@ -72,14 +79,21 @@ class Oracle:
                 hook.remove()
         return seen
 
+    @torch.inference_mode()
+    def rope_tables(self, tokens: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """For each kind of layer the cosines and sines [tokens, head_dim] that Transformers turns by, in float32."""
+        (rotary,) = (module for name, module in self.model.named_modules() if name.endswith("rotary_emb"))
+        positions = torch.arange(tokens)[None]
+        tables = {kind: rotary(torch.zeros(1), positions, kind) for kind in rotary.layer_types}
+        return {kind: (cos[0].numpy(), sin[0].numpy()) for kind, (cos, sin) in tables.items()}
+
     def gradients(self, batch: Batch, labels: np.ndarray) -> tuple[float, dict[str, np.ndarray]]:
         """The loss on the labels, and its gradient in every parameter of the checkpoint."""
         target = torch.from_numpy(labels)
         if target.is_floating_point():
             target = target.to(self.model.dtype)
         loss = self._loss(batch, target)
-        # Some of Transformers' losses compute in float32 whatever the model's dtype is (ForMaskedLMLoss does, the
-        # BERT family's do not); an oracle that did so would be no truth.
+        # An oracle that computed its loss in float32 would be no truth.
         if loss.dtype != self.model.dtype:
             raise AssertionError(f"Transformers computed this loss in {loss.dtype}, not in {self.dtype}")
         parameters = {key: self.model.get_parameter(key) for key in self.checkpoint.tensors}
@@ -87,7 +101,12 @@ class Oracle:
         return loss.item(), {key: _array(value) for key, value in zip(parameters, found, strict=True)}
 
     def _loss(self, batch: Batch, target: Tensor) -> Tensor:
-        if self.checkpoint.architecture.task != "base":
+        architecture = self.checkpoint.architecture
+        if architecture.name == "ModernBertForMaskedLM":
+            # Transformers' ForMaskedLMLoss goes by way of float32, whatever the model's dtype is.
+            logits = self.model(**_arguments(batch)).logits
+            return nn.functional.cross_entropy(logits.flatten(0, -2), target.flatten())
+        if architecture.task != "base":
             return self.model(**_arguments(batch), labels=target).loss
         real = torch.from_numpy(batch.real)
         hidden = self.model(**_arguments(batch)).last_hidden_state
@@ -131,7 +150,8 @@ def _pool(tokens: np.ndarray, settings: dict[str, Any]) -> np.ndarray:
 
 def _load(checkpoint: Checkpoint, dtype: torch.dtype) -> nn.Module:
     architecture = checkpoint.architecture
-    extra = {} if architecture.task != "base" else {"add_pooling_layer": "pooler.dense.weight" in checkpoint.tensors}
+    poolable = architecture.task == "base" and architecture.family != "modernbert"
+    extra = {"add_pooling_layer": "pooler.dense.weight" in checkpoint.tensors} if poolable else {}
     with quiet():
         model, loading = getattr(transformers, architecture.name).from_pretrained(
             checkpoint.folder, dtype=dtype, attn_implementation="sdpa", output_loading_info=True, **extra
@@ -161,7 +181,8 @@ def quiet() -> Iterator[None]:
 
 def _arguments(batch: Batch) -> dict[str, Tensor]:
     names = ("input_ids", "attention_mask", "token_type_ids")
-    return {name: torch.from_numpy(value) for name, value in zip(names, batch.arguments, strict=True)}
+    arrays = zip(names, batch.arguments, strict=True)
+    return {name: torch.from_numpy(value) for name, value in arrays if value is not None}
 
 
 def _array(tensor: Tensor) -> np.ndarray:

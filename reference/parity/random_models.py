@@ -25,6 +25,11 @@ SIZES = {
     "max_position_embeddings": 96,
     "type_vocab_size": 2,
 }
+MODERNBERT = {
+    **{key: size for key, size in SIZES.items() if key != "type_vocab_size"},
+    **{"pad_token_id": 0, "bos_token_id": 1, "cls_token_id": 1, "eos_token_id": 2, "sep_token_id": 2},
+    "local_attention": 8,
+}
 SWITCHES = {"cls": "pooling_mode_cls_token", "max": "pooling_mode_max_tokens", "mean": "pooling_mode_mean_tokens"}
 
 
@@ -44,7 +49,8 @@ def random_checkpoint(
     if check_switch("normalize", normalize) and pooling is None:
         raise InputError(f"normalize=True needs pooling, one of {', '.join(SWITCHES)}: there is no vector to normalise")
     model_class = getattr(transformers, architecture)
-    model = model_class(model_class.config_class(**SIZES | config))
+    sizes = MODERNBERT if architecture.startswith("ModernBert") else SIZES
+    model = model_class(model_class.config_class(**sizes | config))
     with torch.no_grad():
         for key, parameter in model.named_parameters():
             parameter.copy_(torch.from_numpy(draw(key, tuple(parameter.shape), seed)))
@@ -68,7 +74,7 @@ def draw(key: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
         return values
     if len(shape) == 2:
         return values / np.sqrt(shape[1])
-    neutral = 1.0 if key.endswith(("LayerNorm.weight", "layer_norm.weight")) else 0.0
+    neutral = 1.0 if key.lower().endswith("norm.weight") else 0.0
     return neutral + 0.3 * values
 
 

@@ -86,7 +86,7 @@ class Sample:
     def _per_text(self, name: str) -> bool:
         """Whether a tensor has one row a text, not one a token."""
         classifies_texts = self.checkpoint.architecture.task == "text-classification"
-        return "pooler" in name or (classifies_texts and name.startswith(("logits", "classifier")))
+        return "pooler" in name or (classifies_texts and name.startswith(("logits", "classifier", "head")))
 
     def _measure(self, oracle: Oracle) -> Tensors:
         padded = self.outputs if oracle is self.oracle else oracle.forward(self.batch)

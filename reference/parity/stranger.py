@@ -43,7 +43,8 @@ def run_stranger(port: StrangersPort, notes: dict[str, None], sample: Sample) ->
 
 def _call(port: StrangersPort, sample: Sample) -> Mapping[str, Any]:
     try:
-        outputs = port(*(array.copy() for array in sample.batch.arguments))
+        ids = sample.batch.input_ids  # a model without token types is given those of one text, all 0
+        outputs = port(*(np.zeros_like(ids) if array is None else array.copy() for array in sample.batch.arguments))
     except Exception as problem:
         raise InputError(f"the port raised {type(problem).__name__}: {problem}") from problem
     if not isinstance(outputs, Mapping):

@@ -39,7 +39,12 @@ class Subject:
 
     def build(self, backend: str) -> Model:
         checkpoint = self.checkpoint
-        return build(backend, checkpoint.config, checkpoint.architecture.name, checkpoint.tensors, self.dtype)
+        model = build(backend, checkpoint.config, checkpoint.architecture.name, checkpoint.tensors, self.dtype)
+        if self.dtype == "float64" and hasattr(model, "use_rope_tables"):
+            # Transformers takes cosines in float32 even here, and another library's differ in the last bit of that.
+            longest = max(batch.input_ids.shape[1] for batch in self.batches)
+            model.use_rope_tables(self.oracle.rope_tables(longest))
+        return model
 
     def measure(self, runs: Mapping[str, Run]) -> dict[str, list[Row]]:
         """For each backend a row for every tensor; of a stranger's port, for those that it returns."""

@@ -6,8 +6,13 @@ import numpy as np
 from hypothesis import strategies as st
 
 from reference.architectures import ARCHITECTURES
-from reference.config import ACTIVATIONS, PROBLEM_TYPES, BertConfig
+from reference.config import ACTIVATIONS, PROBLEM_TYPES, EncoderConfig
 from reference.parity.batch import Batch, batch_of
+
+HEADS = [(1, 16), (1, 40), (2, 8), (2, 17), (3, 8), (4, 4), (4, 16), (6, 3), (8, 8), (24, 1)]
+# Any length up to 70, and those about the edges of windows and of the blocks in which attention is computed.
+LENGTHS = st.one_of(st.integers(1, 70), st.sampled_from([63, 64, 65, 66, 127, 128, 129, 256]))
+EVEN_HEADS = [(1, 16), (1, 40), (2, 8), (3, 8), (4, 4), (4, 16), (8, 2), (2, 64)]
 
 
 @st.composite
@@ -15,9 +20,8 @@ def models(draw: st.DrawFn) -> dict[str, Any]:
     """Arguments of random_checkpoint. No fewer than 16 features: in a norm over fewer a token's variance may be next to
     nothing, its rounding errors then outgrow all others, and which float32 is closer to the truth is luck."""
     architecture = draw(st.sampled_from(sorted(ARCHITECTURES)))
-    heads, head_dim = draw(
-        st.sampled_from([(1, 16), (1, 40), (2, 8), (2, 17), (3, 8), (4, 4), (4, 16), (6, 3), (8, 8), (24, 1)])
-    )
+    modern = architecture.startswith("ModernBert")
+    heads, head_dim = draw(st.sampled_from(EVEN_HEADS if modern else HEADS))
     model = {
         "architecture": architecture,
         "seed": draw(st.integers(0, 1000)),
@@ -26,10 +30,6 @@ def models(draw: st.DrawFn) -> dict[str, Any]:
         "num_attention_heads": heads,
         "num_hidden_layers": draw(st.integers(1, 4)),
         "intermediate_size": draw(st.sampled_from([8, 33, 96])),
-        "hidden_act": draw(st.sampled_from(ACTIVATIONS)),
-        "max_position_embeddings": draw(st.sampled_from([76, 130])),
-        "type_vocab_size": draw(st.integers(1, 3)),
-        "layer_norm_eps": draw(st.sampled_from([1e-12, 1e-5])),
         "num_labels": draw(st.integers(1, 5)),
     }
     if "ForMaskedLM" in architecture:
@@ -39,21 +39,53 @@ def models(draw: st.DrawFn) -> dict[str, Any]:
     if architecture.endswith("Model"):
         model["pooling"] = draw(st.sampled_from([None, "cls", "max", "mean"]))
         model["normalize"] = model["pooling"] is not None and draw(st.booleans())
+    return model | draw(modernbert(model["num_hidden_layers"]) if modern else bert(architecture))
+
+
+@st.composite
+def bert(draw: st.DrawFn, architecture: str) -> dict[str, Any]:
+    """What only BERT and its relatives have."""
     pads = [0, 3, None] if architecture.startswith("Bert") else [0, 1, 4]
-    return model | {"pad_token_id": draw(st.sampled_from(pads))}
+    return {
+        "hidden_act": draw(st.sampled_from(ACTIVATIONS)),
+        "max_position_embeddings": draw(st.sampled_from([76, 130])),
+        "type_vocab_size": draw(st.integers(1, 3)),
+        "layer_norm_eps": draw(st.sampled_from([1e-12, 1e-5])),
+        "pad_token_id": draw(st.sampled_from(pads)),
+    }
+
+
+@st.composite
+def modernbert(draw: st.DrawFn, layers: int) -> dict[str, Any]:
+    """What only ModernBERT has: windows odd and even, any pattern of layers, any bases, every bias switch."""
+    kinds = st.sampled_from(["full_attention", "sliding_attention"])
+    switches = ("norm_bias", "attention_bias", "mlp_bias", "decoder_bias", "classifier_bias", "sparse_prediction")
+    return {
+        "hidden_activation": draw(st.sampled_from(ACTIVATIONS)),
+        "classifier_activation": draw(st.sampled_from(ACTIVATIONS)),
+        "classifier_pooling": draw(st.sampled_from(["cls", "mean"])),
+        "local_attention": draw(st.sampled_from([1, 2, 5, 8, 31, 64, 128])),
+        "layer_types": draw(st.lists(kinds, min_size=layers, max_size=layers)),
+        "rope_parameters": {
+            kind: {"rope_type": "default", "rope_theta": draw(st.sampled_from([100.0, 10_000.0, 160_000.0]))}
+            for kind in ("full_attention", "sliding_attention")
+        },
+        "norm_eps": draw(st.sampled_from([1e-12, 1e-5])),
+        "pad_token_id": draw(st.sampled_from([0, 3, None])),
+    } | {switch: draw(st.booleans()) for switch in switches}
 
 
 @st.composite
 def shapes(draw: st.DrawFn) -> dict[str, Any]:
     """Lengths of texts, the sides that are padded in turn, and whether a few tokens inside the texts are masked."""
     return {
-        "lengths": draw(st.lists(st.integers(1, 70), min_size=1, max_size=6)),
+        "lengths": draw(st.lists(LENGTHS, min_size=1, max_size=6)),
         "sides": draw(st.sampled_from(["r", "l", "rl"])),
         "holes": draw(st.booleans()),
     }
 
 
-def make_batch(config: BertConfig, lengths: list[int], sides: str, holes: bool, seed: int) -> Batch:
+def make_batch(config: EncoderConfig, lengths: list[int], sides: str, holes: bool, seed: int) -> Batch:
     """Random words; the pad id may be one of them, as in a text that contains it."""
     generator = np.random.default_rng(seed)
     sequences = [generator.integers(config.vocab_size, size=min(length, config.max_tokens)) for length in lengths]

@@ -11,7 +11,7 @@ from typing import Any
 
 from reference.backend import BACKENDS, Model, build
 from reference.checkpoint import Checkpoint
-from reference.config import BertConfig
+from reference.config import EncoderConfig
 from reference.parity.sample import Tensors, sentence_settings
 
 # The ports whose code is Python and can be patched by name while it runs; their names are the same.
@@ -34,7 +34,7 @@ class Code:
 
 
 Patch = tuple[Any, str, Any]  # an object, the name of an attribute, and what to put there
-Alteration = Callable[[BertConfig, Tensors], tuple[BertConfig, Tensors]]
+Alteration = Callable[[EncoderConfig, Tensors], tuple[EncoderConfig, Tensors]]
 
 
 @dataclass(frozen=True)

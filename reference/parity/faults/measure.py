@@ -17,7 +17,7 @@ from reference.checkpoint import locate, read_checkpoint
 from reference.errors import InputError
 from reference.parity.batch import make_batches
 from reference.parity.divergence import first_divergence
-from reference.parity.faults import around, code, weights
+from reference.parity.faults import around, code, modernbert, weights
 from reference.parity.faults.fault import Fault
 from reference.parity.random_models import random_checkpoint
 from reference.parity.report import Divergence, Row
@@ -25,7 +25,7 @@ from reference.parity.sample import Sample, Tensors
 from reference.parity.subject import Subject
 from reference.parity.tables import html_table, text_table
 
-FAULTS = {fault.name: fault for fault in (*weights.FAULTS, *around.FAULTS, *code.FAULTS)}
+FAULTS = {fault.name: fault for fault in (*weights.FAULTS, *around.FAULTS, *code.FAULTS, *modernbert.FAULTS)}
 
 
 @dataclass(frozen=True)

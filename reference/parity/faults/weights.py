@@ -18,12 +18,12 @@ from reference.parity.sample import Tensors
 NORM = r"attention\.output\.LayerNorm"
 
 
-def _with(**changes: Any) -> Alteration:
+def with_settings(**changes: Any) -> Alteration:
     """Another configuration than the checkpoint's."""
     return lambda config, tensors: (replace(config, **changes), tensors)
 
 
-def _edited(*edits: tuple[str, Callable[[np.ndarray], np.ndarray]]) -> Alteration:
+def edited(*edits: tuple[str, Callable[[np.ndarray], np.ndarray]]) -> Alteration:
     """Every tensor whose key matches a pattern, changed."""
 
     def alter(config: BertConfig, tensors: Tensors) -> tuple[BertConfig, Tensors]:
@@ -51,7 +51,7 @@ def _query_and_key_swapped(config: BertConfig, tensors: Tensors) -> tuple[BertCo
 def _positions_not_offset(config: BertConfig, tensors: Tensors) -> tuple[BertConfig, Tensors]:
     """Counting from 0 reads row i where row i + pad + 1 is meant."""
     roll = partial(np.roll, shift=config.pad_token_id + 1, axis=0)
-    return _edited(("position_embeddings", roll))(config, tensors)
+    return edited(("position_embeddings", roll))(config, tensors)
 
 
 def _decoder_of_its_own(config: BertConfig, tensors: Tensors) -> tuple[BertConfig, Tensors]:
@@ -73,21 +73,21 @@ FAULTS = (
         "the tanh approximation where the checkpoint was trained with the exact GELU",
         departs=r"^layer 0, encoder\.layer\.0\.intermediate \(",
         settings={"hidden_act": "gelu"},
-        alter=_with(hidden_act="gelu_new"),
+        alter=with_settings(hidden_act="gelu_new"),
     ),
     Fault(
         "hard_coded_activation",
         "GELU whatever hidden_act says; a silu checkpoint loads without complaint",
         departs=r"^layer 0, encoder\.layer\.0\.intermediate \(",
         settings={"hidden_act": "silu"},
-        alter=_with(hidden_act="gelu"),
+        alter=with_settings(hidden_act="gelu"),
     ),
     Fault(
         "wrong_epsilon",
         "PyTorch's default 1e-5 in every norm where BERT has 1e-12",
         departs=r"^embeddings \(",
         settings={"layer_norm_eps": 1e-12},
-        alter=_with(layer_norm_eps=1e-5),
+        alter=with_settings(layer_norm_eps=1e-5),
     ),
     Fault(
         "wrong_head_count",
@@ -99,7 +99,7 @@ FAULTS = (
         "weight_not_transposed",
         "square weights used as [inputs, outputs]; nothing complains, for they are square",
         departs=r"^layer 0, encoder\.layer\.0\.attention\.self\.query \(",
-        alter=_edited((r"self\.(query|key|value)\.weight$", np.transpose)),
+        alter=edited((r"self\.(query|key|value)\.weight$", np.transpose)),
     ),
     Fault(
         "query_and_key_swapped",
@@ -111,13 +111,13 @@ FAULTS = (
         "norm_taken_for_identity",
         "a norm whose weights are not found keeps ones and zeros",
         departs=r"^layer 0, encoder\.layer\.0\.attention\.output \(",
-        alter=_edited((f"{NORM}.weight$", np.ones_like), (f"{NORM}.bias$", np.zeros_like)),
+        alter=edited((f"{NORM}.weight$", np.ones_like), (f"{NORM}.bias$", np.zeros_like)),
     ),
     Fault(
         "bias_left_out",
         "a linear layer without its bias; with freshly initialised weights nobody would notice, they are 0 there",
         departs=r"^layer 0, encoder\.layer\.0\.attention\.output\.dense \(",
-        alter=_edited((r"attention\.output\.dense\.bias$", np.zeros_like)),
+        alter=edited((r"attention\.output\.dense\.bias$", np.zeros_like)),
     ),
     Fault(
         "positions_not_offset",
@@ -130,7 +130,7 @@ FAULTS = (
         "weights_through_half",
         "weights stored in float16 on the way and widened again",
         departs=r"^embeddings \(",
-        alter=_edited(("", _through_half)),
+        alter=edited(("", _through_half)),
     ),
     Fault(
         "untied_decoder",
