@@ -1,0 +1,120 @@
+"""The masking strategy of masked language modelling: draws in, masked ids and labels out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from reference.errors import InputError
+from reference.masking import IGNORED, Draws, check_draws, thresholds
+
+Ids = Int[Tensor, "batch tokens"]
+
+
+def mask_tokens(
+    input_ids: Ids,
+    special_tokens_mask: Int[Tensor, "batch tokens"] | Bool[Tensor, "batch tokens"],
+    draws: Draws,
+    mask_token_id: int,
+    probability: float = 0.15,
+    mask_share: float = 0.8,
+    random_share: float = 0.1,
+    word_ids: Ids | None = None,
+    min_span: int = 1,
+) -> tuple[Ids, Ids]:
+    """Ids with some tokens hidden, and labels: the original id where a token was chosen, -100 elsewhere.
+
+    special_tokens_mask: 1 at [CLS], [SEP], padding and whatever else is never chosen.
+    word_ids: the number of each token's word; then words are chosen as a whole, by the draw of their first token.
+    min_span: choose at least so many tokens in a row, about `probability` of all in the end; no span crosses a special
+        token, and where fewer tokens stand between two of them, none is chosen.
+    """
+    check_draws(draws, input_ids.shape)
+    limits = thresholds(probability, mask_share, random_share, min_span)
+    uniform, action, word = (torch.from_numpy(array) for array in (draws.chosen, draws.action, draws.word))
+    free = ~special_tokens_mask.bool()
+
+    if word_ids is not None:
+        uniform = of_first_token(uniform, word_ids, free)
+    chosen = (uniform < float(limits.start)) & free
+    if min_span > 1:
+        chosen = spread(chosen, free, min_span)
+    masked = chosen & (action < float(limits.masked))
+    random = chosen & ~masked & (action < float(limits.random))
+    ids = torch.where(masked, mask_token_id, torch.where(random, word, input_ids))
+    return ids, torch.where(chosen, input_ids, IGNORED)
+
+
+def of_first_token(
+    uniform: Float[Tensor, "batch tokens"], word_ids: Ids, free: Bool[Tensor, "batch tokens"]
+) -> Float[Tensor, "batch tokens"]:
+    """The draw of the first token of each token's word, so that a word is chosen as a whole."""
+    continues = torch.zeros_like(free)
+    continues[:, 1:] = (word_ids[:, 1:] == word_ids[:, :-1]) & free[:, 1:] & free[:, :-1]
+    places = torch.arange(word_ids.shape[1]).expand_as(word_ids)
+    first = torch.where(continues, 0, places).cummax(dim=1).values  # where the word began
+    return uniform.gather(1, first)
+
+
+def spread(
+    starts: Bool[Tensor, "batch tokens"], free: Bool[Tensor, "batch tokens"], span: int
+) -> Bool[Tensor, "batch tokens"]:
+    """Every start takes the span - 1 tokens behind it along; one whose span would meet a special token is dropped."""
+    tokens = starts.shape[1]
+    if tokens < span:
+        return torch.zeros_like(starts)
+    last = tokens - span + 1  # no span starts from here on
+    starts = starts[:, :last]
+    for step in range(span):
+        starts = starts & free[:, step : step + last]
+    chosen = torch.zeros_like(free)
+    for step in range(span):
+        chosen[:, step : step + last] |= starts
+    return chosen
+
+
+def collate(
+    examples: Sequence[Mapping[str, Any] | Sequence[int]],
+    tokenizer: Any,
+    generator: torch.Generator | None = None,
+    probability: float = 0.15,
+    mask_share: float = 0.8,
+    random_share: float = 0.1,
+) -> dict[str, Tensor]:
+    """A padded batch of examples with labels, token for token what Transformers' DataCollatorForLanguageModeling makes
+    of them from a generator in the same state.
+
+    It draws in another order than `mask_tokens`, and other things: Bernoulli decisions in place of uniform numbers.
+    tokenizer: one of Transformers', with a mask token.
+    """
+    thresholds(probability, mask_share, random_share)
+    if tokenizer.mask_token_id is None:
+        raise InputError("this tokenizer has no mask token; masked language modelling needs one")
+    if len(examples) == 0:
+        raise InputError("examples is empty; a batch holds at least one text")
+    rows = [example if isinstance(example, Mapping) else {"input_ids": list(example)} for example in examples]
+    batch = dict(tokenizer.pad(rows, return_tensors="pt"))
+    input_ids = batch["input_ids"]
+    batch.pop("offset_mapping", None)
+    special = batch.pop("special_tokens_mask", None)
+    if special is None:
+        special = torch.tensor(
+            [tokenizer.get_special_tokens_mask(row, already_has_special_tokens=True) for row in input_ids.tolist()]
+        )
+
+    def happens(share: float) -> Tensor:
+        return torch.bernoulli(torch.full(input_ids.shape, share), generator=generator).bool()
+
+    chosen = torch.bernoulli(
+        torch.full(input_ids.shape, probability).masked_fill(special.bool(), 0.0), generator=generator
+    ).bool()
+    labels = torch.where(chosen, input_ids, IGNORED)
+    masked = happens(mask_share) & chosen
+    ids = torch.where(masked, tokenizer.mask_token_id, input_ids)
+    if mask_share < 1 and random_share > 0:  # otherwise Transformers draws no more
+        random = happens(random_share / (1 - mask_share)) & chosen & ~masked
+        words = torch.randint(len(tokenizer), input_ids.shape, generator=generator)
+        ids = torch.where(random, words, ids)
+    return batch | {"input_ids": ids, "labels": labels}
