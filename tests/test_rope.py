@@ -58,8 +58,8 @@ def test_frequencies_are_those_of_transformers_bit_by_bit(rope, array, theta):
 )
 def test_tables_are_those_of_transformers_to_the_last_bits(rope, array, head_dim, theta, last):
     """PyTorch's power may be off by a unit in the last place, its reciprocal and ours are rounded: a frequency differs
-    by at most 2^-22 of itself, which the position multiplies. The product is rounded once more; cos and sin are off by two
-    units in the last place together at most, 2^-22."""
+    by at most 2^-22 of itself, which the position multiplies. The product is rounded once more; cos and sin are off
+    by two units in the last place together at most, 2^-22."""
     positions = np.arange(max(0, last - 20), last + 1)
     turns = positions[:, None] * reference.torch.rope.inverse_frequencies(head_dim, theta).numpy()
     angle = turns * 2.0**-22 + np.spacing(turns.astype(np.float32))
