@@ -81,8 +81,11 @@ class Oracle:
 
     @torch.inference_mode()
     def rope_tables(self, tokens: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """For each kind of layer the cosines and sines [tokens, head_dim] that Transformers turns by, in float32."""
-        (rotary,) = (module for name, module in self.model.named_modules() if name.endswith("rotary_emb"))
+        """For each kind of layer the cosines and sines [tokens, head_dim] that Transformers turns by, in float32; none
+        of a model without rotary positions."""
+        rotary = next((module for name, module in self.model.named_modules() if name.endswith("rotary_emb")), None)
+        if rotary is None:
+            return {}
         positions = torch.arange(tokens)[None]
         tables = {kind: rotary(torch.zeros(1), positions, kind) for kind in rotary.layer_types}
         return {kind: (cos[0].numpy(), sin[0].numpy()) for kind, (cos, sin) in tables.items()}

@@ -43,7 +43,7 @@ class Subject:
         if self.dtype == "float64" and hasattr(model, "use_rope_tables"):
             # Transformers takes cosines in float32 even here, and another library's differ in the last bit of that.
             longest = max(batch.input_ids.shape[1] for batch in self.batches)
-            model.use_rope_tables(self.oracle.rope_tables(longest))
+            model.use_rope_tables(self.oracle.rope_tables(longest) or None)
         return model
 
     def measure(self, runs: Mapping[str, Run]) -> dict[str, list[Row]]:
