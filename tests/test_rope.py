@@ -38,16 +38,20 @@ def tables_of_transformers(positions: np.ndarray, head_dim: int, theta: float) -
 
 
 @ports
-@pytest.mark.parametrize("theta", [10_000.0, 160_000.0])
-def test_frequencies_are_those_of_transformers_bit_by_bit(rope, array, theta):
-    """Another last bit would be an angle of 5e-4 at position 8,191, which no noise floor allows."""
+@pytest.mark.parametrize("head_dim", [16, 40, 64])
+@pytest.mark.parametrize("theta", [100.0, 10_000.0, 160_000.0])
+def test_frequencies_are_those_of_transformers_bit_by_bit(rope, array, head_dim, theta):
+    """Another last bit would be an angle of 5e-4 at position 8,191, which no noise floor allows. 2i / 40 is no number
+    of float32, and it is rounded before the power is taken."""
     config = transformers.ModernBertConfig(
-        rope_parameters={"full_attention": {"rope_type": "default", "rope_theta": theta}}
+        hidden_size=head_dim,
+        num_attention_heads=1,
+        rope_parameters={"full_attention": {"rope_type": "default", "rope_theta": theta}},
     )
     expected, _ = modeling_modernbert.ModernBertRotaryEmbedding.compute_default_rope_parameters(
         config, layer_type="full_attention"
     )
-    assert (numbers(rope.inverse_frequencies(64, theta)) == expected.numpy()).all()
+    assert (numbers(rope.inverse_frequencies(head_dim, theta)) == expected.numpy()).all()
 
 
 @ports

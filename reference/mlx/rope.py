@@ -13,11 +13,11 @@ def inverse_frequencies(head_dim: int, theta: float) -> Float[mx.array, "pairs"]
     """How far each pair of features turns from one position to the next: theta^(-2i / head_dim) radians.
 
     In float32, and by way of the power's reciprocal, as Transformers has it: at position 8,191 another last bit is an
-    angle that differs by 5e-4. The power itself is taken in float64, for MLX's in float32 is a bit off now and then.
+    angle that differs by 5e-4. The power alone is taken in float64, for MLX's in float32 is a bit off now and then.
     """
+    exponents = mx.arange(0, head_dim, 2, dtype=mx.float32) / head_dim
     with mx.stream(mx.cpu):  # no GPU of Apple's computes in float64
-        exponents = mx.arange(0, head_dim, 2, dtype=mx.float64) / head_dim
-        powers = mx.power(mx.array(theta, dtype=mx.float64), exponents).astype(mx.float32)
+        powers = mx.power(mx.array(theta, dtype=mx.float64), exponents.astype(mx.float64)).astype(mx.float32)
         return 1.0 / powers
 
 

@@ -268,7 +268,18 @@ def test_rope_tables_may_come_from_elsewhere(tiny):
         model.forward(IDS[:, [0, 1, 1, 2, 3]], MASK[:, [0, 1, 1, 2, 3]])
     with pytest.raises(ConfigError, match="full_attention"):
         model.use_rope_tables({"local": tables["full_attention"]})
+    with pytest.raises(InputError, match="no RoPE tables for sliding_attention"):
+        model.use_rope_tables({"full_attention": tables["full_attention"]})
+        model.forward(IDS, MASK)
     model.use_rope_tables(None)
+    np.testing.assert_array_equal(model.forward(IDS, MASK)["last_hidden_state"], own)
+
+
+def test_no_rope_tables_are_asked_for_where_no_layer_turns_by_them(tiny):
+    checkpoint = read_checkpoint(tiny("ModernBertModel", **MODERN | {"global_attn_every_n_layers": 1}))
+    model = build(checkpoint.config, "ModernBertModel", checkpoint.tensors, "float32")
+    own = model.forward(IDS, MASK)["last_hidden_state"]
+    model.use_rope_tables({"full_attention": rope.rope_tables(np.arange(4), checkpoint.config.head_dim, 160_000.0)})
     np.testing.assert_array_equal(model.forward(IDS, MASK)["last_hidden_state"], own)
 
 

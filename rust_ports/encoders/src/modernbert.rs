@@ -242,7 +242,8 @@ impl ModernBertModel {
                 kind.name()
             )),
         };
-        let kinds = LayerType::ALL.into_iter().map(|kind| {
+        let has_layers = |kind: &LayerType| self.config.layer_types.contains(kind);
+        let kinds = LayerType::ALL.into_iter().filter(has_layers).map(|kind| {
             let Some((cos, sin)) = given.get(&kind) else {
                 return Err(input_error!("there are no RoPE tables for {}", kind.name()));
             };
