@@ -35,7 +35,9 @@ def models(draw: st.DrawFn) -> dict[str, Any]:
     if "ForMaskedLM" in architecture:
         model["tie_word_embeddings"] = draw(st.booleans())
     if "ForSequenceClassification" in architecture:
-        model["problem_type"] = draw(st.sampled_from([None, *PROBLEM_TYPES]))
+        # Of a single label Transformers takes no cross entropy: nothing is left to decide.
+        kinds = [kind for kind in PROBLEM_TYPES if kind != "single_label_classification" or model["num_labels"] > 1]
+        model["problem_type"] = draw(st.sampled_from([None, *kinds]))
     if architecture.endswith("Model"):
         model["pooling"] = draw(st.sampled_from([None, "cls", "max", "mean"]))
         model["normalize"] = model["pooling"] is not None and draw(st.booleans())
@@ -62,7 +64,8 @@ def modernbert(draw: st.DrawFn, layers: int) -> dict[str, Any]:
     switches = ("norm_bias", "attention_bias", "mlp_bias", "decoder_bias", "classifier_bias", "sparse_prediction")
     return {
         "hidden_activation": draw(st.sampled_from(ACTIVATIONS)),
-        "classifier_activation": draw(st.sampled_from(ACTIVATIONS)),
+        # A square before a norm makes next to nothing of what is small, and the norm a multiple of its rounding errors.
+        "classifier_activation": draw(st.sampled_from([name for name in ACTIVATIONS if name != "relu2"])),
         "classifier_pooling": draw(st.sampled_from(["cls", "mean"])),
         "local_attention": draw(st.sampled_from([1, 2, 5, 8, 31, 64, 128])),
         "layer_types": draw(st.lists(kinds, min_size=layers, max_size=layers)),

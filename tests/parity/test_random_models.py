@@ -35,17 +35,22 @@ def check(checkpoint: Checkpoint, shape: dict, dtype: str) -> None:
 
     Where one exceeds a gate, more batches decide. Twice a floor is a long way but not out of luck's reach: four
     batches of a small model let some port exceed it in about one model of two hundred, by a little. What is wrong
-    stays wrong on any number of batches.
+    stays wrong on any number of batches, and against either way in which Transformers itself computes attention: a
+    single batch may be so ill-conditioned that it decides alone, and their errors on it differ by three times.
     """
     if not failures(checkpoint, shape, dtype, range(BATCHES)):
         return
-    failed = failures(checkpoint, shape, dtype, range(BATCHES, 6 * BATCHES))
-    assert not failed, "\n".join(map(str, failed))
+    seeds = range(BATCHES, 6 * BATCHES)
+    failed, again = (failures(checkpoint, shape, dtype, seeds, attention) for attention in ("sdpa", "eager"))
+    both = {(row.backend, row.tensor) for row in failed} & {(row.backend, row.tensor) for row in again}
+    assert not both, "\n".join(map(str, failed))
 
 
-def failures(checkpoint: Checkpoint, shape: dict, dtype: str, seeds: range) -> list[Row]:
+def failures(checkpoint: Checkpoint, shape: dict, dtype: str, seeds: range, attention: str = "sdpa") -> list[Row]:
     batches = [make_batch(checkpoint.config, seed=seed, **shape) for seed in seeds]
     subject = Subject(checkpoint, batches, dtype)
+    if subject.noisy is not subject.oracle:
+        subject.noisy.model.set_attn_implementation(attention)
     runs = {backend: partial(run, subject.build(backend)) for backend in BACKENDS}
     return [row for rows in subject.measure(runs).values() for row in rows if not row.passed]
 
