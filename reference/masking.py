@@ -1,4 +1,4 @@
-"""The random draws of masked language modelling, made once for every framework, and what may be asked of them.
+"""The random draws of masked language modelling, made once for every framework, and a count of what came of them.
 
 Devlin et al. 2018, section 3.1: of the tokens that are chosen, most become [MASK], some become a random word, and some
 stay as they are, so that the model cannot rely on seeing a mask where it has to answer.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -65,9 +66,61 @@ def thresholds(probability: float, mask_share: float, random_share: float, min_s
     return Thresholds(np.float32(start), np.float32(mask_share), np.float32(mask_share + random_share))
 
 
-def check_draws(draws: Draws, shape: Sequence[int]) -> None:
-    """Draws are for one shape of batch."""
-    for name in ("chosen", "action", "word"):
-        found = getattr(draws, name).shape
-        if tuple(found) != tuple(shape):
-            raise InputError(f"draws.{name} has shape {tuple(found)}; the ids have {tuple(shape)}, and they must agree")
+def check_batch(
+    input_ids: Any, special_tokens_mask: Any, draws: Draws, mask_token_id: int, word_ids: Any | None = None
+) -> None:
+    """Everything is for one batch, and the draws are of the types of `draw`: a float64 would be cut elsewhere."""
+    shape = tuple(input_ids.shape)
+    if len(shape) != 2:
+        raise InputError(f"input_ids has shape {shape}; it must be [batch, tokens]")
+    others = {"special_tokens_mask": special_tokens_mask} | ({} if word_ids is None else {"word_ids": word_ids})
+    dtypes = {"chosen": np.float32, "action": np.float32, "word": np.int64}
+    others |= {f"draws.{name}": getattr(draws, name) for name in dtypes}
+    for name, array in others.items():
+        if tuple(array.shape) != shape:
+            raise InputError(f"{name} has shape {tuple(array.shape)}; the ids have {shape}, and they must agree")
+    for name, dtype in dtypes.items():
+        if others[f"draws.{name}"].dtype != dtype:
+            raise InputError(f"draws.{name} is {others[f'draws.{name}'].dtype}; it must be {np.dtype(dtype)}")
+    check_whole("mask_token_id", mask_token_id, 0)
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How many tokens were chosen, and what became of them."""
+
+    chosen: int
+    masked: int
+    random: int
+    kept: int
+
+    def departures(self, mask_share: float = 0.8, random_share: float = 0.1, risk: float = 1e-9) -> dict[str, float]:
+        """How far each count is from its share of the chosen, in units of what chance allows: above 1 means a bug.
+
+        Each chosen token meets its fate by itself, so every count is binomial; `allowance` bounds it. A random word
+        that happens to be the right one counts as kept, which over a vocabulary of thousands no count notices.
+        """
+        shares = {"masked": mask_share, "random": random_share, "kept": 1 - mask_share - random_share}
+        return {
+            name: abs(getattr(self, name) - self.chosen * share) / allowance(self.chosen, share, risk)
+            for name, share in shares.items()
+        }
+
+
+def count_shares(input_ids: np.ndarray, masked_ids: np.ndarray, labels: np.ndarray, mask_token_id: int) -> Shares:
+    """Count what a masking has done, from the ids before, the ids after and the labels."""
+    chosen = labels != IGNORED
+    masked = chosen & (masked_ids == mask_token_id)
+    kept = chosen & ~masked & (masked_ids == input_ids)
+    return Shares(int(chosen.sum()), int(masked.sum()), int((chosen & ~masked & ~kept).sum()), int(kept.sum()))
+
+
+def allowance(count: int, share: float, risk: float = 1e-9) -> float:
+    """How far the number of events among `count` may lie from `count * share`, if each happens by itself with
+    probability `share`: further happens with a probability of at most `risk`.
+
+    Bernstein's inequality, 2 exp(-t^2 / (2 variance + 2 t / 3)) = risk, solved for t (Boucheron et al. 2013,
+    chapter 2).
+    """
+    log = math.log(2 / risk)
+    return log / 3 + math.sqrt((log / 3) ** 2 + 2 * log * count * share * (1 - share))

@@ -1,5 +1,8 @@
 """Masking: the draws, the three ports' decisions on them, and the collator of Transformers beside ours."""
 
+import inspect
+from dataclasses import replace
+
 import mlx.core as mx
 import numpy as np
 import pytest
@@ -9,30 +12,34 @@ import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import reference.candle.masking
 import reference.mlx.masking
 import reference.torch.masking
 from reference.errors import InputError
-from reference.masking import Draws, draw
+from reference.masking import Shares, allowance, count_shares, draw
+from reference.parity.faults.masking import FAULTS
 
 MASK = 4
 VOCABULARY = 50
 
 
-def in_torch(ids: np.ndarray, special: np.ndarray, draws: Draws, **options):
-    words = options.pop("word_ids", None)
-    options |= {} if words is None else {"word_ids": torch.from_numpy(words)}
-    pair = reference.torch.masking.mask_tokens(torch.from_numpy(ids), torch.from_numpy(special), draws, MASK, **options)
-    return tuple(array.numpy() for array in pair)
+def masker(port: str, unchecked: bool = False):
+    """A port's mask_tokens over NumPy arrays; unchecked: as a user has it, without the test run's shape checks."""
+    rooms = {"torch": reference.torch.masking, "mlx": reference.mlx.masking, "candle": reference.candle.masking}
+    mask_tokens = inspect.unwrap(rooms[port].mask_tokens) if unchecked else rooms[port].mask_tokens
+    own = {"torch": torch.from_numpy, "mlx": mx.array, "candle": np.asarray}[port]
+
+    def mask(ids, special, draws, mask_token_id=MASK, fault=None, **options):
+        if options.get("word_ids") is not None:
+            options["word_ids"] = own(options["word_ids"])
+        function = mask_tokens if fault is None else fault.around(mask_tokens)
+        pair = function(own(ids), own(special), draws, mask_token_id, **options)
+        return tuple(np.asarray(array) for array in pair)
+
+    return mask
 
 
-def in_mlx(ids: np.ndarray, special: np.ndarray, draws: Draws, **options):
-    words = options.pop("word_ids", None)
-    options |= {} if words is None else {"word_ids": mx.array(words)}
-    pair = reference.mlx.masking.mask_tokens(mx.array(ids), mx.array(special), draws, MASK, **options)
-    return tuple(np.array(array) for array in pair)
-
-
-PORTS = {"torch": in_torch, "mlx": in_mlx}
+PORTS = {port: masker(port) for port in ("torch", "mlx", "candle")}
 
 
 def batch(texts: int, tokens: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -73,10 +80,12 @@ def test_the_ports_decide_alike(texts, tokens, seed, probability, mask_share, ra
     options = {"probability": probability, "mask_share": mask_share, "random_share": random_share, "min_span": span}
     if words:
         options["word_ids"] = np.random.default_rng(seed).integers(0, 2, size=ids.shape).cumsum(axis=1)
-    before = ids.copy(), special.copy()
+    before = ids.copy(), special.copy(), draws.chosen.copy(), draws.action.copy(), draws.word.copy()
     results = {name: port(ids, special, draws, **options) for name, port in PORTS.items()}
-    assert (ids == before[0]).all() and (special == before[1]).all()
+    for array, copy in zip((ids, special, draws.chosen, draws.action, draws.word), before, strict=True):
+        assert (array == copy).all()
     for masked_ids, labels in results.values():
+        assert masked_ids.dtype == labels.dtype == np.int64 and masked_ids.shape == labels.shape == ids.shape
         assert (masked_ids == results["torch"][0]).all() and (labels == results["torch"][1]).all()
         chosen = labels != -100
         assert not (chosen & (special == 1)).any()
@@ -85,30 +94,74 @@ def test_the_ports_decide_alike(texts, tokens, seed, probability, mask_share, ra
         assert np.isin(masked_ids[replaced], [MASK, *np.unique(draws.word)]).all()
 
 
-def shares(labels: np.ndarray, masked_ids: np.ndarray, ids: np.ndarray) -> tuple[int, int, int, int]:
-    """How many were chosen, masked, replaced by a word, and kept. No id is the mask or drawn as itself."""
-    chosen = labels != -100
-    masked = chosen & (masked_ids == MASK)
-    kept = chosen & (masked_ids == ids)
-    return int(chosen.sum()), int(masked.sum()), int((chosen & ~masked & ~kept).sum()), int(kept.sum())
+@given(seed=st.integers(0, 2**32), where=st.sampled_from(["chosen", "action"]), edge=st.floats(0.01, 0.99))
+def test_the_ports_cut_at_the_same_float32(seed, where, edge):
+    """Draws on the edge, one float32 below it and one above: the ports decide them alike, below strictly."""
+    ids, special = np.full((1, 3), 7), np.zeros((1, 3), np.int64)
+    cut = np.float32(edge)
+    near = np.array([[np.nextafter(cut, np.float32(0)), cut, np.nextafter(cut, np.float32(1))]])
+    draws = replace(draw(ids.shape, VOCABULARY, seed), chosen=np.zeros((1, 3), np.float32))
+    draws = replace(draws, **{where: near})
+    options = {"chosen": {"probability": edge}, "action": {"mask_share": edge, "random_share": 0.0}}[where]
+    for port in PORTS.values():
+        masked_ids, labels = port(ids, special, draws, **options)
+        below = labels != -100 if where == "chosen" else masked_ids == MASK
+        assert below.tolist() == [[True, False, False]]
 
 
-def off(count: int, of: int, share: float) -> float:
-    """How many standard deviations a count is from what is expected."""
-    return abs(count - of * share) / np.sqrt(of * share * (1 - share))
+# Shares that are one in a hundred off are to be told from right ones, by the count of those that are kept, with a risk
+# of one in a thousand million either way: that takes as many chosen tokens as make the two allowances meet.
+RISK = 1e-9
+CHOSEN = 151_000
+
+
+def masked_by(port: str, fault: str | None = None) -> tuple[np.ndarray, Shares]:
+    ids = np.full((1000, 1024), 5)
+    draws = draw(ids.shape, 10**6, 0)  # so many words that a random one is hardly ever the right one
+    draws = replace(draws, word=draws.word + 10)
+    masked_ids, labels = PORTS[port](ids, np.zeros_like(ids), draws, fault=FAULTS.get(fault))
+    return ids, count_shares(ids, masked_ids, labels, MASK)
+
+
+def test_there_are_tokens_enough_to_tell():
+    assert allowance(CHOSEN, 0.10, RISK) + allowance(CHOSEN, 0.09, RISK) < 0.01 * CHOSEN
+    assert allowance(CHOSEN // 2, 0.10, RISK) + allowance(CHOSEN // 2, 0.09, RISK) > 0.01 * CHOSEN // 2
 
 
 @pytest.mark.parametrize("port", PORTS)
 def test_the_shares_are_80_10_10(port):
-    ids = np.full((200, 1000), 5)
-    draws = draw(ids.shape, 10**6, 0)  # so many words that a random one is hardly ever the right one
-    masked_ids, labels = PORTS[port](ids, np.zeros_like(ids), draws)
-    chosen, masked, random, kept = shares(labels, masked_ids, ids)
-    assert off(chosen, ids.size, 0.15) < 5
-    assert off(masked, chosen, 0.8) < 5 and off(random, chosen, 0.1) < 5 and off(kept, chosen, 0.1) < 5
-    # Shares drawn one after another, a half of the fifth that was not masked and then of what is left, give 81/10/9
-    # or the like; the measure tells them apart.
-    assert off(round(0.81 * chosen), chosen, 0.8) > 4
+    ids, shares = masked_by(port)
+    assert abs(shares.chosen - 0.15 * ids.size) < allowance(ids.size, 0.15, RISK) and shares.chosen > CHOSEN
+    assert max(shares.departures(risk=RISK).values()) < 1
+
+
+@pytest.mark.parametrize("port", PORTS)
+@pytest.mark.parametrize("fault", [name for name, fault in FAULTS.items() if fault.shares])
+def test_shares_drawn_otherwise_are_caught(port, fault):
+    _, shares = masked_by(port, fault)
+    departures = shares.departures(risk=RISK)
+    assert departures["kept"] > 1
+    masked, random, _ = FAULTS[fault].shares  # and they are what the fault says of itself
+    assert max(shares.departures(masked, random, RISK).values()) < 1
+    assert (departures["masked"] > 1) == (masked != 0.8) and (departures["random"] > 1) == (random != 0.1)
+
+
+@pytest.mark.parametrize("port", PORTS)
+def test_special_tokens_masked_are_seen(port):
+    ids, special = batch(40, 60)
+    draws = draw(ids.shape, VOCABULARY, 0)
+    _, right = PORTS[port](ids, special, draws)
+    _, wrong = PORTS[port](ids, special, draws, fault=FAULTS["special_tokens_masked"])
+    assert (right[special == 1] == -100).all() and (wrong[special == 1] != -100).any()
+
+
+@given(st.integers(1, 10**5), st.floats(0, 1), st.sampled_from([1e-1, 1e-3, 1e-6]))
+def test_the_allowance_keeps_its_promise(count, share, risk):
+    """Against the exact tails of the binomial distribution."""
+    scipy_stats = pytest.importorskip("scipy.stats")
+    binomial, edge = scipy_stats.binom(count, share), allowance(count, share, risk)
+    low, high = count * share - edge, count * share + edge
+    assert binomial.cdf(np.floor(low)) + binomial.sf(np.ceil(high) - 1) <= risk * (1 + 1e-6)
 
 
 @pytest.mark.parametrize("port", PORTS)
@@ -157,10 +210,64 @@ def test_impossible_shares_are_refused(port, options, message):
 
 
 @pytest.mark.parametrize("port", PORTS)
-def test_draws_of_another_shape_are_refused(port):
+def test_what_does_not_fit_together_is_refused(port):
     ids, special = batch(2, 8)
-    with pytest.raises(InputError, match=r"draws\.chosen has shape"):
-        PORTS[port](ids, special, draw((2, 9), VOCABULARY, 0))
+    mask, draws = masker(port, unchecked=True), draw(ids.shape, VOCABULARY, 0)
+    with pytest.raises(InputError, match=r"draws\.chosen has shape \(2, 9\); the ids have \(2, 8\)"):
+        mask(ids, special, draw((2, 9), VOCABULARY, 0))
+    with pytest.raises(InputError, match=r"draws\.action is float64; it must be float32"):
+        mask(ids, special, replace(draws, action=draws.action.astype(np.float64)))
+    with pytest.raises(InputError, match=r"special_tokens_mask has shape \(1, 8\)"):
+        mask(ids, special[:1], draws)
+    with pytest.raises(InputError, match=r"word_ids has shape \(2, 7\)"):
+        mask(ids, special, draws, word_ids=ids[:, 1:])
+    with pytest.raises(InputError, match=r"input_ids has shape \(8,\); it must be \[batch, tokens\]"):
+        mask(ids[0], special[0], draw(8, VOCABULARY, 0))
+    for wrong in (-1, 1.5, True):
+        with pytest.raises(InputError, match="mask_token_id is"):
+            mask(ids, special, draws, mask_token_id=wrong)
+
+
+@pytest.mark.parametrize("port", PORTS)
+@pytest.mark.parametrize("shape", [(0, 5), (3, 0), (1, 1)])
+@pytest.mark.parametrize("kind", [bool, np.int32, np.int64])
+def test_small_batches_and_masks_of_any_whole_type(port, shape, kind):
+    ids, special = np.full(shape, 7), np.zeros(shape, kind)
+    masked_ids, labels = PORTS[port](
+        ids, special, draw(shape, VOCABULARY, 0), probability=1.0, mask_share=1.0, random_share=0.0
+    )
+    assert masked_ids.shape == shape and (masked_ids == MASK).all() and (labels == 7).all()
+
+
+def test_rust_refuses_by_itself():
+    """The library has users who never pass through Python."""
+    ids, special = batch(2, 8)
+    draws = draw(ids.shape, VOCABULARY, 0)
+
+    def mask(chosen=draws.chosen, mask_token_id=MASK, probability=0.15, shares=(0.8, 0.1), min_span=1):
+        parts = chosen, draws.action, draws.word
+        reference.candle.masking._native.mask_tokens(
+            ids, special, parts, mask_token_id, probability, shares, None, min_span
+        )
+
+    mask()
+    for wrong in (
+        {"probability": float("nan")},
+        {"shares": (0.8, 0.3)},
+        {"shares": (-0.1, 0.3)},
+        {"min_span": 0},
+        {"mask_token_id": -1},
+        {"chosen": draws.chosen[:1]},
+        {"chosen": draws.chosen[0]},
+        {"chosen": draws.chosen.astype(np.float64)},
+    ):
+        with pytest.raises(InputError):
+            mask(**wrong)
+    for spread_or_first in (reference.candle.masking.spread, reference.candle.masking.of_first_token):
+        with pytest.raises(InputError):
+            spread_or_first(
+                special[0], special[0], 0 if spread_or_first is reference.candle.masking.spread else special[0]
+            )
 
 
 @pytest.fixture(scope="module")

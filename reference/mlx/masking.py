@@ -3,7 +3,7 @@
 import mlx.core as mx
 from jaxtyping import Bool, Float, Int
 
-from reference.masking import IGNORED, Draws, check_draws, thresholds
+from reference.masking import IGNORED, Draws, check_batch, thresholds
 
 Ids = Int[mx.array, "batch tokens"]
 
@@ -26,10 +26,10 @@ def mask_tokens(
     min_span: choose at least so many tokens in a row, about `probability` of all in the end; no span crosses a special
         token, and where fewer tokens stand between two of them, none is chosen.
     """
-    check_draws(draws, input_ids.shape)
+    check_batch(input_ids, special_tokens_mask, draws, mask_token_id, word_ids)
     limits = thresholds(probability, mask_share, random_share, min_span)
     uniform, action, word = (mx.array(array) for array in (draws.chosen, draws.action, draws.word))
-    free = special_tokens_mask == 0
+    input_ids, free = input_ids.astype(mx.int64), special_tokens_mask == 0
 
     if word_ids is not None:
         uniform = of_first_token(uniform, word_ids, free)

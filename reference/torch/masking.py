@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from reference.errors import InputError
-from reference.masking import IGNORED, Draws, check_draws, thresholds
+from reference.masking import IGNORED, Draws, check_batch, thresholds
 
 Ids = Int[Tensor, "batch tokens"]
 
@@ -31,10 +31,12 @@ def mask_tokens(
     min_span: choose at least so many tokens in a row, about `probability` of all in the end; no span crosses a special
         token, and where fewer tokens stand between two of them, none is chosen.
     """
-    check_draws(draws, input_ids.shape)
+    check_batch(input_ids, special_tokens_mask, draws, mask_token_id, word_ids)
     limits = thresholds(probability, mask_share, random_share, min_span)
-    uniform, action, word = (torch.from_numpy(array) for array in (draws.chosen, draws.action, draws.word))
-    free = ~special_tokens_mask.bool()
+    uniform, action, word = (
+        torch.from_numpy(array).to(input_ids.device) for array in (draws.chosen, draws.action, draws.word)
+    )
+    input_ids, free = input_ids.long(), ~special_tokens_mask.bool()
 
     if word_ids is not None:
         uniform = of_first_token(uniform, word_ids, free)
@@ -53,7 +55,7 @@ def of_first_token(
     """The draw of the first token of each token's word, so that a word is chosen as a whole."""
     continues = torch.zeros_like(free)
     continues[:, 1:] = (word_ids[:, 1:] == word_ids[:, :-1]) & free[:, 1:] & free[:, :-1]
-    places = torch.arange(word_ids.shape[1]).expand_as(word_ids)
+    places = torch.arange(word_ids.shape[1], device=word_ids.device).expand_as(word_ids)
     first = torch.where(continues, 0, places).cummax(dim=1).values  # where the word began
     return uniform.gather(1, first)
 

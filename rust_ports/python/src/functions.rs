@@ -3,7 +3,8 @@
 use candle_core::{Device, Tensor};
 use encoders::attention;
 use encoders::layers::{ACTIVATIONS, Activation};
-use encoders::{SentenceEmbedder, Tokenizer, layers, losses, pooling, rope};
+use encoders::masking::Draws;
+use encoders::{SentenceEmbedder, Tokenizer, layers, losses, masking, pooling, rope};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -235,6 +236,67 @@ pub fn classification_loss<'py>(
     compute(py, || {
         losses::classification_loss(&logits, &labels, problem_type, num_labels)
     })
+}
+
+/// Masked ids and labels from ids, draws and shares, all [batch, tokens]; `draws` is (chosen, action, word).
+#[pyfunction]
+#[pyo3(signature = (input_ids, special_tokens_mask, draws, mask_token_id, probability, shares, word_ids, min_span))]
+#[expect(clippy::too_many_arguments)]
+pub fn mask_tokens<'py>(
+    py: Python<'py>,
+    input_ids: Object,
+    special_tokens_mask: Object,
+    draws: (Bound<PyAny>, Bound<PyAny>, Bound<PyAny>),
+    mask_token_id: i64,
+    probability: f64,
+    shares: (f64, f64),
+    word_ids: Option<Object>,
+    min_span: usize,
+) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    let ids = integer("input_ids", input_ids)?;
+    let special = integer("special_tokens_mask", special_tokens_mask)?;
+    let words = word_ids.map(|ids| integer("word_ids", ids)).transpose()?;
+    let draws = Draws {
+        chosen: float("draws.chosen", &draws.0)?,
+        action: float("draws.action", &draws.1)?,
+        word: integer("draws.word", &draws.2)?,
+    };
+    let (mask, random) = shares;
+    let (masked, labels) = run(py, || {
+        let (masked, labels) = masking::mask_tokens(
+            &ids,
+            &special,
+            &draws,
+            mask_token_id,
+            probability,
+            mask,
+            random,
+            words.as_ref(),
+            min_span,
+        )?;
+        Ok((Array::of(&masked)?, Array::of(&labels)?))
+    })?;
+    Ok((masked.into_python(py)?, labels.into_python(py)?))
+}
+
+/// The draw of the first token of each token's word: three times [batch, tokens] to the same shape.
+#[pyfunction]
+pub fn of_first_token<'py>(
+    py: Python<'py>,
+    uniform: Object,
+    word_ids: Object,
+    free: Object,
+) -> PyArray<'py> {
+    let (uniform, words) = (float("uniform", uniform)?, integer("word_ids", word_ids)?);
+    let free = integer("free", free)?;
+    compute(py, || masking::of_first_token(&uniform, &words, &free))
+}
+
+/// Every start takes the span - 1 tokens behind it along: twice [batch, tokens] to the same shape.
+#[pyfunction]
+pub fn spread<'py>(py: Python<'py>, starts: Object, free: Object, span: usize) -> PyArray<'py> {
+    let (starts, free) = (integer("starts", starts)?, integer("free", free)?);
+    compute(py, || masking::spread(&starts, &free, span))?.call_method1("astype", ("bool",))
 }
 
 /// theta^(-2i / head_dim) for each pair of features: [pairs].

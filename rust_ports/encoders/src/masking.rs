@@ -1,0 +1,378 @@
+//! The masking strategy of masked language modelling: draws in, masked ids and labels out.
+//!
+//! ```
+//! use candle_core::{Device, Tensor};
+//! use encoders::masking::{Draws, mask_tokens};
+//!
+//! let device = Device::Cpu;
+//! let ids = Tensor::new(&[[101i64, 7592, 2088, 102]], &device)?; // [CLS] hello world [SEP]
+//! let special = Tensor::new(&[[1i64, 0, 0, 1]], &device)?;
+//! let draws = Draws {
+//!     chosen: Tensor::new(&[[0.01f32, 0.7, 0.1, 0.3]], &device)?,
+//!     action: Tensor::new(&[[0.5f32, 0.5, 0.5, 0.5]], &device)?,
+//!     word: Tensor::new(&[[1996i64, 1997, 1998, 1999]], &device)?,
+//! };
+//! let (ids, labels) = mask_tokens(&ids, &special, &draws, 103, 0.15, 0.8, 0.1, None, 1)?;
+//! assert_eq!(ids.to_vec2::<i64>()?, [[101, 7592, 103, 102]]);
+//! assert_eq!(labels.to_vec2::<i64>()?, [[-100, -100, 2088, -100]]);
+//! # Ok::<(), encoders::Error>(())
+//! ```
+
+use candle_core::{DType, Tensor, WithDType};
+
+use crate::error::{Result, input_error};
+
+/// The label of what was not chosen, which no loss counts.
+pub const IGNORED: i64 = -100;
+
+/// What chance decides about each token of a batch: three tensors `[batch, tokens]`.
+///
+/// Where they come from is the caller's business: candle's CPU device cannot be seeded, and no two frameworks draw
+/// the same numbers from one seed.
+#[derive(Debug, Clone)]
+pub struct Draws {
+    /// f32, uniform in \[0, 1): a token is chosen where this lies below the probability.
+    pub chosen: Tensor,
+    /// f32, uniform in \[0, 1): below the mask's share it is masked, then comes the random words' share.
+    pub action: Tensor,
+    /// i64: the word that takes its place if it is to be a random one.
+    pub word: Tensor,
+}
+
+/// Ids with some tokens hidden, and labels: the original id where a token was chosen, [`IGNORED`] elsewhere.
+///
+/// All tensors, the results too, are `[batch, tokens]`; ids are i64. `special_tokens_mask` is 1 at \[CLS\],
+/// \[SEP\], padding and whatever else is never chosen. `word_ids` is the number of each token's word; then words are
+/// chosen as a whole, by the draw of their first token. `min_span` tokens in a row are chosen at least, about
+/// `probability` of all in the end; no span crosses a special token, and where fewer tokens stand between two of them,
+/// none is chosen. The usual shares are 0.15, 0.8 and 0.1 (Devlin et al. 2018, section 3.1).
+#[expect(
+    clippy::too_many_arguments,
+    reason = "they are those of the other ports"
+)]
+pub fn mask_tokens(
+    input_ids: &Tensor,
+    special_tokens_mask: &Tensor,
+    draws: &Draws,
+    mask_token_id: i64,
+    probability: f64,
+    mask_share: f64,
+    random_share: f64,
+    word_ids: Option<&Tensor>,
+    min_span: usize,
+) -> Result<(Tensor, Tensor)> {
+    check_batch(
+        input_ids,
+        special_tokens_mask,
+        draws,
+        mask_token_id,
+        word_ids,
+    )?;
+    let limits = thresholds(probability, mask_share, random_share, min_span)?;
+    let free = special_tokens_mask.eq(0i64)?;
+
+    let uniform = match word_ids {
+        Some(word_ids) => of_first_token(&draws.chosen, word_ids, &free)?,
+        None => draws.chosen.clone(),
+    };
+    let mut chosen = (uniform.lt(limits.start)? * &free)?; // of 0 and 1, where times means and
+    if min_span > 1 {
+        chosen = spread(&chosen, &free, min_span)?;
+    }
+    let masked = (&chosen * draws.action.lt(limits.masked)?)?;
+    let random = (&chosen * draws.action.lt(limits.random)?)?; // or masked, which comes first
+    let everywhere = |id| Tensor::full(id, input_ids.shape(), input_ids.device());
+    let ids = random.where_cond(&draws.word, input_ids)?;
+    let ids = masked.where_cond(&everywhere(mask_token_id)?, &ids)?;
+    Ok((ids, chosen.where_cond(input_ids, &everywhere(IGNORED)?)?))
+}
+
+/// The draw of the first token of each token's word, so that a word is chosen as a whole.
+///
+/// `uniform` is f32, `word_ids` i64 and `free` u8, 0 at special tokens; all three and the result are
+/// `[batch, tokens]`.
+pub fn of_first_token(uniform: &Tensor, word_ids: &Tensor, free: &Tensor) -> Result<Tensor> {
+    check_same_shape("word_ids", word_ids, uniform)?;
+    check_same_shape("free", free, uniform)?;
+    let (mut uniforms, words, free) = (rows::<f32>(uniform)?, rows::<i64>(word_ids)?, rows(free)?);
+    for ((uniforms, words), free) in uniforms.iter_mut().zip(&words).zip(&free) {
+        for token in 1..uniforms.len() {
+            let inside = (free[token - 1], free[token]) == (1u8, 1);
+            if inside && words[token - 1] == words[token] {
+                uniforms[token] = uniforms[token - 1];
+            }
+        }
+    }
+    like(uniform, uniforms)
+}
+
+/// Every start takes the span - 1 tokens behind it along; one whose span would meet a special token is dropped.
+///
+/// `starts`, `free` and the result are u8, `[batch, tokens]`.
+pub fn spread(starts: &Tensor, free: &Tensor, span: usize) -> Result<Tensor> {
+    check_same_shape("free", free, starts)?;
+    if span == 0 {
+        return Err(input_error!(
+            "span is 0; it must be a whole number of at least 1"
+        ));
+    }
+    let (begin, free) = (rows::<u8>(starts)?, rows::<u8>(free)?);
+    let mut chosen = vec![vec![0u8; starts.dims()[1]]; begin.len()];
+    for ((chosen, begin), free) in chosen.iter_mut().zip(&begin).zip(&free) {
+        for (token, reached) in free.windows(span).enumerate() {
+            if begin[token] == 1 && !reached.contains(&0) {
+                chosen[token..token + span].fill(1);
+            }
+        }
+    }
+    like(starts, chosen)
+}
+
+fn rows<T: WithDType>(tensor: &Tensor) -> Result<Vec<Vec<T>>> {
+    Ok(tensor.to_dtype(T::DTYPE)?.to_vec2()?)
+}
+
+/// The rows as a tensor in the shape of `model`, which may have an axis of length 0.
+fn like<T: WithDType>(model: &Tensor, rows: Vec<Vec<T>>) -> Result<Tensor> {
+    Ok(Tensor::from_vec(
+        rows.concat(),
+        model.shape(),
+        model.device(),
+    )?)
+}
+
+/// Where the draws are cut, in f32 like the draws themselves.
+struct Thresholds {
+    /// A token, or the first of a span, is chosen below this.
+    start: f32,
+    masked: f32,
+    random: f32,
+}
+
+/// Checks the shares. With spans fewer tokens may start one: each start takes its neighbours along, and a token is
+/// left out only where none of the `min_span` starts that reach it happens.
+fn thresholds(
+    probability: f64,
+    mask_share: f64,
+    random_share: f64,
+    min_span: usize,
+) -> Result<Thresholds> {
+    for (name, share) in [
+        ("probability", probability),
+        ("mask_share", mask_share),
+        ("random_share", random_share),
+    ] {
+        if !(0.0..=1.0).contains(&share) {
+            return Err(input_error!(
+                "{name} is {share}; it must lie between 0 and 1"
+            ));
+        }
+    }
+    if mask_share + random_share > 1.0 + 1e-9 {
+        return Err(input_error!(
+            "mask_share {mask_share} and random_share {random_share} add up to more than 1"
+        ));
+    }
+    let start = match min_span {
+        0 => {
+            return Err(input_error!(
+                "min_span is 0; it must be a whole number of at least 1"
+            ));
+        }
+        1 => probability,
+        // 1 - (1 - probability)^(1 / min_span)
+        _ => -((-probability).ln_1p() / min_span as f64).exp_m1(),
+    };
+    Ok(Thresholds {
+        start: start as f32,
+        masked: mask_share as f32,
+        random: (mask_share + random_share) as f32,
+    })
+}
+
+fn check_batch(
+    input_ids: &Tensor,
+    special_tokens_mask: &Tensor,
+    draws: &Draws,
+    mask_token_id: i64,
+    word_ids: Option<&Tensor>,
+) -> Result<()> {
+    if input_ids.rank() != 2 {
+        return Err(input_error!(
+            "input_ids has shape {:?}; it must be [batch, tokens]",
+            input_ids.dims()
+        ));
+    }
+    let tensors = [
+        ("input_ids", Some(input_ids), DType::I64),
+        (
+            "special_tokens_mask",
+            Some(special_tokens_mask),
+            special_tokens_mask.dtype(),
+        ),
+        ("word_ids", word_ids, DType::I64),
+        ("draws.chosen", Some(&draws.chosen), DType::F32),
+        ("draws.action", Some(&draws.action), DType::F32),
+        ("draws.word", Some(&draws.word), DType::I64),
+    ];
+    for (name, tensor, dtype) in tensors {
+        let Some(tensor) = tensor else { continue };
+        check_same_shape(name, tensor, input_ids)?;
+        if tensor.dtype() != dtype {
+            return Err(input_error!(
+                "{name} is of dtype {:?}; it must be {dtype:?}",
+                tensor.dtype()
+            ));
+        }
+    }
+    if mask_token_id < 0 {
+        return Err(input_error!(
+            "mask_token_id is {mask_token_id}; it must be a whole number of at least 0"
+        ));
+    }
+    Ok(())
+}
+
+fn check_same_shape(name: &str, tensor: &Tensor, ids: &Tensor) -> Result<()> {
+    if tensor.rank() == 2 && tensor.dims() == ids.dims() {
+        return Ok(());
+    }
+    Err(input_error!(
+        "{name} has shape {:?}; the ids have {:?}, and they must agree",
+        tensor.dims(),
+        ids.dims()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    fn tensor<T: WithDType>(row: &[T]) -> Tensor {
+        Tensor::new(row, &Device::Cpu)
+            .unwrap()
+            .unsqueeze(0)
+            .unwrap()
+    }
+
+    fn row<T: WithDType>(tensor: &Tensor) -> Vec<T> {
+        tensor.squeeze(0).unwrap().to_vec1().unwrap()
+    }
+
+    fn draws(chosen: &[f32], action: &[f32]) -> Draws {
+        let words: Vec<i64> = (70..).take(chosen.len()).collect();
+        Draws {
+            chosen: tensor(chosen),
+            action: tensor(action),
+            word: tensor(&words),
+        }
+    }
+
+    #[test]
+    fn one_draw_is_cut_three_ways_and_specials_are_let_be() {
+        let (ids, special) = (
+            tensor(&[1i64, 21, 22, 23, 24, 2]),
+            tensor(&[1i64, 0, 0, 0, 0, 1]),
+        );
+        let draws = draws(
+            &[0.0, 0.1, 0.1499, 0.0, 0.15, 0.0],
+            &[0.0, 0.7999, 0.8, 0.9, 0.0, 0.0],
+        );
+        let (masked, labels) =
+            mask_tokens(&ids, &special, &draws, 4, 0.15, 0.8, 0.1, None, 1).unwrap();
+        assert_eq!(row::<i64>(&masked), [1, 4, 72, 23, 24, 2]);
+        assert_eq!(row::<i64>(&labels), [-100, 21, 22, 23, -100, -100]);
+        assert_eq!(row::<i64>(&ids), [1, 21, 22, 23, 24, 2]);
+    }
+
+    #[test]
+    fn a_word_follows_its_first_token() {
+        let uniform = tensor(&[0.9f32, 0.1, 0.2, 0.3, 0.4, 0.5]);
+        let words = tensor(&[-1i64, 0, 0, 0, 1, -1]);
+        let free = tensor(&[0u8, 1, 1, 1, 1, 0]);
+        let found = of_first_token(&uniform, &words, &free).unwrap();
+        assert_eq!(row::<f32>(&found), [0.9, 0.1, 0.1, 0.1, 0.4, 0.5]);
+    }
+
+    #[test]
+    fn spans_end_before_a_special_token_or_do_not_begin() {
+        let free = tensor(&[0u8, 1, 1, 1, 1, 0, 1, 1]);
+        let starts = tensor(&[0u8, 0, 1, 1, 0, 0, 1, 0]);
+        let found = |span| row::<u8>(&spread(&starts, &free, span).unwrap());
+        assert_eq!(found(1), [0, 0, 1, 1, 0, 0, 1, 0]);
+        assert_eq!(found(2), [0, 0, 1, 1, 1, 0, 1, 1]);
+        assert_eq!(found(3), [0, 0, 1, 1, 1, 0, 0, 0]);
+        assert_eq!(found(9), [0; 8]);
+        assert!(spread(&starts, &free, 0).is_err());
+        assert!(spread(&starts, &free.narrow(1, 0, 3).unwrap(), 2).is_err());
+    }
+
+    #[test]
+    fn a_batch_without_texts_or_tokens_stays_empty() {
+        for shape in [(0, 3), (2, 0)] {
+            let ids = Tensor::zeros(shape, DType::I64, &Device::Cpu).unwrap();
+            let uniform = Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
+            let draws = Draws {
+                chosen: uniform.clone(),
+                action: uniform,
+                word: ids.clone(),
+            };
+            let (masked, labels) =
+                mask_tokens(&ids, &ids, &draws, 4, 0.5, 0.8, 0.1, Some(&ids), 2).unwrap();
+            assert_eq!(masked.dims(), ids.dims());
+            assert_eq!(labels.dims(), ids.dims());
+        }
+    }
+
+    #[test]
+    fn impossible_shares_and_shapes_are_refused() {
+        let (ids, special) = (tensor(&[5i64, 6]), tensor(&[0u8, 0]));
+        let fine = draws(&[0.5, 0.5], &[0.5, 0.5]);
+        let attempt = |ids: &Tensor, special: &Tensor, draws: &Draws, shares: [f64; 3], span| {
+            let [probability, mask, random] = shares;
+            mask_tokens(
+                ids,
+                special,
+                draws,
+                4,
+                probability,
+                mask,
+                random,
+                None,
+                span,
+            )
+        };
+        let usual = [0.15, 0.8, 0.1];
+        assert!(attempt(&ids, &special, &fine, usual, 1).is_ok());
+        for shares in [
+            [1.5, 0.8, 0.1],
+            [f64::NAN, 0.8, 0.1],
+            [0.15, -0.1, 0.1],
+            [0.15, 0.8, f64::INFINITY],
+            [0.15, 0.8, 0.3],
+        ] {
+            assert!(attempt(&ids, &special, &fine, shares, 1).is_err());
+        }
+        assert!(attempt(&ids, &special, &fine, usual, 0).is_err());
+        assert!(attempt(&ids, &special, &fine, [1.0, 0.8, 0.1], usize::MAX).is_ok());
+        assert!(attempt(&tensor(&[5i64]), &special, &fine, usual, 1).is_err());
+        assert!(attempt(&ids, &tensor(&[0u8]), &fine, usual, 1).is_err());
+        assert!(attempt(&ids.squeeze(0).unwrap(), &special, &fine, usual, 1).is_err());
+        assert!(
+            attempt(
+                &ids.to_dtype(DType::U32).unwrap(),
+                &special,
+                &fine,
+                usual,
+                1
+            )
+            .is_err()
+        );
+        let mut coarse = fine.clone();
+        coarse.action = coarse.action.to_dtype(DType::F64).unwrap();
+        assert!(attempt(&ids, &special, &coarse, usual, 1).is_err());
+        assert!(mask_tokens(&ids, &special, &fine, -1, 0.15, 0.8, 0.1, None, 1).is_err());
+        assert!(mask_tokens(&ids, &special, &fine, 4, 0.15, 0.8, 0.1, Some(&special), 1).is_err());
+    }
+}
