@@ -14,7 +14,7 @@ pub type Activation = fn(&Tensor) -> Result<Tensor>;
 pub const ACTIVATIONS: [(&str, Activation); 18] = [
     ("gelu", gelu),
     ("gelu_python", gelu),
-    ("gelu_fast", gelu_tanh),
+    ("gelu_fast", gelu_fast),
     ("gelu_new", gelu_tanh),
     ("gelu_python_tanh", gelu_tanh),
     ("gelu_pytorch_tanh", gelu_tanh),
@@ -56,8 +56,18 @@ pub fn gelu(x: &Tensor) -> Result<Tensor> {
 
 /// The tanh approximation of GELU; about 5e-4 away from [`gelu`], and a checkpoint was trained with one of them.
 pub fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
+    gelu_tanh_with((2.0 / PI).sqrt(), x)
+}
+
+/// With √(2/π) cut to ten digits, as Transformers has it under this name. It shows in float64: a float32 rounding
+/// behind it, RoPE's for one, may go the other way.
+fn gelu_fast(x: &Tensor) -> Result<Tensor> {
+    gelu_tanh_with(0.7978845608, x)
+}
+
+fn gelu_tanh_with(factor: f64, x: &Tensor) -> Result<Tensor> {
     in_single_precision(x, |x| {
-        let inner = ((x + ((x.sqr()? * x)? * 0.044715)?)? * (2.0 / PI).sqrt())?;
+        let inner = ((x + ((x.sqr()? * x)? * 0.044715)?)? * factor)?;
         Ok(((x * 0.5)? * (inner.tanh()? + 1.0)?)?)
     })
 }
@@ -146,7 +156,8 @@ mod tests {
         let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
         let definition = |name: &str, x: f64| match name {
             "gelu" | "gelu_python" => 0.5 * x * (1.0 + libm::erf(x / SQRT_2)),
-            "gelu_fast" | "gelu_new" | "gelu_python_tanh" | "gelu_pytorch_tanh" => {
+            "gelu_fast" => 0.5 * x * (1.0 + (0.7978845608 * (x + 0.044715 * x.powi(3))).tanh()),
+            "gelu_new" | "gelu_python_tanh" | "gelu_pytorch_tanh" => {
                 0.5 * x * (1.0 + ((2.0 / PI).sqrt() * (x + 0.044715 * x.powi(3))).tanh())
             }
             "hardswish" => x * (x + 3.0).clamp(0.0, 6.0) / 6.0,
