@@ -1,6 +1,8 @@
 """Every port on random tiny models: any size, activation, head, padding; outputs, packed rows, losses, gradients."""
 
 import tempfile
+from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from reference.parity.subject import Subject
 from tests.parity.strategies import make_batch, models, shapes
 
 BATCHES = 4
+MORE = 20
 
 
 @settings(max_examples=40)
@@ -33,24 +36,21 @@ def test_float64(model, shape):
 def check(checkpoint: Checkpoint, shape: dict, dtype: str) -> None:
     """All three ports pass.
 
-    Where one exceeds a gate, more batches decide. Twice a floor is a long way but not out of luck's reach: four
-    batches of a small model let some port exceed it in about one model of two hundred, by a little. What is wrong
-    stays wrong on any number of batches, and against either way in which Transformers itself computes attention: a
-    single batch may be so ill-conditioned that it decides alone, and their errors on it differ by three times.
+    Where one exceeds a gate, twenty batches more decide, each by itself. Twice a floor is a long way but not out of
+    luck's reach: some batch is so ill-conditioned that even Transformers' two ways to compute attention differ on it by
+    three times, and in float64 RoPE, which rounds to float32 in the middle, may round the other way for a last bit.
+    Such a batch is one of many. What is wrong is wrong on most of them.
     """
     if not failures(checkpoint, shape, dtype, range(BATCHES)):
         return
-    seeds = range(BATCHES, 6 * BATCHES)
-    failed, again = (failures(checkpoint, shape, dtype, seeds, attention) for attention in ("sdpa", "eager"))
-    both = {(row.backend, row.tensor) for row in failed} & {(row.backend, row.tensor) for row in again}
-    assert not both, "\n".join(map(str, failed))
+    again = [failures(checkpoint, shape, dtype, [seed]) for seed in range(BATCHES, BATCHES + MORE)]
+    often = Counter((row.backend, row.tensor) for rows in again for row in rows)
+    assert not [name for name, times in often.items() if times > MORE / 4], often
 
 
-def failures(checkpoint: Checkpoint, shape: dict, dtype: str, seeds: range, attention: str = "sdpa") -> list[Row]:
+def failures(checkpoint: Checkpoint, shape: dict, dtype: str, seeds: Sequence[int]) -> list[Row]:
     batches = [make_batch(checkpoint.config, seed=seed, **shape) for seed in seeds]
     subject = Subject(checkpoint, batches, dtype)
-    if subject.noisy is not subject.oracle:
-        subject.noisy.model.set_attn_implementation(attention)
     runs = {backend: partial(run, subject.build(backend)) for backend in BACKENDS}
     return [row for rows in subject.measure(runs).values() for row in rows if not row.passed]
 
