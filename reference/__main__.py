@@ -1,4 +1,4 @@
-"""The command line: python -m reference embed | similar | info | parity | bench."""
+"""The command line: python -m reference embed | similar | info | parity | bench | train."""
 
 from __future__ import annotations
 
@@ -49,6 +49,9 @@ def parser() -> argparse.ArgumentParser:
     commands.add_info(subparsers.add_parser("info", help="describe a model"))
     commands.add_parity(subparsers.add_parser("parity", help="hold the ports against Transformers in float64"))
     commands.add_bench(subparsers.add_parser("bench", help="time the ports beside other libraries"))
+    commands.add_train(
+        subparsers.add_parser("train", help="train a small masked language model on this machine's text")
+    )
     return top
 
 

@@ -146,6 +146,13 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=bench.main)
 
 
+def add_train(parser: argparse.ArgumentParser) -> None:
+    from reference.training import command
+
+    command.add_arguments(parser)
+    parser.set_defaults(run=command.main)
+
+
 def read_texts(arguments: list[str], file: str | None, option: str = "--file") -> list[str]:
     """Texts from the arguments, from a file, or from standard input, one a line; at least one."""
     if arguments and file is not None:

@@ -52,6 +52,7 @@ class Docstring:
     """The documentation of one module, class or function."""
 
     package: str
+    module: str
     name: str  # module path and qualified name, as in "numpy.linalg._linalg.norm"
     text: str
 
@@ -87,6 +88,16 @@ def paragraphs(packages: Iterable[str] = PACKAGES, least_words: int = 6) -> list
     return list(found)
 
 
+def texts(packages: Iterable[str] = PACKAGES) -> Iterator[tuple[str, str]]:
+    """The module and the prose of every docstring, in one line each, without the paragraphs that stood before."""
+    seen: set[str] = set()
+    for docstring in docstrings(packages):
+        new = [paragraph for paragraph in paragraphs_of(docstring.text) if paragraph not in seen]
+        seen.update(new)
+        if new:
+            yield docstring.module, " ".join(new)
+
+
 def pairs(packages: Iterable[str] = PACKAGES) -> list[tuple[str, str]]:
     """First lines and bodies of docstrings that have both: texts that belong together."""
     found = {(docstring.summary, docstring.body): None for docstring in docstrings(packages)}
@@ -97,7 +108,7 @@ def read_lines(file: str | Path) -> list[str]:
     """A user's own text, one sentence a line; empty lines are left out."""
     from reference.files import read_lines
 
-    return [line for line in map(str.strip, read_lines(Path(file))) if line]
+    return [line for line in map(str.strip, read_lines(str(file), "--corpus")) if line]
 
 
 def paragraphs_of(text: str) -> list[str]:
@@ -136,7 +147,7 @@ def _of_file(path: Path, package: str, module: str) -> Iterator[Docstring]:
     for name, node in _documented(tree, module):
         text = ast.get_docstring(node, clean=False)
         if text:
-            yield Docstring(package, name, text)
+            yield Docstring(package, module, name, text)
 
 
 def _documented(node: ast.AST, name: str) -> Iterator[tuple[str, ast.AST]]:

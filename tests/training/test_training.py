@@ -1,0 +1,231 @@
+"""Training a small masked language model: the way of the text into batches, the baselines, and that it learns."""
+
+import json
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from hypothesis import given
+from hypothesis import strategies as st
+
+import reference
+from reference.checkpoint import read_checkpoint
+from reference.errors import InputError
+from reference.masking import IGNORED
+from reference.training import command
+from reference.training.baselines import Bigram, Unigram, count
+from reference.training.masked_lm import (
+    Recipe,
+    batches,
+    cut,
+    evaluate,
+    evaluate_baseline,
+    learning_rate,
+    masked_batches,
+    split,
+)
+from reference.training.tokenizer import MASK, PAD, SPECIAL, train_tokenizer
+
+NAMES = ["river", "stone", "window", "garden", "letter", "market"]
+COLOURS = ["red", "green", "blue", "white"]
+TINY = Recipe(
+    vocab_size=400,
+    hidden_size=32,
+    num_hidden_layers=2,
+    num_attention_heads=2,
+    intermediate_size=48,
+    local_attention=8,
+    max_tokens=32,
+    batch_tokens=128,
+    epochs=8,
+    learning_rate=1e-2,
+)
+
+
+def sentences(number: int) -> list[tuple[str, str]]:
+    """Of a language in which the last word is the first one again: no word before it tells."""
+    generator = np.random.default_rng(0)
+    picks = zip(generator.choice(NAMES, number), generator.choice(COLOURS, number), strict=True)
+    return [(f"module {n}", f"The {name} that is {colour} is a {name}.") for n, (name, colour) in enumerate(picks)]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A checkpoint of the tiny recipe, and what the run said of it."""
+    folder, lines = tmp_path_factory.mktemp("made") / "model", []
+    facts = command.make(folder, sentences(900), TINY, lines.append)
+    return folder, facts, lines
+
+
+def test_it_learns_what_a_bigram_cannot(made):
+    _, facts, lines = made
+    model, bigram, unigram = (facts["scores"][name] for name in ("model", "bigram", "unigram"))
+    assert model["loss"] < 0.5 * bigram["loss"] and bigram["loss"] < 0.6 * unigram["loss"]
+    assert model["accuracy"] > 1.2 * bigram["accuracy"]
+    assert lines[-1].startswith("step ") and facts["text"]["held_out_texts"] > 10
+
+
+def test_the_checkpoint_loads_here_and_in_transformers_and_fills_a_mask(made):
+    folder, facts, _ = made
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    text = f"The stone that is blue is a {tokenizer.mask_token}."
+    model = reference.load(folder)
+    assert type(model).__name__ == "MaskedLM"
+    ids = model.tokenizer([text])
+    assert ids == tokenizer([text])["input_ids"]
+    logits = model.forward(np.array(ids))["logits"]
+    theirs = transformers.AutoModelForMaskedLM.from_pretrained(folder)(torch.tensor(ids)).logits
+    np.testing.assert_allclose(logits, theirs.detach().numpy(), atol=1e-4)
+    assert tokenizer.decode(logits[0, ids[0].index(tokenizer.mask_token_id)].argmax()).strip() == "stone"
+    assert json.loads((folder / command.RECIPE_FILE).read_text()) == facts
+
+
+def test_the_evaluation_is_that_of_transformers(made):
+    """The same questions, answered by Transformers and scored with PyTorch's cross entropy."""
+    folder, facts, _ = made
+    checkpoint = read_checkpoint(folder)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    _, held_out = split(sentences(900))
+    rows = cut(tokenizer.backend_tokenizer, held_out, TINY.max_tokens)
+    score = evaluate(rows, checkpoint.config, checkpoint.tensors, tokenizer.mask_token_id, TINY)
+    assert (score.loss, score.accuracy) == pytest.approx(
+        (facts["scores"]["model"]["loss"], facts["scores"]["model"]["accuracy"])
+    )
+    model = transformers.AutoModelForMaskedLM.from_pretrained(folder, sparse_prediction=False).eval()
+    losses = []
+    questions = masked_batches(
+        rows, TINY, checkpoint.config, tokenizer.mask_token_id, 0, probability=0.15, mask_share=1.0, random_share=0.0
+    )
+    for ids, mask, labels in questions:
+        assert ((labels != IGNORED) == (ids == tokenizer.mask_token_id)).all()
+        with torch.inference_mode():
+            logits = model(ids, attention_mask=mask).logits
+        losses += torch.nn.functional.cross_entropy(
+            logits[labels != IGNORED], labels[labels != IGNORED], reduction="none"
+        )
+    assert len(losses) == score.words
+    assert score.loss == pytest.approx(float(np.mean(losses)), rel=1e-5)
+
+
+@given(
+    lengths=st.lists(st.integers(1, 40), min_size=1, max_size=60),
+    budget=st.integers(1, 200),
+    seed=st.integers(0, 100),
+)
+def test_batches_hold_every_row_once_and_keep_to_the_budget(lengths, budget, seed):
+    rows = [[number] * length for number, length in enumerate(lengths)]
+    found = batches(rows, budget, np.random.default_rng(seed))
+    assert sorted(row[0] for batch in found for row in batch) == list(range(len(rows)))
+    for batch in found:
+        assert len(batch) * max(map(len, batch)) <= budget or len(batch) == 1
+
+
+@given(words=st.integers(0, 90), limit=st.integers(3, 40))
+def test_cut_rows_hold_the_text_in_its_order(words, limit):
+    tokenizer = train_tokenizer([" ".join(NAMES)], 300)
+    text = " ".join(NAMES[number % 6] for number in range(words))
+    rows = cut(tokenizer, [text], limit)
+    start, end = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+    assert all(row[0] == start and row[-1] == end and 3 <= len(row) <= limit for row in rows)
+    assert [id for row in rows for id in row[1:-1]] == tokenizer.encode(text, add_special_tokens=False).ids
+    assert not rows or max(map(len, rows)) - min(map(len, rows)) <= 1
+
+
+def test_all_texts_of_a_module_go_the_same_way():
+    texts = [(f"module {number % 200}", f"text {number}") for number in range(1000)]
+    training, held_out = split(texts)
+    assert len(training) + len(held_out) == 1000 and held_out
+    module = {text: module for module, text in texts}
+    assert not {module[text] for text in training} & {module[text] for text in held_out}
+
+
+def test_the_tokenizer_has_its_specials_first_and_loses_no_character():
+    tokenizer = train_tokenizer(["the river and the stone"], 300)
+    assert [tokenizer.token_to_id(token) for token in SPECIAL] == list(range(5))
+    encoded = tokenizer.encode("the stône 🙂 [MASK], and")
+    assert encoded.ids[0] == tokenizer.token_to_id("[CLS]") and tokenizer.token_to_id("[UNK]") not in encoded.ids
+    assert tokenizer.decode(encoded.ids) == "the stône 🙂, and"
+    # The mask stands for a word with the space before it.
+    assert tokenizer.encode("the [MASK] stone").ids[3:] == tokenizer.encode(" stone").ids[1:]
+
+
+def test_baselines_by_hand():
+    """Ids 0 to 3: 1 is followed by 2 twice and by 3 once."""
+    counts = count([[1, 2, 1, 2], [1, 3]], vocab_size=4)
+    single = np.array([1, 4, 3, 2]) / 10
+    np.testing.assert_allclose(Unigram(counts).predict(1), single)
+    bigram = Bigram(counts)
+    np.testing.assert_allclose(bigram.predict(1), single * 2 / 5 + np.array([0, 0, 2, 1]) / 5)
+    for unseen in (None, 0, 3):
+        np.testing.assert_allclose(bigram.predict(unseen), single)
+    for before in (None, 0, 1, 2, 3):
+        assert bigram.predict(before).sum() == pytest.approx(1)
+
+
+def test_a_baseline_is_asked_the_same_questions():
+    """Where every word is the same, both baselines know it but for the one that each count adds."""
+    tokenizer = train_tokenizer(["river"], 300)
+    rows = cut(tokenizer, ["river" * 30] * 40, 32)
+    config, mask_id = TINY.config(tokenizer), tokenizer.token_to_id(MASK)
+    score = evaluate_baseline(rows, config, Unigram(count(rows, config.vocab_size)), mask_id, TINY)
+    asked = sum(
+        int((labels != IGNORED).sum())
+        for _, _, labels in masked_batches(
+            rows, TINY, config, mask_id, 0, probability=0.15, mask_share=1.0, random_share=0.0
+        )
+    )
+    assert score.words == asked > 50
+
+
+def test_the_learning_rate_rises_and_falls():
+    rates = [learning_rate(step, 200, TINY) for step in range(200)]
+    top = rates.index(max(rates))
+    assert top in (9, 10) and rates[top] == pytest.approx(TINY.learning_rate)
+    assert all(a < b for a, b in pairwise(rates[:10]))
+    assert all(a > b for a, b in pairwise(rates[10:]))
+    assert 0.01 * TINY.learning_rate <= rates[-1] < 0.02 * TINY.learning_rate
+    assert math.isclose(learning_rate(0, 1, TINY), TINY.learning_rate)
+
+
+def test_padding_is_never_chosen():
+    tokenizer = train_tokenizer([text for _, text in sentences(50)], 300)
+    rows = cut(tokenizer, [text for _, text in sentences(50)] + ["river"], 32)
+    config = TINY.config(tokenizer)
+    for ids, mask, labels in masked_batches(rows, TINY, config, tokenizer.token_to_id(MASK), 3, probability=0.9):
+        assert (ids[mask == 0] == tokenizer.token_to_id(PAD)).all()
+        assert (labels[mask == 0] == IGNORED).all() and (labels[:, 0] == IGNORED).all()
+
+
+def run(*arguments):
+    from reference.__main__ import main
+
+    return main(["train", *map(str, arguments)])
+
+
+def test_the_command_trains_on_a_file(tmp_path, capsys):
+    text = tmp_path / "text.txt"
+    text.write_text("\n".join(f"{text} So it is {number} times." for number, (_, text) in enumerate(sentences(300))))
+    sizes = ("--epochs", 1, "--vocab-size", 300, "--hidden-size", 24, "--layers", 1)
+    assert run(tmp_path / "model", "--corpus", text, *sizes) == 0
+    printed = capsys.readouterr().out
+    assert "unigram" in printed and "bigram" in printed and "hidden words" in printed
+    assert read_checkpoint(tmp_path / "model").config.num_hidden_layers == 1
+
+
+def test_bad_input(tmp_path, capsys):
+    text = tmp_path / "text.txt"
+    text.write_text("one sentence\n\n")
+    for arguments, words in [
+        ((tmp_path / "model", "--corpus", tmp_path / "none.txt"), "cannot be read"),
+        ((tmp_path / "model", "--corpus", text), "too few"),
+        ((text, "--corpus", text), "no folder"),
+        ((tmp_path / "model", "--corpus", text, "--epochs", 0), "--epochs"),
+    ]:
+        assert run(*arguments) == 2
+        assert words in capsys.readouterr().err
+    assert not (tmp_path / "model").exists()
+    with pytest.raises(InputError, match="too few"):
+        command.make(tmp_path / "model", [], TINY, lambda line: None)
