@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from reference.__main__ import main
-from reference.bench import Timing, _texts, mixed_texts, table
+from reference.bench import Timing, _texts, long_texts, mixed_texts, table
 from reference.bench.worker import PEERS, Contestant, encoder
+from reference.config import read_config
 from reference.errors import InputError
 from reference.parity import random_checkpoint
 from reference.parity.random_models import SWITCHES
+from reference.text import read_tokenizer
 
 
 def test_every_contestant_does_the_same_work(minilm):
@@ -49,6 +51,42 @@ def test_the_table_and_the_file(tmp_path, capfd):
 def test_ratios_are_speeds():
     shown = table([Timing("a", 10.0, 100.0), Timing("b", 5.0, 300.0)]).splitlines()[-1]
     assert "2.00x" in shown and "3.00x" in shown
+
+
+@pytest.fixture
+def long_model(minilm, tmp_path):
+    """A tiny ModernBERT that takes 8,192 tokens, with a tokenizer."""
+    sizes = {"vocab_size": 30522, "max_position_embeddings": 8192, "hidden_size": 16, "num_hidden_layers": 1}
+    folder = random_checkpoint(tmp_path / "long", "ModernBertModel", intermediate_size=16, pooling="mean", **sizes)
+    shutil.copy(minilm / "tokenizer.json", folder)
+    return folder
+
+
+def test_long_texts_are_as_long_as_they_say(long_model):
+    tokenizer = read_tokenizer(long_model, read_config(long_model))
+    work = long_texts(tokenizer)
+    lengths = [len(tokenizer([text])[0]) for text in work.many]
+    assert len(lengths) == 16 and sum(lengths) == pytest.approx(16 * 272, rel=0.01)
+    assert sorted(lengths) != lengths and min(lengths) in (31, 32) and max(lengths) in (511, 512)
+    assert len(tokenizer([work.one])[0]) in (4095, 4096)
+
+
+def test_a_model_of_long_texts_is_timed_on_them(long_model, minilm, tmp_path, capfd):
+    path = tmp_path / "timings.json"
+    arguments = ["--backends", "torch", "--peers", "transformers", "--rounds", "1", "--json", str(path)]
+    assert main(["bench", str(long_model), *arguments]) == 0
+    assert "one text of 4,096" in capfd.readouterr().out
+    assert [record["name"] for record in json.loads(path.read_text())] == ["transformers", "torch"]
+    assert main(["bench", str(long_model), *arguments, "--workload", "sentences", "--count", "3"]) == 0
+    assert "one sentence" in capfd.readouterr().out
+
+
+def test_long_texts_are_not_for_every_model(minilm, tmp_path, capfd):
+    assert main(["bench", str(minilm), "--workload", "long"]) == 2
+    assert "takes 256 tokens" in capfd.readouterr().err
+    (tmp_path / "texts.txt").write_text("one\n")
+    assert main(["bench", str(minilm), "--workload", "long", "--texts", str(tmp_path / "texts.txt")]) == 2
+    assert "brings its own texts" in capfd.readouterr().err
 
 
 def test_texts_are_the_same_every_time():
