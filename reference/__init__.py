@@ -35,7 +35,8 @@ def load(
     model: a folder, or a hub id. sentence-transformers/all-MiniLM-L6-v2 comes with the package and needs no network.
     backend: "torch", "mlx" or "candle".
     pipeline: "embeddings" (also called "sentence-similarity" and "sentence-transformers"), "masked-lm",
-        "text-classification" or "token-classification"; None takes what the checkpoint's architecture is for.
+        "text-classification", "token-classification" or "multiple-choice"; None takes what the checkpoint's
+        architecture is for.
     dtype: "float32", "float64", and where the backend has them "float16" and "bfloat16".
     revision: a branch, tag or commit on the hub; a folder and the embedded model have none.
     """

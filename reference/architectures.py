@@ -21,7 +21,7 @@ class Architecture:
     """One of Transformers' model classes, as far as loading its checkpoint goes."""
 
     name: str
-    task: str  # "base", "masked-lm", "text-classification" or "token-classification"
+    task: str  # "base", "masked-lm", "text-classification", "token-classification" or "multiple-choice"
     family: str  # "bert", "roberta" or "modernbert": classes of one family have the same keys
 
     @property
@@ -39,6 +39,7 @@ _HEADS = {
     "ForMaskedLM": "masked-lm",
     "ForSequenceClassification": "text-classification",
     "ForTokenClassification": "token-classification",
+    "ForMultipleChoice": "multiple-choice",
 }
 _CLASS_PREFIXES = {"bert": "Bert", "roberta": "Roberta", "xlm-roberta": "XLMRoberta", "modernbert": "ModernBert"}
 _FAMILIES = {"xlm-roberta": "roberta"}
@@ -47,6 +48,7 @@ ARCHITECTURES = {
     f"{class_prefix}{suffix}": Architecture(f"{class_prefix}{suffix}", task, _FAMILIES.get(model_type, model_type))
     for model_type, class_prefix in _CLASS_PREFIXES.items()
     for suffix, task in _HEADS.items()
+    if task != "multiple-choice" or model_type == "modernbert"
 }
 
 
@@ -55,7 +57,10 @@ def architecture_for(config: EncoderConfig, task: str | None = None) -> Architec
     if task is not None:
         check_name(task, _HEADS.values(), "task")
         suffix = next(suffix for suffix, its_task in _HEADS.items() if its_task == task)
-        return ARCHITECTURES[_CLASS_PREFIXES[config.model_type] + suffix]
+        name = _CLASS_PREFIXES[config.model_type] + suffix
+        if name not in ARCHITECTURES:
+            raise ConfigError(f"{name} is not implemented; supported: {', '.join(ARCHITECTURES)}")
+        return ARCHITECTURES[name]
     if not config.architectures:
         return architecture_for(config, "base")
     name = config.architectures[0]
@@ -165,7 +170,7 @@ def _modernbert_head_shapes(config: ModernBertConfig, task: str) -> Entries:
     yield from _dense("head.dense", hidden, hidden, config.classifier_bias)
     yield from _norm("head.norm", hidden, config.norm_bias)
     if task != "masked-lm":
-        yield from _dense("classifier", hidden, config.num_labels)
+        yield from _dense("classifier", hidden, 1 if task == "multiple-choice" else config.num_labels)
         return
     if not config.tie_word_embeddings:
         yield "decoder.weight", (config.vocab_size, hidden)

@@ -36,6 +36,24 @@ def check_padded(
     return ids, mask, _token_types(config, token_type_ids, ids)
 
 
+def check_choices(
+    config: EncoderConfig, input_ids: Any, attention_mask: Any = None, token_type_ids: Any = None
+) -> Padded:
+    """Ids [batch, choices, tokens], and mask and token types of the same shape or None; int64 arrays come back."""
+    ids = _integers("input_ids", input_ids)
+    if ids.ndim != 3 or 0 in ids.shape:
+        raise InputError(f"input_ids has shape {ids.shape}; it must be [batch, choices, tokens], none of them 0")
+    beside = {"attention_mask": attention_mask, "token_type_ids": token_type_ids}
+    arrays = [None if values is None else _array(name, values, "biuf", "numbers") for name, values in beside.items()]
+    for name, array in zip(beside, arrays, strict=True):
+        if array is not None:
+            _check_same_shape(name, array, ids)
+    rows = check_padded(
+        config, *(None if array is None else array.reshape(-1, ids.shape[2]) for array in (ids, *arrays))
+    )
+    return tuple(None if array is None else array.reshape(ids.shape) for array in rows)
+
+
 def check_packed(config: EncoderConfig, input_ids: Any, cu_seqlens: Any, token_type_ids: Any = None) -> Packed:
     """Ids [tokens] and the cumulative lengths 0, n1, n1 + n2, ... of the texts in the row."""
     ids = _integers("input_ids", input_ids)

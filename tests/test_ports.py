@@ -34,7 +34,7 @@ MADE_OF_ARRAYS_IN_CANDLE = set(
     "Linear LayerNorm Embedding GatedMLP BertModel Head BertForMaskedLM BertForSequenceClassification "
     "BertForTokenClassification XLMRobertaForMaskedLM XLMRobertaForSequenceClassification "
     "XLMRobertaForTokenClassification ModernBertModel ModernBertHead ModernBertForMaskedLM "
-    "ModernBertForSequenceClassification ModernBertForTokenClassification".split()
+    "ModernBertForSequenceClassification ModernBertForTokenClassification ModernBertForMultipleChoice".split()
 )
 
 

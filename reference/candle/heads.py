@@ -96,3 +96,8 @@ class ModernBertForSequenceClassification(ModernBertHead):
 
 class ModernBertForTokenClassification(ModernBertHead):
     """Scores over the labels for each token."""
+
+
+class ModernBertForMultipleChoice(ModernBertHead):
+    """One score for each of several texts that answer one question: ids are [batch, choices, tokens], logits
+    [batch, choices]; the texts of a packed row are the choices of one question."""

@@ -16,7 +16,7 @@ from reference.mlx.bert import BertModel, BertModelOutput, Hidden, Ids, first_to
 from reference.mlx.layers import Embedding, LayerNorm, Linear, activation, gelu
 from reference.mlx.losses import classification_loss, cross_entropy
 from reference.mlx.modernbert import ModernBertModel
-from reference.mlx.pooling import mean_pooling
+from reference.mlx.pooling import cls_pooling, mean_pooling
 
 CuSeqlens = Int[mx.array, "texts_plus_one"]
 
@@ -369,3 +369,43 @@ class ModernBertForTokenClassification(ModernBertHead):
         self, hidden: Hidden, attention_mask: Ids | None, cu_seqlens: CuSeqlens | None
     ) -> Float[mx.array, "*batch tokens labels"]:
         return self.classifier(self.head(hidden))
+
+
+class ModernBertForMultipleChoice(ModernBertHead):
+    """One score for each of several texts that answer one question."""
+
+    def __init__(self, config: ModernBertConfig) -> None:
+        super().__init__(config)
+        self.classifier = Linear(config.hidden_size, 1)
+
+    def __call__(
+        self,
+        input_ids: Int[mx.array, "*batch_choices tokens"],
+        attention_mask: Int[mx.array, "batch choices tokens"] | None = None,
+        cu_seqlens: CuSeqlens | None = None,
+        output_hidden_states: bool = False,
+        labels: Int[mx.array, "batch"] | None = None,
+    ) -> HeadOutput:
+        """Padded: ids and mask [batch, choices, tokens]. Packed: the texts of the row are the choices of one question.
+        Logits are [batch, choices], and a label is the number of the right choice."""
+        if cu_seqlens is None:
+            choices, input_ids = input_ids.shape[1], input_ids.flatten(0, 1)
+            attention_mask = None if attention_mask is None else attention_mask.flatten(0, 1)
+        else:
+            choices = len(cu_seqlens) - 1
+        outputs = super().__call__(input_ids, attention_mask, cu_seqlens, output_hidden_states)
+        logits = outputs.logits.reshape(-1, choices)
+        return HeadOutput(logits, None if labels is None else self.loss(logits, labels), outputs.hidden_states)
+
+    def score(
+        self, hidden: Hidden, attention_mask: Ids | None, cu_seqlens: CuSeqlens | None
+    ) -> Float[mx.array, "texts"]:
+        return self.classifier(self.head(self.pool(hidden, attention_mask, cu_seqlens))).squeeze(-1)
+
+    def pool(
+        self, hidden: Hidden, attention_mask: Ids | None, cu_seqlens: CuSeqlens | None
+    ) -> Float[mx.array, "texts hidden"]:
+        """As ModernBertHead.pool, but here "cls" is the first real token: padding on the left does no harm."""
+        if self.config.classifier_pooling == "cls" and attention_mask is not None:
+            return cls_pooling(hidden, attention_mask)
+        return super().pool(hidden, attention_mask, cu_seqlens)

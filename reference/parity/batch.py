@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from reference.architectures import Architecture
 from reference.checkpoint import Checkpoint
 from reference.config import EncoderConfig
 from reference.errors import InputError
@@ -42,6 +43,7 @@ class Batch:
     input_ids: np.ndarray
     attention_mask: np.ndarray
     token_type_ids: np.ndarray | None  # of a model that has token types
+    choices: int | None = None  # so many texts answer one question, where the model is asked to choose
 
     @property
     def real(self) -> np.ndarray:
@@ -49,7 +51,12 @@ class Batch:
 
     @property
     def arguments(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return self.input_ids, self.attention_mask, self.token_type_ids
+        """What a model's forward is given: [batch, tokens], or [batch, choices, tokens]."""
+        arrays = self.input_ids, self.attention_mask, self.token_type_ids
+        if self.choices is None:
+            return arrays
+        shape = (-1, self.choices, self.input_ids.shape[1])
+        return tuple(None if array is None else array.reshape(shape) for array in arrays)
 
     @property
     def packed(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -64,21 +71,28 @@ class Batch:
         first token there."""
         order = np.argsort(1 - self.attention_mask, axis=1, kind="stable")
         ids, mask, types = (
-            None if array is None else np.take_along_axis(array, order, axis=1) for array in self.arguments
+            None if array is None else np.take_along_axis(array, order, axis=1)
+            for array in (self.input_ids, self.attention_mask, self.token_type_ids)
         )
-        return Batch(np.where(mask == 1, ids, pad_token_id), mask, types)
+        return Batch(np.where(mask == 1, ids, pad_token_id), mask, types, self.choices)
+
+    def asked_for(self, architecture: Architecture) -> Batch:
+        """The batch as that architecture takes it: two texts, or all of an odd number, are choices of one question."""
+        if architecture.task != "multiple-choice":
+            return self
+        return replace(self, choices=len(self.input_ids) if len(self.input_ids) % 2 else 2)
 
 
 def make_batches(checkpoint: Checkpoint, texts: Sequence[str] | None = None) -> list[Batch]:
     """The texts, or a fixed set of them, through the checkpoint's tokenizer; random ids where it has none."""
     config = checkpoint.config
     if texts is None and not _has_tokenizer(checkpoint):
-        return [random_batch(config, seed=seed) for seed in range(BATCHES)]
+        return [random_batch(config, seed=seed).asked_for(checkpoint.architecture) for seed in range(BATCHES)]
     sequences = read_tokenizer(checkpoint.folder, config)(TEXTS if texts is None else check_texts(texts))
     if not sequences:
         raise InputError("texts is empty; a comparison needs at least one text")
     count = max(1, min(BATCHES, len(sequences) // 3))  # a text alone is never padded, and hides a lost mask
-    return [batch_of(config, sequences[start::count]) for start in range(count)]
+    return [batch_of(config, sequences[start::count]).asked_for(checkpoint.architecture) for start in range(count)]
 
 
 def random_batch(config: EncoderConfig, lengths: Sequence[int] = LENGTHS, sides: str = "rl", seed: int = 0) -> Batch:

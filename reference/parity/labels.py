@@ -24,6 +24,8 @@ def make_labels(config: EncoderConfig, architecture: Architecture, batch: Batch,
         return _some_tokens(generator, batch, config.vocab_size)
     if architecture.task == "token-classification":
         return np.where(batch.real, generator.integers(config.num_labels, size=shape), IGNORED)
+    if architecture.task == "multiple-choice":
+        return generator.integers(batch.choices, size=shape[0] // batch.choices)
     return _text_labels(generator, config, len(batch.input_ids))
 
 
@@ -46,7 +48,7 @@ def _text_labels(generator: np.random.Generator, config: EncoderConfig, texts: i
     return generator.integers(2, size=shape).astype(np.float64)
 
 
-def check_labels(config: EncoderConfig, architecture: Architecture, shape: tuple[int, int], labels: Any) -> np.ndarray:
+def check_labels(config: EncoderConfig, architecture: Architecture, shape: tuple[int, ...], labels: Any) -> np.ndarray:
     """A user's labels, of the kind and shape that the head's loss takes; whole numbers come back as int64."""
     try:
         array = np.asarray(labels)
@@ -58,6 +60,8 @@ def check_labels(config: EncoderConfig, architecture: Architecture, shape: tuple
         return _check_numbers(array, (*shape, config.hidden_size))
     if architecture.task == "text-classification":
         return _check_text_labels(config, array, shape[0])
+    if architecture.task == "multiple-choice":
+        return _check_classes(array, shape[:1], shape[1])
     size = config.vocab_size if architecture.task == "masked-lm" else config.num_labels
     return _check_classes(array, shape, size)
 

@@ -77,15 +77,18 @@ class Sample:
 
     def flatten(self, outputs: Mapping[str, Any], real: np.ndarray | None = None) -> Tensors:
         """Outputs with the hidden states numbered. `real` restricts a padded batch to its real tokens: what stands at
-        padded positions is left to the implementation."""
-        return self._select(numbered(outputs), real)
+        padded positions is left to the implementation. Of several choices each has its row."""
+        tensors = numbered(outputs)
+        if self.batch.choices is not None and "logits" in tensors:
+            tensors["logits"] = tensors["logits"].reshape(-1)
+        return self._select(tensors, real)
 
     def _select(self, tensors: Mapping[str, np.ndarray], real: np.ndarray | None) -> Tensors:
         return {name: array if real is None or self._per_text(name) else array[real] for name, array in tensors.items()}
 
     def _per_text(self, name: str) -> bool:
         """Whether a tensor has one row a text, not one a token."""
-        classifies_texts = self.checkpoint.architecture.task == "text-classification"
+        classifies_texts = self.checkpoint.architecture.task in ("text-classification", "multiple-choice")
         return "pooler" in name or (classifies_texts and name.startswith(("logits", "classifier", "head")))
 
     def _measure(self, oracle: Oracle) -> Tensors:

@@ -24,7 +24,7 @@ class Subject:
         self, checkpoint: Checkpoint, batches: Sequence[Batch], dtype: str = "float32", keep: bool = False
     ) -> None:
         self.checkpoint = checkpoint
-        self.batches = batches
+        self.batches = [batch.asked_for(checkpoint.architecture) for batch in batches]
         self.dtype = dtype
         self.oracle = Oracle(checkpoint, "float64")
         self.noisy = self.oracle if dtype == "float64" else Oracle(checkpoint, dtype)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reference.inputs import check_name
 from reference.pipelines.base import Pipeline
 from reference.pipelines.embeddings import Embeddings, Similarity
-from reference.pipelines.heads import MaskedLM, TextClassification, TokenClassification
+from reference.pipelines.heads import MaskedLM, MultipleChoice, TextClassification, TokenClassification
 
 PIPELINES: dict[str, type[Pipeline]] = {
     "embeddings": Embeddings,
@@ -14,12 +14,13 @@ PIPELINES: dict[str, type[Pipeline]] = {
     "masked-lm": MaskedLM,
     "text-classification": TextClassification,
     "token-classification": TokenClassification,
+    "multiple-choice": MultipleChoice,
 }
 
 # What a checkpoint is for, by the task of the architecture that its configuration names.
 BY_TASK = {
     "base": "embeddings",
-    **{name: name for name in ("masked-lm", "text-classification", "token-classification")},
+    **{name: name for name in ("masked-lm", "text-classification", "token-classification", "multiple-choice")},
 }
 
 
@@ -33,6 +34,7 @@ __all__ = [
     "PIPELINES",
     "Embeddings",
     "MaskedLM",
+    "MultipleChoice",
     "Pipeline",
     "Similarity",
     "TextClassification",

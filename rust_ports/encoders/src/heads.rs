@@ -3,6 +3,7 @@
 //! Struct and field names are Transformers' own, so that a checkpoint's architecture and keys name them.
 
 mod modernbert;
+mod multiple_choice;
 
 use candle_core::{Device, Tensor};
 
@@ -10,6 +11,7 @@ pub use modernbert::{
     ModernBertForMaskedLM, ModernBertForSequenceClassification, ModernBertForTokenClassification,
     ModernBertPredictionHead, tie_modernbert_decoder,
 };
+pub use multiple_choice::ModernBertForMultipleChoice;
 
 use crate::bert::{BertModel, first_tokens};
 use crate::config::BertConfig;
@@ -27,7 +29,7 @@ const IGNORED: i64 = -100;
 /// What a head returns: raw scores, never a softmax; the loss where labels were given.
 #[derive(Debug, Clone)]
 pub struct HeadOutput {
-    /// `[batch, labels]`, or `[batch, tokens, labels]`; the latter without the batch axis for a packed batch.
+    /// `[batch, labels]` (of several choices `[batch, choices]`), or `[batch, tokens, labels]`; the latter without the batch axis for a packed batch.
     pub logits: Tensor,
     /// A scalar.
     pub loss: Option<Tensor>,

@@ -8,7 +8,7 @@ use crate::error::{Result, input_error};
 use crate::modernbert::RopeTables;
 
 /// What goes into a model: a padded batch, or the tokens of several texts packed in one row. Ids and masks
-/// are tensors of dtype i64.
+/// are tensors of dtype i64. Where a model chooses among texts, a padded batch is `[batch, choices, tokens]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a> {
     /// `[batch, tokens]`, or packed `[tokens]`.
@@ -89,7 +89,7 @@ fn check_shape(input_ids: &Tensor, cu_seqlens: Option<&[usize]>) -> Result<()> {
     }
 }
 
-fn check_same_shape(name: &str, tensor: &Tensor, input_ids: &Tensor) -> Result<()> {
+pub(crate) fn check_same_shape(name: &str, tensor: &Tensor, input_ids: &Tensor) -> Result<()> {
     if tensor.dims() == input_ids.dims() {
         return Ok(());
     }

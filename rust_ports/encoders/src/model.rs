@@ -11,8 +11,9 @@ use crate::config::{BertConfig, Config, ModernBertConfig};
 use crate::error::{Result, config_error, input_error};
 use crate::heads::{
     BertForMaskedLM, BertForSequenceClassification, BertForTokenClassification, HeadOutput,
-    ModernBertForMaskedLM, ModernBertForSequenceClassification, ModernBertForTokenClassification,
-    XLMRobertaForMaskedLM, XLMRobertaForSequenceClassification, XLMRobertaForTokenClassification,
+    ModernBertForMaskedLM, ModernBertForMultipleChoice, ModernBertForSequenceClassification,
+    ModernBertForTokenClassification, XLMRobertaForMaskedLM, XLMRobertaForSequenceClassification,
+    XLMRobertaForTokenClassification,
 };
 use crate::inputs::Inputs;
 use crate::losses::mean_squared_error;
@@ -29,21 +30,26 @@ pub fn suffix<'a>(architecture: &'a str, config: &Config) -> Result<&'a str> {
     let suffix = families
         .iter()
         .find_map(|family| architecture.strip_prefix(family));
-    suffix.filter(|suffix| SUFFIXES.contains(suffix)).ok_or_else(|| {
+    let suffixes = match config {
+        Config::Bert(_) => &SUFFIXES[..4],
+        Config::ModernBert(_) => &SUFFIXES[..],
+    };
+    suffix.filter(|suffix| suffixes.contains(suffix)).ok_or_else(|| {
         config_error!(
             "architecture {architecture} is not implemented for model_type {:?}; supported: {} followed by {}",
             config.model_type(),
             families[0],
-            SUFFIXES.join(", ")
+            suffixes.join(", ")
         )
     })
 }
 
-const SUFFIXES: [&str; 4] = [
+const SUFFIXES: [&str; 5] = [
     "Model",
     "ForMaskedLM",
     "ForSequenceClassification",
     "ForTokenClassification",
+    "ForMultipleChoice", // of ModernBERT only
 ];
 
 /// One network of any architecture.
@@ -60,6 +66,7 @@ pub enum Network {
     ModernBertForMaskedLM(ModernBertForMaskedLM),
     ModernBertForSequenceClassification(ModernBertForSequenceClassification),
     ModernBertForTokenClassification(ModernBertForTokenClassification),
+    ModernBertForMultipleChoice(ModernBertForMultipleChoice),
 }
 
 /// What a network returns: the keys that apply to it.
@@ -162,6 +169,9 @@ impl Network {
             "ForTokenClassification" => Self::ModernBertForTokenClassification(
                 ModernBertForTokenClassification::new(config, weights)?,
             ),
+            "ForMultipleChoice" => Self::ModernBertForMultipleChoice(
+                ModernBertForMultipleChoice::new(config, weights)?,
+            ),
             _ => Self::ModernBertModel(ModernBertModel::new(config, weights)?),
         })
     }
@@ -180,6 +190,7 @@ impl Network {
             Self::ModernBertForMaskedLM(head) => return last(&head.model, inputs),
             Self::ModernBertForSequenceClassification(head) => return last(&head.model, inputs),
             Self::ModernBertForTokenClassification(head) => return last(&head.model, inputs),
+            Self::ModernBertForMultipleChoice(head) => return last(&head.model, inputs),
         };
         Ok(bert.forward(inputs)?.last_hidden_state)
     }
@@ -205,6 +216,7 @@ impl Network {
                 model.forward(inputs, labels)?.into()
             }
             Self::ModernBertForTokenClassification(model) => model.forward(inputs, labels)?.into(),
+            Self::ModernBertForMultipleChoice(model) => model.forward(inputs, labels)?.into(),
         })
     }
 }

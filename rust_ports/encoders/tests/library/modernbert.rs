@@ -86,6 +86,9 @@ fn tensors(config: &ModernBertConfig, architecture: &str, dtype: DType) -> Tenso
     if architecture.ends_with("Classification") {
         add("classifier".into(), &[config.num_labels(), hidden], true);
     }
+    if architecture.ends_with("ForMultipleChoice") {
+        add("classifier".into(), &[1, hidden], true);
+    }
     if architecture.ends_with("ForMaskedLM") {
         if !config.tie_word_embeddings {
             shapes.push(("decoder.weight".into(), vec![config.vocab_size, hidden]));
@@ -274,6 +277,55 @@ fn gradients_are_slopes() {
         &config(json!({})),
         &kinds,
     );
+}
+
+/// One question with two choices: the texts of [`batch`], once padded and once in a row.
+#[test]
+fn choices_have_a_score_each() {
+    let (ids, mask, packed_ids, cu_seqlens) = batch();
+    let (asked, hides) = (ids.unsqueeze(0).unwrap(), mask.unsqueeze(0).unwrap());
+    let label = Tensor::new(&[1i64], &Device::Cpu).unwrap();
+    for pooling in ["cls", "mean"] {
+        let config = config(json!({"classifier_pooling": pooling}));
+        let model = model(&config, "ModernBertForMultipleChoice", DType::F64);
+        let forward = |inputs| model.network.forward(&inputs, Some(&label)).unwrap();
+        let padded = forward(Inputs::padded(&asked, &hides));
+        let packed = forward(Inputs::packed(&packed_ids, &cu_seqlens));
+        let logits = padded.logits.unwrap();
+        assert_eq!(logits.dims(), [1, 2]);
+        assert!(difference(&logits, &packed.logits.unwrap()) < ROUNDED);
+        let scores: Vec<f64> = logits.flatten_all().unwrap().to_vec1().unwrap();
+        let expected = (1.0 + (scores[0] - scores[1]).exp()).ln();
+        let loss: f64 = padded.loss.unwrap().to_scalar().unwrap();
+        assert!((loss - expected).abs() < 1e-12);
+        let (_, gradients) = model
+            .gradients(&Inputs::padded(&asked, &hides), &label)
+            .unwrap();
+        let slope: Vec<f64> = gradients["classifier.weight"]
+            .flatten_all()
+            .unwrap()
+            .to_vec1()
+            .unwrap();
+        assert!(slope.iter().any(|number| number.abs() > 1e-3));
+        // The bias moves both scores alike.
+        let bias: Vec<f64> = gradients["classifier.bias"].to_vec1().unwrap();
+        assert!(bias[0].abs() < 1e-12);
+    }
+}
+
+#[test]
+fn choices_need_an_axis_of_their_own() {
+    let (ids, mask, ..) = batch();
+    let model = model(
+        &config(json!({})),
+        "ModernBertForMultipleChoice",
+        DType::F32,
+    );
+    let flat = model.network.forward(&Inputs::padded(&ids, &mask), None);
+    assert!(matches!(flat, Err(Error::Input(message)) if message.contains("choices")));
+    let asked = ids.unsqueeze(0).unwrap();
+    let wrong = model.network.forward(&Inputs::padded(&asked, &mask), None);
+    assert!(matches!(wrong, Err(Error::Input(message)) if message.contains("attention_mask")));
 }
 
 #[test]
