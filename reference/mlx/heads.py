@@ -380,7 +380,7 @@ class ModernBertForMultipleChoice(ModernBertHead):
 
     def __call__(
         self,
-        input_ids: Int[mx.array, "*batch_choices tokens"],
+        input_ids: Int[mx.array, "*batch tokens"],
         attention_mask: Int[mx.array, "batch choices tokens"] | None = None,
         cu_seqlens: CuSeqlens | None = None,
         output_hidden_states: bool = False,

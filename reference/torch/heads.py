@@ -346,7 +346,7 @@ class ModernBertForMultipleChoice(ModernBertHead):
 
     def forward(
         self,
-        input_ids: Int[Tensor, "*batch_choices tokens"],
+        input_ids: Int[Tensor, "*batch tokens"],
         attention_mask: Int[Tensor, "batch choices tokens"] | None = None,
         cu_seqlens: CuSeqlens | None = None,
         output_hidden_states: bool = False,
