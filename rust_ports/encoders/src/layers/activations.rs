@@ -56,19 +56,18 @@ pub fn gelu(x: &Tensor) -> Result<Tensor> {
 
 /// The tanh approximation of GELU; about 5e-4 away from [`gelu`], and a checkpoint was trained with one of them.
 pub fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
-    gelu_tanh_with((2.0 / PI).sqrt(), x)
-}
-
-/// With √(2/π) cut to ten digits, as Transformers has it under this name. It shows in float64: a float32 rounding
-/// behind it, RoPE's for one, may go the other way.
-fn gelu_fast(x: &Tensor) -> Result<Tensor> {
-    gelu_tanh_with(0.7978845608, x)
-}
-
-fn gelu_tanh_with(factor: f64, x: &Tensor) -> Result<Tensor> {
     in_single_precision(x, |x| {
-        let inner = ((x + ((x.sqr()? * x)? * 0.044715)?)? * factor)?;
+        let inner = ((x + ((x.sqr()? * x)? * 0.044715)?)? * (2.0 / PI).sqrt())?;
         Ok(((x * 0.5)? * (inner.tanh()? + 1.0)?)?)
+    })
+}
+
+/// [`gelu_tanh`] with √(2/π) cut to ten digits, as Transformers has it under this name. It shows in float64: a float32
+/// rounding behind it, RoPE's for one, may go the other way.
+fn gelu_fast(x: &Tensor) -> Result<Tensor> {
+    in_single_precision(x, |x| {
+        let inner = (((x.sqr()? * 0.044715)? + 1.0)? * x)?;
+        Ok(((x * 0.5)? * ((inner * 0.7978845608)?.tanh()? + 1.0)?)?)
     })
 }
 
