@@ -36,16 +36,20 @@ def test_float64(model, shape):
 def check(checkpoint: Checkpoint, shape: dict, dtype: str) -> None:
     """All three ports pass.
 
-    Where one exceeds a gate, twenty batches more decide, each by itself. Twice a floor is a long way but not out of
-    luck's reach: some batch is so ill-conditioned that even Transformers' two ways to compute attention differ on it by
-    three times, and in float64 RoPE, which rounds to float32 in the middle, may round the other way for a last bit.
-    Such a batch is one of many. What is wrong is wrong on most of them.
+    Where one exceeds a gate, twenty batches more decide, together and each by itself. Twice a floor is a long way but
+    not out of luck's reach: some batch is so ill-conditioned that even Transformers' two ways to compute attention
+    differ on it by three times, and in float64 RoPE, which rounds to float32 in the middle, may round the other way for
+    a last bit. Such a batch is one of many, though together it decides for them all. And where a batch is one text of
+    one token, its logit is one number, whose error may be nothing by luck. What is wrong is wrong on most batches, and
+    on all of them together.
     """
     if not failures(checkpoint, shape, dtype, range(BATCHES)):
         return
-    again = [failures(checkpoint, shape, dtype, [seed]) for seed in range(BATCHES, BATCHES + MORE)]
+    seeds = range(BATCHES, BATCHES + MORE)
+    together = {(row.backend, row.tensor) for row in failures(checkpoint, shape, dtype, seeds)}
+    again = [failures(checkpoint, shape, dtype, [seed]) for seed in seeds] if together else []
     often = Counter((row.backend, row.tensor) for rows in again for row in rows)
-    assert not [name for name, times in often.items() if times > MORE / 4], often
+    assert not [name for name in together if often[name] > MORE / 4], often
 
 
 def failures(checkpoint: Checkpoint, shape: dict, dtype: str, seeds: Sequence[int]) -> list[Row]:
