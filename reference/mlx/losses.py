@@ -18,7 +18,8 @@ def cross_entropy(
     logits = mx.where(kept[..., None], logits, 0)
     logits = logits - mx.stop_gradient(logits.max(axis=-1, keepdims=True))  # softmax is blind to it, and exp is not
     chosen = mx.take_along_axis(logits, mx.where(kept, labels, 0)[..., None], axis=-1).squeeze(-1)
-    losses = mx.where(kept, mx.log(mx.exp(logits).sum(axis=-1)) - chosen, 0)
+    total = _sum_last(mx.exp(logits))
+    losses = mx.where(kept, mx.log(total) - chosen, 0)
     count = kept.sum()
     # The clamp keeps the gradient of an empty mean at zero, where 0/0 would make it NaN; so it is in PyTorch.
     return mx.where(count > 0, losses.sum() / mx.maximum(count, 1), mx.nan).astype(logits.dtype)
@@ -70,3 +71,12 @@ def _mean(values: Float[mx.array, "*batch"]) -> Float[mx.array, ""]:
     while values.ndim > 1:
         values = values.mean(axis=-1)
     return values.mean()
+
+
+def _sum_last(x: Float[mx.array, "*batch labels"]) -> Float[mx.array, "*batch"]:
+    """The sum over the last axis, in blocks. On a CPU MLX adds number after number, and every step rounds:
+    over 30,000 words it would be off by 6e-5 of itself."""
+    size = 128
+    rest = -x.shape[-1] % size
+    blocks = mx.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, rest)]).reshape(*x.shape[:-1], -1, size)
+    return blocks.sum(axis=-1).sum(axis=-1)
