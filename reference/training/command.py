@@ -67,7 +67,15 @@ def make(
 ) -> dict[str, Any]:
     """Train on (group, text) pairs and write the checkpoint with its recipe and scores, which are returned."""
     from reference.training.baselines import Bigram, Unigram, count
-    from reference.training.masked_lm import cut, evaluate, evaluate_baseline, split, train
+    from reference.training.masked_lm import (
+        QUESTIONS,
+        cut,
+        evaluate,
+        evaluate_baseline,
+        masked_batches,
+        split,
+        train,
+    )
 
     training, held_out = split(texts)
     if not training or not held_out:
@@ -78,6 +86,8 @@ def make(
     tokenizer = train_tokenizer(training, recipe.vocab_size)
     rows, held_rows = (cut(tokenizer, part, recipe.max_tokens) for part in (training, held_out))
     config, mask_id = recipe.config(tokenizer), tokenizer.token_to_id(MASK)
+    if next(masked_batches(held_rows, recipe, config, mask_id, 0, **QUESTIONS), None) is None:
+        raise InputError("the texts held out for evaluation are too short to hide a word of them; give more text")
     counts = count(rows, config.vocab_size)
     report(f"{len(training)} texts, {int(counts.single.sum())} pieces; {len(held_out)} texts held out")
 

@@ -44,7 +44,11 @@ def cut(tokenizer: tokenizers.Tokenizer, texts: Sequence[str], max_tokens: int) 
     """The ids of every text, special tokens included, the long ones cut into several rows of about one length."""
     start, end = tokenizer.token_to_id(CLS), tokenizer.token_to_id(SEP)
     rows = []
-    for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=False):
+    # A docstring may say "[MASK]", and means the six characters.
+    tokenizer.encode_special_tokens = True
+    encodings = tokenizer.encode_batch(list(texts), add_special_tokens=False)
+    tokenizer.encode_special_tokens = False
+    for encoding in encodings:
         parts = math.ceil(len(encoding.ids) / (max_tokens - 2))
         rows += [[start, *part.tolist(), end] for part in np.array_split(encoding.ids, parts)] if parts else []
     return rows
@@ -112,10 +116,11 @@ def train(
         {"params": [value for value in parameters.values() if value.dim() == 1], "weight_decay": 0.0},
     ]
     optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True)
-    passes = [batches(rows, recipe.batch_tokens, np.random.default_rng(epoch)) for epoch in range(recipe.epochs)]
+    seeds = [1000 * recipe.seed + epoch + 1 for epoch in range(recipe.epochs)]
+    passes = [batches(rows, recipe.batch_tokens, np.random.default_rng(seed)) for seed in seeds]
     step, steps, started, smooth = 0, sum(map(len, passes)), time.monotonic(), math.nan
-    for epoch in range(recipe.epochs):
-        for ids, mask, labels in masked_batches(rows, recipe, config, mask_id, epoch, probability=recipe.probability):
+    for seed in seeds:
+        for ids, mask, labels in masked_batches(rows, recipe, config, mask_id, seed, probability=recipe.probability):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, steps, recipe)
             loss = model.network(ids, mask, labels=labels).loss

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -14,8 +15,9 @@ from hypothesis import strategies as st
 import reference
 from reference.checkpoint import read_checkpoint
 from reference.errors import InputError
+from reference.initial import initial_tensors
 from reference.masking import IGNORED
-from reference.training import command
+from reference.training import command, masked_lm
 from reference.training.baselines import Bigram, Unigram, count
 from reference.training.masked_lm import (
     Recipe,
@@ -26,6 +28,7 @@ from reference.training.masked_lm import (
     learning_rate,
     masked_batches,
     split,
+    train,
 )
 from reference.training.tokenizer import MASK, PAD, SPECIAL, train_tokenizer
 
@@ -190,6 +193,29 @@ def test_the_learning_rate_rises_and_falls():
     assert math.isclose(learning_rate(0, 1, TINY), TINY.learning_rate)
 
 
+def test_a_text_that_names_a_special_token_holds_none():
+    tokenizer = train_tokenizer(["the [MASK] token"], 300)
+    (row,) = cut(tokenizer, ["the [MASK] token and [SEP]"], 64)
+    specials = {tokenizer.token_to_id(token) for token in SPECIAL}
+    assert not specials & set(row[1:-1])
+    assert tokenizer.token_to_id(MASK) in tokenizer.encode("the [MASK] token").ids, "users can still ask"
+
+
+def test_the_seed_decides_on_order_and_masks_too():
+    tokenizer = train_tokenizer([text for _, text in sentences(50)], 300)
+    rows = cut(tokenizer, [text for _, text in sentences(50)], 32)
+    config, mask_id = TINY.config(tokenizer), tokenizer.token_to_id(MASK)
+    same_weights = initial_tensors(config, seed=0)
+
+    def trained(seed):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(masked_lm, "initial_tensors", lambda config, seed: same_weights)
+            return train(rows, config, mask_id, replace(TINY, epochs=1, seed=seed))["decoder.bias"]
+
+    np.testing.assert_array_equal(trained(1), trained(1))
+    assert np.abs(trained(1) - trained(2)).max() > 1e-3
+
+
 def test_padding_is_never_chosen():
     tokenizer = train_tokenizer([text for _, text in sentences(50)], 300)
     rows = cut(tokenizer, [text for _, text in sentences(50)] + ["river"], 32)
@@ -229,3 +255,7 @@ def test_bad_input(tmp_path, capsys):
     assert not (tmp_path / "model").exists()
     with pytest.raises(InputError, match="too few"):
         command.make(tmp_path / "model", [], TINY, lambda line: None)
+    held_out = next(f"m{n}" for n in range(1000) if split([(f"m{n}", "")])[1])
+    with pytest.raises(InputError, match="too short to hide a word"):
+        command.make(tmp_path / "model", [*sentences(30), (held_out, "a")], replace(TINY, epochs=1), lambda line: None)
+    assert not (tmp_path / "model").exists()
