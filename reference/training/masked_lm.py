@@ -16,9 +16,11 @@ import numpy as np
 import tokenizers
 import torch
 
+from reference.backend import Model
 from reference.config import ModernBertConfig
 from reference.errors import InputError
 from reference.initial import initial_tensors
+from reference.inputs import pad
 from reference.masking import IGNORED, draw
 from reference.torch.masking import mask_tokens
 from reference.torch.port import build
@@ -27,8 +29,6 @@ from reference.training.recipe import Recipe
 from reference.training.tokenizer import CLS, SEP
 
 HELD_OUT = 40  # of so many modules one is kept out of training
-# What held-out text is asked: 15 % of its words, all of them behind a mask, for a word left in place is no question.
-QUESTIONS = {"probability": 0.15, "mask_share": 1.0, "random_share": 0.0}
 Rows = list[list[int]]
 
 
@@ -68,25 +68,25 @@ def batches(rows: Rows, batch_tokens: int, generator: np.random.Generator) -> li
     return [found[place] for place in generator.permutation(len(found))]
 
 
-def pad(rows: Rows, pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Ids and attention mask of a batch."""
-    longest = max(map(len, rows))
-    ids = torch.tensor([row + [pad_id] * (longest - len(row)) for row in rows])
-    lengths = torch.tensor([[len(row)] for row in rows])
-    return ids, (torch.arange(longest) < lengths).long()
+def masked(
+    batch: Rows, config: ModernBertConfig, mask_id: int, seed: int, **shares: float
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Masked ids, labels and attention mask of one batch. Of a few short rows it may be that nothing is masked."""
+    ids, mask = map(torch.from_numpy, pad(batch, config.pad_token_id))
+    special = (mask == 0) | (ids == config.cls_token_id) | (ids == config.sep_token_id)
+    draws = draw(ids.shape, config.vocab_size, seed)
+    return *mask_tokens(ids, special, draws, mask_id, **shares), mask
 
 
-def masked_batches(
-    rows: Rows, recipe: Recipe, config: ModernBertConfig, mask_id: int, seed: int, **shares: float
+def questions(
+    rows: Rows, config: ModernBertConfig, mask_id: int, recipe: Recipe
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-    """Masked ids, attention mask and labels of every batch of one pass over the rows."""
-    for number, batch in enumerate(batches(rows, recipe.batch_tokens, np.random.default_rng(seed))):
-        ids, mask = pad(batch, config.pad_token_id)
-        special = (ids == config.pad_token_id) | (ids == config.cls_token_id) | (ids == config.sep_token_id)
-        draws = draw(ids.shape, config.vocab_size, seed=1_000_000 * seed + number)
-        masked, labels = mask_tokens(ids, special, draws, mask_id, **shares)
+    """Masked ids, labels and attention mask of held-out rows: 15 % of their words are hidden, each behind a mask, for
+    a word left in place is no question."""
+    for number, batch in enumerate(batches(rows, recipe.batch_tokens, np.random.default_rng(0))):
+        ids, labels, mask = masked(batch, config, mask_id, number, probability=0.15, mask_share=1.0, random_share=0.0)
         if (labels != IGNORED).any():
-            yield masked, mask, labels
+            yield ids, labels, mask
 
 
 def learning_rate(step: int, steps: int, recipe: Recipe) -> float:
@@ -98,12 +98,25 @@ def learning_rate(step: int, steps: int, recipe: Recipe) -> float:
     return recipe.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is; the loss is a running mean over some fifty steps."""
+
+    step: int
+    steps: int
+    loss: float
+    minutes: float
+
+    def __str__(self) -> str:
+        return f"step {self.step:>6} of {self.steps}  loss {self.loss:.3f}  {self.minutes:.1f} min"
+
+
 def train(
     rows: Rows,
     config: ModernBertConfig,
     mask_id: int,
     recipe: Recipe,
-    report: Callable[[str], None] = lambda line: None,
+    report: Callable[[Progress], None] = lambda progress: None,
 ) -> dict[str, np.ndarray]:
     """The tensors of a model that has seen the rows `recipe.epochs` times, masked anew each time."""
     if not rows:
@@ -116,11 +129,15 @@ def train(
         {"params": [value for value in parameters.values() if value.dim() == 1], "weight_decay": 0.0},
     ]
     optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True)
-    seeds = [1000 * recipe.seed + epoch + 1 for epoch in range(recipe.epochs)]
-    passes = [batches(rows, recipe.batch_tokens, np.random.default_rng(seed)) for seed in seeds]
-    step, steps, started, smooth = 0, sum(map(len, passes)), time.monotonic(), math.nan
-    for seed in seeds:
-        for ids, mask, labels in masked_batches(rows, recipe, config, mask_id, seed, probability=recipe.probability):
+    plan = [
+        (batch, 1_000_000 * seed + number)
+        for seed in (1000 * recipe.seed + epoch + 1 for epoch in range(recipe.epochs))
+        for number, batch in enumerate(batches(rows, recipe.batch_tokens, np.random.default_rng(seed)))
+    ]
+    steps, started, smooth = len(plan), time.monotonic(), math.nan
+    for step, (batch, seed) in enumerate(plan):
+        ids, labels, mask = masked(batch, config, mask_id, seed, probability=recipe.probability)
+        if (labels != IGNORED).any():
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, steps, recipe)
             loss = model.network(ids, mask, labels=labels).loss
@@ -129,10 +146,8 @@ def train(
             torch.nn.utils.clip_grad_norm_(parameters.values(), recipe.max_norm)
             optimizer.step()
             smooth = loss.item() if math.isnan(smooth) else 0.98 * smooth + 0.02 * loss.item()
-            step += 1
-            if step % 50 == 0 or step == steps:
-                minutes = (time.monotonic() - started) / 60
-                report(f"step {step:>6} of {steps}  loss {smooth:.3f}  {minutes:.1f} min")
+        if (step + 1) % 50 == 0 or step + 1 == steps:
+            report(Progress(step + 1, steps, smooth, (time.monotonic() - started) / 60))
     return model.state()
 
 
@@ -145,27 +160,23 @@ class Score:
     words: int
 
 
-def evaluate(
-    rows: Rows, config: ModernBertConfig, tensors: dict[str, np.ndarray], mask_id: int, recipe: Recipe
-) -> Score:
-    """The model on held-out rows, of which 15 % of the words are hidden behind a mask."""
-    network = build(config, "ModernBertForMaskedLM", tensors, "float32").network
+def evaluate(model: Model, rows: Rows, config: ModernBertConfig, mask_id: int, recipe: Recipe) -> Score:
+    """A model of any port on the questions of held-out rows."""
     losses, right = [], []
-    with torch.inference_mode():
-        for ids, mask, labels in masked_batches(rows, recipe, config, mask_id, 0, **QUESTIONS):
-            asked = labels != IGNORED
-            logits = network(ids, mask, labels=labels).logits  # of the hidden words only: sparse_prediction
-            losses.append(torch.nn.functional.cross_entropy(logits, labels[asked], reduction="none"))
-            right.append(logits.argmax(dim=-1) == labels[asked])
+    for ids, labels, mask in questions(rows, config, mask_id, recipe):
+        asked = labels != IGNORED
+        logits = torch.from_numpy(model.forward(ids.numpy(), mask.numpy(), None, False)["logits"])[asked]
+        losses.append(torch.nn.functional.cross_entropy(logits, labels[asked], reduction="none"))
+        right.append(logits.argmax(dim=-1) == labels[asked])
     return _score(torch.cat(losses).double().mean().item(), torch.cat(right))
 
 
 def evaluate_baseline(
-    rows: Rows, config: ModernBertConfig, baseline: Unigram | Bigram, mask_id: int, recipe: Recipe
+    baseline: Unigram | Bigram, rows: Rows, config: ModernBertConfig, mask_id: int, recipe: Recipe
 ) -> Score:
     """A baseline on the very same questions."""
     loss, right = 0.0, []
-    for ids, _, labels in masked_batches(rows, recipe, config, mask_id, 0, **QUESTIONS):
+    for ids, labels, _ in questions(rows, config, mask_id, recipe):
         for row, place in (labels != IGNORED).nonzero().tolist():
             before = int(ids[row, place - 1])
             probabilities = baseline.predict(None if before == mask_id else before)

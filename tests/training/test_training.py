@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reference
+from reference.backend import BACKENDS, build
 from reference.checkpoint import read_checkpoint
 from reference.errors import InputError
 from reference.initial import initial_tensors
@@ -26,7 +27,8 @@ from reference.training.masked_lm import (
     evaluate,
     evaluate_baseline,
     learning_rate,
-    masked_batches,
+    masked,
+    questions,
     split,
     train,
 )
@@ -93,16 +95,14 @@ def test_the_evaluation_is_that_of_transformers(made):
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     _, held_out = split(sentences(900))
     rows = cut(tokenizer.backend_tokenizer, held_out, TINY.max_tokens)
-    score = evaluate(rows, checkpoint.config, checkpoint.tensors, tokenizer.mask_token_id, TINY)
-    assert (score.loss, score.accuracy) == pytest.approx(
-        (facts["scores"]["model"]["loss"], facts["scores"]["model"]["accuracy"])
-    )
+    for backend in BACKENDS:
+        port = build(backend, checkpoint.config, "ModernBertForMaskedLM", checkpoint.tensors)
+        score = evaluate(port, rows, checkpoint.config, tokenizer.mask_token_id, TINY)
+        assert score.accuracy == facts["scores"]["model"]["accuracy"]
+        assert score.loss == pytest.approx(facts["scores"]["model"]["loss"], rel=1e-5)
     model = transformers.AutoModelForMaskedLM.from_pretrained(folder, sparse_prediction=False).eval()
     losses = []
-    questions = masked_batches(
-        rows, TINY, checkpoint.config, tokenizer.mask_token_id, 0, probability=0.15, mask_share=1.0, random_share=0.0
-    )
-    for ids, mask, labels in questions:
+    for ids, labels, mask in questions(rows, checkpoint.config, tokenizer.mask_token_id, TINY):
         assert ((labels != IGNORED) == (ids == tokenizer.mask_token_id)).all()
         with torch.inference_mode():
             logits = model(ids, attention_mask=mask).logits
@@ -156,31 +156,46 @@ def test_the_tokenizer_has_its_specials_first_and_loses_no_character():
 
 
 def test_baselines_by_hand():
-    """Ids 0 to 3: 1 is followed by 2 twice and by 3 once."""
-    counts = count([[1, 2, 1, 2], [1, 3]], vocab_size=4)
-    single = np.array([1, 4, 3, 2]) / 10
+    """Of ids 0 to 4, 0 begins a row and 4 ends it: 1 comes three times, 2 twice, 3 once."""
+    counts = count([[0, 1, 2, 1, 2, 4], [0, 1, 3, 4]], vocab_size=5)
+    single = np.array([1, 4, 3, 2, 1]) / 11
     np.testing.assert_allclose(Unigram(counts).predict(1), single)
     bigram = Bigram(counts)
-    np.testing.assert_allclose(bigram.predict(1), single * 2 / 5 + np.array([0, 0, 2, 1]) / 5)
-    for unseen in (None, 0, 3):
+    np.testing.assert_allclose(bigram.predict(0), single * 1 / 3 + np.array([0, 2, 0, 0, 0]) / 3)
+    np.testing.assert_allclose(bigram.predict(1), single * 2 / 5 + np.array([0, 0, 2, 1, 0]) / 5)
+    for unseen in (None, 3, 4):  # nothing is counted behind 3: the row ends there
         np.testing.assert_allclose(bigram.predict(unseen), single)
-    for before in (None, 0, 1, 2, 3):
+    for before in (None, 0, 1, 2, 3, 4):
         assert bigram.predict(before).sum() == pytest.approx(1)
 
 
-def test_a_baseline_is_asked_the_same_questions():
-    """Where every word is the same, both baselines know it but for the one that each count adds."""
-    tokenizer = train_tokenizer(["river"], 300)
-    rows = cut(tokenizer, ["river" * 30] * 40, 32)
+def test_a_baseline_is_asked_the_same_questions_and_scored_as_a_model_is():
+    tokenizer = train_tokenizer([text for _, text in sentences(50)], 300)
+    rows = cut(tokenizer, [text for _, text in sentences(200)], 32)
     config, mask_id = TINY.config(tokenizer), tokenizer.token_to_id(MASK)
-    score = evaluate_baseline(rows, config, Unigram(count(rows, config.vocab_size)), mask_id, TINY)
-    asked = sum(
-        int((labels != IGNORED).sum())
-        for _, _, labels in masked_batches(
-            rows, TINY, config, mask_id, 0, probability=0.15, mask_share=1.0, random_share=0.0
-        )
-    )
-    assert score.words == asked > 50
+    counts = count(rows, config.vocab_size)
+    for baseline in (Unigram(counts), Bigram(counts)):
+        losses, right = [], []
+        for ids, labels, _ in questions(rows, config, mask_id, TINY):
+            for row, place in zip(*np.nonzero(labels.numpy() != IGNORED), strict=True):
+                assert ids[row, place] == mask_id
+                before = ids[row, place - 1].item()
+                guess = baseline.predict(None if before == mask_id else before)
+                losses.append(-np.log(guess[labels[row, place]]))
+                right.append(guess.argmax() == labels[row, place].item())
+        score = evaluate_baseline(baseline, rows, config, mask_id, TINY)
+        assert score.words == len(losses) > 200
+        assert score.loss == pytest.approx(np.mean(losses)) and score.accuracy == pytest.approx(np.mean(right))
+        assert score.loss < np.log(config.vocab_size)
+
+
+def test_short_rows_in_which_nothing_is_masked_are_steps_without_a_step():
+    tokenizer = train_tokenizer(["river"], 300)
+    rows = cut(tokenizer, ["a"] * 30, 32)
+    recipe, seen = replace(TINY, batch_tokens=3, epochs=1), []
+    tensors = train(rows, TINY.config(tokenizer), tokenizer.token_to_id(MASK), recipe, seen.append)
+    assert seen[-1].step == seen[-1].steps == 30
+    assert all(np.isfinite(tensor).all() for tensor in tensors.values())
 
 
 def test_the_learning_rate_rises_and_falls():
@@ -220,9 +235,9 @@ def test_padding_is_never_chosen():
     tokenizer = train_tokenizer([text for _, text in sentences(50)], 300)
     rows = cut(tokenizer, [text for _, text in sentences(50)] + ["river"], 32)
     config = TINY.config(tokenizer)
-    for ids, mask, labels in masked_batches(rows, TINY, config, tokenizer.token_to_id(MASK), 3, probability=0.9):
-        assert (ids[mask == 0] == tokenizer.token_to_id(PAD)).all()
-        assert (labels[mask == 0] == IGNORED).all() and (labels[:, 0] == IGNORED).all()
+    ids, labels, mask = masked(rows, config, tokenizer.token_to_id(MASK), 3, probability=0.9)
+    assert (mask == 0).any() and (ids[mask == 0] == tokenizer.token_to_id(PAD)).all()
+    assert (labels[mask == 0] == IGNORED).all() and (labels[:, 0] == IGNORED).all()
 
 
 def run(*arguments):
@@ -249,6 +264,9 @@ def test_bad_input(tmp_path, capsys):
         ((tmp_path / "model", "--corpus", text), "too few"),
         ((text, "--corpus", text), "no folder"),
         ((tmp_path / "model", "--corpus", text, "--epochs", 0), "--epochs"),
+        ((tmp_path / "model", "--corpus", text, "--hidden-size", 100), "a multiple of 6"),
+        ((tmp_path, "--corpus", text), "not empty"),
+        ((text / "model", "--corpus", text), "cannot be made"),
     ]:
         assert run(*arguments) == 2
         assert words in capsys.readouterr().err
