@@ -15,6 +15,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from reference import files
+from reference.errors import InputError
+
 STANDARD_LIBRARY = "python"
 PACKAGES = (
     STANDARD_LIBRARY,
@@ -69,6 +72,8 @@ class Docstring:
 
 def docstrings(packages: Iterable[str] = PACKAGES) -> Iterator[Docstring]:
     """Every docstring of the packages that are installed, in an order that depends on nothing but their files."""
+    if isinstance(packages, str):
+        raise InputError(f"packages is {packages!r:.80}; give a list of names, such as [{packages!r:.80}]")
     for package in packages:
         root = _root(package)
         for path in [] if root is None else sorted(root.rglob("*.py")):
@@ -106,9 +111,7 @@ def pairs(packages: Iterable[str] = PACKAGES) -> list[tuple[str, str]]:
 
 def read_lines(file: str | Path) -> list[str]:
     """A user's own text, one sentence a line; empty lines are left out."""
-    from reference.files import read_lines
-
-    return [line for line in map(str.strip, read_lines(str(file), "--corpus")) if line]
+    return [line for line in map(str.strip, files.read_lines(str(file), "the corpus")) if line]
 
 
 def paragraphs_of(text: str) -> list[str]:

@@ -101,3 +101,8 @@ def test_a_users_own_lines(tmp_path):
     assert corpus.read_lines(file) == ["one sentence", "another one"]
     with pytest.raises(InputError, match=r"none\.txt"):
         corpus.read_lines(tmp_path / "none.txt")
+
+
+def test_a_single_name_is_not_taken_for_a_list_of_letters():
+    with pytest.raises(InputError, match=r"such as \['numpy'\]"):
+        list(corpus.docstrings("numpy"))

@@ -9,9 +9,8 @@ import numpy as np
 from reference.architectures import Architecture
 from reference.config import EncoderConfig
 from reference.errors import InputError
+from reference.masking import IGNORED
 from reference.parity.batch import Batch
-
-IGNORED = -100  # the label that no loss counts
 
 
 def make_labels(config: EncoderConfig, architecture: Architecture, batch: Batch, seed: int = 0) -> np.ndarray:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from reference.backend import Model
+from reference.masking import IGNORED
 from reference.parity.faults.fault import Fault
-from reference.parity.labels import IGNORED
 
 
 class Around:
