@@ -7,6 +7,7 @@ stay as they are, so that the model cannot rely on seeing a mask where it has to
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -45,14 +46,14 @@ def draw(shape: int | Sequence[int], vocab_size: int, seed: int) -> Draws:
 class Thresholds:
     """Where the draws are cut, in float32 like the draws themselves."""
 
-    start: np.float32  # a token, or the first of a span, is chosen below this
+    start: np.float32  # a word, or the first of a span, is chosen below this
     masked: np.float32
     random: np.float32
 
 
 def thresholds(probability: float, mask_share: float, random_share: float, min_span: int = 1) -> Thresholds:
-    """Check the shares. With spans fewer tokens may start one: each start takes its neighbours along, and a token is
-    left out only where none of the `min_span` starts that reach it happens."""
+    """Check the shares. With spans fewer words may start one: each start takes its neighbours along, and a word is left
+    out only where none of the `min_span` starts that reach it happens."""
     shares = {"probability": probability, "mask_share": mask_share, "random_share": random_share}
     for name, share in shares.items():
         if isinstance(share, bool) or not isinstance(share, (int, float, np.number)) or not 0 <= share <= 1:
@@ -67,13 +68,24 @@ def thresholds(probability: float, mask_share: float, random_share: float, min_s
 
 
 def check_batch(
-    input_ids: Any, special_tokens_mask: Any, draws: Draws, mask_token_id: int, word_ids: Any | None = None
+    array_type: type,
+    input_ids: Any,
+    special_tokens_mask: Any,
+    draws: Draws,
+    mask_token_id: int,
+    word_ids: Any | None = None,
 ) -> None:
-    """Everything is for one batch, and the draws are of the types of `draw`: a float64 would be cut elsewhere."""
+    """Everything is for one batch, of the port's own arrays, and the draws are of the types of `draw`: a float64 would
+    be cut elsewhere."""
+    others = {"special_tokens_mask": special_tokens_mask} | ({} if word_ids is None else {"word_ids": word_ids})
+    for name, array in ({"input_ids": input_ids} | others).items():
+        if not isinstance(array, array_type):
+            raise InputError(f"{name} is of type {_name(type(array))}; this port takes {_name(array_type)}")
+        if not re.search(r"\b(u?int\d+|bool)_?$", str(array.dtype)):
+            raise InputError(f"{name} is of dtype {array.dtype}; it must hold whole numbers")
     shape = tuple(input_ids.shape)
     if len(shape) != 2:
         raise InputError(f"input_ids has shape {shape}; it must be [batch, tokens]")
-    others = {"special_tokens_mask": special_tokens_mask} | ({} if word_ids is None else {"word_ids": word_ids})
     dtypes = {"chosen": np.float32, "action": np.float32, "word": np.int64}
     others |= {f"draws.{name}": getattr(draws, name) for name in dtypes}
     for name, array in others.items():
@@ -83,6 +95,10 @@ def check_batch(
         if others[f"draws.{name}"].dtype != dtype:
             raise InputError(f"draws.{name} is {others[f'draws.{name}'].dtype}; it must be {np.dtype(dtype)}")
     check_whole("mask_token_id", mask_token_id, 0)
+
+
+def _name(array_type: type) -> str:
+    return f"{array_type.__module__.removesuffix('.core')}.{array_type.__name__}".removeprefix("builtins.")
 
 
 @dataclass(frozen=True)
@@ -122,5 +138,7 @@ def allowance(count: int, share: float, risk: float = 1e-9) -> float:
     Bernstein's inequality, 2 exp(-t^2 / (2 variance + 2 t / 3)) = risk, solved for t (Boucheron et al. 2013,
     chapter 2).
     """
+    if not 0 < risk < 1:
+        raise InputError(f"risk is {risk!r:.80}; it must lie between 0 and 1, and be neither")
     log = math.log(2 / risk)
     return log / 3 + math.sqrt((log / 3) ** 2 + 2 * log * count * share * (1 - share))

@@ -16,7 +16,7 @@ import reference.candle.masking
 import reference.mlx.masking
 import reference.torch.masking
 from reference.errors import InputError
-from reference.masking import Shares, allowance, count_shares, draw
+from reference.masking import Shares, allowance, count_shares, draw, thresholds
 from reference.parity.faults.masking import FAULTS
 
 MASK = 4
@@ -92,20 +92,48 @@ def test_the_ports_decide_alike(texts, tokens, seed, probability, mask_share, ra
         assert (labels[chosen] == ids[chosen]).all() and (masked_ids[~chosen] == ids[~chosen]).all()
         replaced = masked_ids != ids
         assert np.isin(masked_ids[replaced], [MASK, *np.unique(draws.word)]).all()
+    assert (chosen == chosen_one_by_one(special, draws, probability, options.get("word_ids"), span)).all()
 
 
-@given(seed=st.integers(0, 2**32), where=st.sampled_from(["chosen", "action"]), edge=st.floats(0.01, 0.99))
+def chosen_one_by_one(special, draws, probability, word_ids, span):
+    """Which tokens are chosen, word after word, as one would tell it to somebody."""
+    start = thresholds(probability, 0.8, 0.1, span).start
+    chosen = np.zeros(special.shape, bool)
+    for row, specials in enumerate(special):
+        words: list[list[int] | None] = []  # the places of each word's tokens; None for a special token
+        for place, is_special in enumerate(specials):
+            same = word_ids is not None and place > 0 and word_ids[row, place] == word_ids[row, place - 1]
+            if is_special:
+                words.append(None)
+            elif same and words[-1] is not None:
+                words[-1].append(place)
+            else:
+                words.append([place])
+        for number in range(len(words) - span + 1):
+            together = words[number : number + span]
+            if None not in together and draws.chosen[row, together[0][0]] < start:
+                chosen[row, together[0][0] : together[-1][-1] + 1] = True
+    return chosen
+
+
+@given(seed=st.integers(0, 2**32), where=st.sampled_from(["chosen", "masked", "random"]), edge=st.floats(0.01, 0.99))
 def test_the_ports_cut_at_the_same_float32(seed, where, edge):
     """Draws on the edge, one float32 below it and one above: the ports decide them alike, below strictly."""
     ids, special = np.full((1, 3), 7), np.zeros((1, 3), np.int64)
-    cut = np.float32(edge)
+    # The two shares are added first and rounded then: float32(0.8) + float32(0.1) is not float32(0.9).
+    cut = np.float32(edge if where != "random" else 0.6 * edge + 0.4 * edge)
     near = np.array([[np.nextafter(cut, np.float32(0)), cut, np.nextafter(cut, np.float32(1))]])
-    draws = replace(draw(ids.shape, VOCABULARY, seed), chosen=np.zeros((1, 3), np.float32))
-    draws = replace(draws, **{where: near})
-    options = {"chosen": {"probability": edge}, "action": {"mask_share": edge, "random_share": 0.0}}[where]
+    draws = draw(ids.shape, VOCABULARY, seed)
+    draws = replace(draws, chosen=np.zeros((1, 3), np.float32), word=np.full((1, 3), 9))
+    draws = replace(draws, **{"chosen" if where == "chosen" else "action": near})
+    options = {
+        "chosen": {"probability": edge},
+        "masked": {"mask_share": edge, "random_share": 0.0},
+        "random": {"mask_share": 0.6 * edge, "random_share": 0.4 * edge},
+    }[where]
     for port in PORTS.values():
         masked_ids, labels = port(ids, special, draws, **options)
-        below = labels != -100 if where == "chosen" else masked_ids == MASK
+        below = {"chosen": labels != -100, "masked": masked_ids == MASK, "random": masked_ids != ids}[where]
         assert below.tolist() == [[True, False, False]]
 
 
@@ -175,8 +203,20 @@ def test_spans_are_long_enough_and_choose_the_share_asked_for(port):
     edges = np.diff(np.pad(chosen.astype(int), ((0, 0), (1, 1))), axis=1)
     lengths = np.nonzero(edges == -1)[1] - np.nonzero(edges == 1)[1]
     assert lengths.min() == 3 and not (chosen & (special == 1)).any()
-    inner = chosen[:, 10:40]  # far from special tokens the share is exact
-    assert abs(inner.mean() - 0.15) < 0.01
+    inner = chosen.reshape(100, 40, 50)[..., 10:40]  # far from special tokens the share is exact
+    assert abs(inner.mean() - 0.15) < 0.004  # starting a span with probability 0.15 / 3 would come to 0.143
+
+
+@pytest.mark.parametrize("port", PORTS)
+def test_spans_of_words_choose_the_share_asked_for(port):
+    """Words of one to four tokens, spans of two words: of the words 15 % are chosen, each as a whole."""
+    ids = np.full((100, 2000), 5)
+    words = np.random.default_rng(0).choice([0, 1, 1], size=ids.shape).cumsum(axis=1)
+    _, labels = PORTS[port](ids, np.zeros_like(ids), draw(ids.shape, VOCABULARY, 1), word_ids=words, min_span=2)
+    chosen = labels != -100
+    begins = np.diff(words, axis=1, prepend=-1) != 0
+    begins[:, :20] = begins[:, -20:] = False  # near the edge of a text fewer spans reach a word
+    assert abs(chosen[begins].mean() - 0.15) < 0.004
 
 
 @pytest.mark.parametrize("port", PORTS)
@@ -223,9 +263,38 @@ def test_what_does_not_fit_together_is_refused(port):
         mask(ids, special, draws, word_ids=ids[:, 1:])
     with pytest.raises(InputError, match=r"input_ids has shape \(8,\); it must be \[batch, tokens\]"):
         mask(ids[0], special[0], draw(8, VOCABULARY, 0))
+    floats = ids.astype(np.float32)
+    for arrays, name in [((floats, special), "input_ids"), ((ids, special / 2), "special_tokens_mask")]:
+        with pytest.raises(InputError, match=rf"{name} is of dtype .*float(32|64); it must hold whole numbers"):
+            mask(*arrays, draws)
+    with pytest.raises(InputError, match=r"word_ids is of dtype .*float32"):
+        mask(ids, special, draws, word_ids=floats)
     for wrong in (-1, 1.5, True):
         with pytest.raises(InputError, match="mask_token_id is"):
             mask(ids, special, draws, mask_token_id=wrong)
+
+
+@pytest.mark.parametrize("port", PORTS)
+def test_arrays_of_another_framework_are_refused(port):
+    ids, special = batch(2, 8)
+    rooms = {"torch": reference.torch.masking, "mlx": reference.mlx.masking, "candle": reference.candle.masking}
+    mask_tokens, draws = inspect.unwrap(rooms[port].mask_tokens), draw(ids.shape, VOCABULARY, 0)
+    own = {"torch": "torch.Tensor", "mlx": "mlx.array", "candle": "numpy.ndarray"}[port]
+    with pytest.raises(InputError, match=f"input_ids is of type list; this port takes {own}"):
+        mask_tokens(ids.tolist(), special, draws, MASK)
+    other = torch.from_numpy(ids) if port != "torch" else ids
+    with pytest.raises(InputError, match=f"; this port takes {own}"):
+        mask_tokens(other, special, draws, MASK)
+
+
+def test_the_tools_for_counting_refuse_a_risk_that_is_none():
+    for risk in (0, 1, 2.0, float("nan")):
+        with pytest.raises(InputError, match="risk is"):
+            allowance(100, 0.1, risk)
+    with pytest.raises(InputError, match="made for the shares 80/10/10"):
+        PORTS["torch"](
+            *batch(2, 8), draw((2, 8), VOCABULARY, 0), fault=FAULTS["shares_one_after_another"], mask_share=1.0
+        )
 
 
 @pytest.mark.parametrize("port", PORTS)
@@ -263,11 +332,10 @@ def test_rust_refuses_by_itself():
     ):
         with pytest.raises(InputError):
             mask(**wrong)
-    for spread_or_first in (reference.candle.masking.spread, reference.candle.masking.of_first_token):
-        with pytest.raises(InputError):
-            spread_or_first(
-                special[0], special[0], 0 if spread_or_first is reference.candle.masking.spread else special[0]
-            )
+    with pytest.raises(InputError):
+        reference.candle.masking.word_bounds(ids, special[:, :3])
+    with pytest.raises(InputError):
+        reference.candle.masking.spread(special[0], special[0], ids[0], ids[0], 0)
 
 
 @pytest.fixture(scope="module")

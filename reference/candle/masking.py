@@ -3,10 +3,10 @@
 import numpy as np
 
 from reference.candle import _native
-from reference.candle._native import of_first_token, spread
+from reference.candle._native import spread, word_bounds
 from reference.masking import Draws, check_batch, thresholds
 
-__all__ = ["mask_tokens", "of_first_token", "spread"]
+__all__ = ["mask_tokens", "spread", "word_bounds"]
 
 
 def mask_tokens(
@@ -23,9 +23,10 @@ def mask_tokens(
     """Ids with some tokens hidden, and labels: the original id where a token was chosen, -100 elsewhere.
 
     All arrays are [batch, tokens]. special_tokens_mask: 1 at whatever is never chosen. word_ids: the number of each
-    token's word; then words are chosen as a whole. min_span: choose at least so many tokens in a row.
+    token's word; then words are chosen as a whole. min_span: choose at least so many words in a row, or tokens where
+    there are no word_ids.
     """
-    check_batch(input_ids, special_tokens_mask, draws, mask_token_id, word_ids)
+    check_batch(np.ndarray, input_ids, special_tokens_mask, draws, mask_token_id, word_ids)
     thresholds(probability, mask_share, random_share, min_span)  # Rust cuts for itself; this words the errors alike
     parts = draws.chosen, draws.action, draws.word
     shares = mask_share, random_share

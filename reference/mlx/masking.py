@@ -1,7 +1,7 @@
 """The masking strategy of masked language modelling: draws in, masked ids and labels out."""
 
 import mlx.core as mx
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 
 from reference.masking import IGNORED, Draws, check_batch, thresholds
 
@@ -23,46 +23,48 @@ def mask_tokens(
 
     special_tokens_mask: 1 at [CLS], [SEP], padding and whatever else is never chosen.
     word_ids: the number of each token's word; then words are chosen as a whole, by the draw of their first token.
-    min_span: choose at least so many tokens in a row, about `probability` of all in the end; no span crosses a special
-        token, and where fewer tokens stand between two of them, none is chosen.
+        Without them each token is a word by itself.
+    min_span: choose at least so many words in a row, about `probability` of all in the end; no span crosses a special
+        token, and where fewer words stand between two of them, none is chosen.
     """
-    check_batch(input_ids, special_tokens_mask, draws, mask_token_id, word_ids)
+    check_batch(mx.array, input_ids, special_tokens_mask, draws, mask_token_id, word_ids)
     limits = thresholds(probability, mask_share, random_share, min_span)
     uniform, action, word = (mx.array(array) for array in (draws.chosen, draws.action, draws.word))
     input_ids, free = input_ids.astype(mx.int64), special_tokens_mask == 0
 
-    if word_ids is not None:
-        uniform = of_first_token(uniform, word_ids, free)
-    chosen = (uniform < float(limits.start)) & free
-    if min_span > 1:
-        chosen = spread(chosen, free, min_span)
+    first, last = word_bounds(word_ids, free)
+    starts = (mx.take_along_axis(uniform, first, axis=1) < float(limits.start)) & free
+    chosen = spread(starts, free, first, last, min_span)
     masked = chosen & (action < float(limits.masked))
     random = chosen & mx.logical_not(masked) & (action < float(limits.random))
     ids = mx.where(masked, mask_token_id, mx.where(random, word, input_ids))
     return ids, mx.where(chosen, input_ids, IGNORED)
 
 
-def of_first_token(
-    uniform: Float[mx.array, "batch tokens"], word_ids: Ids, free: Bool[mx.array, "batch tokens"]
-) -> Float[mx.array, "batch tokens"]:
-    """The draw of the first token of each token's word, so that a word is chosen as a whole."""
-    continues = (word_ids[:, 1:] == word_ids[:, :-1]) & free[:, 1:] & free[:, :-1]
-    places = mx.where(mx.pad(continues, ((0, 0), (1, 0))), 0, mx.arange(word_ids.shape[1]))
-    return mx.take_along_axis(uniform, mx.cummax(places, axis=1), axis=1)  # from where the word began
+def word_bounds(word_ids: Ids | None, free: Bool[mx.array, "batch tokens"]) -> tuple[Ids, Ids]:
+    """Where each token's word begins and where it ends. A special token is a word by itself."""
+    tokens = free.shape[1]
+    places = mx.broadcast_to(mx.arange(tokens), free.shape)
+    if word_ids is None:
+        return places, places
+    inside = (word_ids[:, 1:] == word_ids[:, :-1]) & free[:, 1:] & free[:, :-1]  # no word ends between the two
+    first = mx.cummax(mx.where(mx.pad(inside, ((0, 0), (1, 0))), 0, places), axis=1)
+    last = mx.cummin(mx.where(mx.pad(inside, ((0, 0), (0, 1))), tokens, places), axis=1, reverse=True)
+    return first, last
 
 
 def spread(
-    starts: Bool[mx.array, "batch tokens"], free: Bool[mx.array, "batch tokens"], span: int
+    starts: Bool[mx.array, "batch tokens"], free: Bool[mx.array, "batch tokens"], first: Ids, last: Ids, span: int
 ) -> Bool[mx.array, "batch tokens"]:
-    """Every start takes the span - 1 tokens behind it along; one whose span would meet a special token is dropped."""
-    tokens = starts.shape[1]
-    if tokens < span:
-        return mx.zeros_like(starts)
-    last = tokens - span + 1  # no span starts from here on
-    starts = starts[:, :last]
-    for step in range(span):
-        starts = starts & free[:, step : step + last]
-    chosen = mx.zeros_like(free)
-    for step in range(span):
-        chosen = chosen | mx.pad(starts, ((0, 0), (step, tokens - last - step)))
+    """Every start takes the span - 1 words behind it along; one whose span would meet a special token is dropped."""
+    tokens = last.shape[1]
+    span = min(span, tokens + 1)  # which already fits nowhere
+    before, behind = mx.maximum(first - 1, 0), mx.minimum(last + 1, tokens - 1)
+    ends = starts
+    for _ in range(span - 1):  # from word to word, as long as they are free
+        ends = mx.take_along_axis(ends, before, axis=1) & (first > 0) & free
+    chosen = reached = ends
+    for _ in range(span - 1):  # and from the ends back to the starts
+        reached = mx.take_along_axis(reached, behind, axis=1) & (last + 1 < tokens)
+        chosen = chosen | reached
     return chosen

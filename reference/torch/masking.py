@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 from torch import Tensor
+from torch.nn.functional import pad
 
 from reference.errors import InputError
 from reference.masking import IGNORED, Draws, check_batch, thresholds
@@ -28,52 +29,52 @@ def mask_tokens(
 
     special_tokens_mask: 1 at [CLS], [SEP], padding and whatever else is never chosen.
     word_ids: the number of each token's word; then words are chosen as a whole, by the draw of their first token.
-    min_span: choose at least so many tokens in a row, about `probability` of all in the end; no span crosses a special
-        token, and where fewer tokens stand between two of them, none is chosen.
+        Without them each token is a word by itself.
+    min_span: choose at least so many words in a row, about `probability` of all in the end; no span crosses a special
+        token, and where fewer words stand between two of them, none is chosen.
     """
-    check_batch(input_ids, special_tokens_mask, draws, mask_token_id, word_ids)
+    check_batch(Tensor, input_ids, special_tokens_mask, draws, mask_token_id, word_ids)
     limits = thresholds(probability, mask_share, random_share, min_span)
     uniform, action, word = (
         torch.from_numpy(array).to(input_ids.device) for array in (draws.chosen, draws.action, draws.word)
     )
     input_ids, free = input_ids.long(), ~special_tokens_mask.bool()
 
-    if word_ids is not None:
-        uniform = of_first_token(uniform, word_ids, free)
-    chosen = (uniform < float(limits.start)) & free
-    if min_span > 1:
-        chosen = spread(chosen, free, min_span)
+    first, last = word_bounds(word_ids, free)
+    starts = (uniform.gather(1, first) < float(limits.start)) & free
+    chosen = spread(starts, free, first, last, min_span)
     masked = chosen & (action < float(limits.masked))
     random = chosen & ~masked & (action < float(limits.random))
     ids = torch.where(masked, mask_token_id, torch.where(random, word, input_ids))
     return ids, torch.where(chosen, input_ids, IGNORED)
 
 
-def of_first_token(
-    uniform: Float[Tensor, "batch tokens"], word_ids: Ids, free: Bool[Tensor, "batch tokens"]
-) -> Float[Tensor, "batch tokens"]:
-    """The draw of the first token of each token's word, so that a word is chosen as a whole."""
-    continues = torch.zeros_like(free)
-    continues[:, 1:] = (word_ids[:, 1:] == word_ids[:, :-1]) & free[:, 1:] & free[:, :-1]
-    places = torch.arange(word_ids.shape[1], device=word_ids.device).expand_as(word_ids)
-    first = torch.where(continues, 0, places).cummax(dim=1).values  # where the word began
-    return uniform.gather(1, first)
+def word_bounds(word_ids: Ids | None, free: Bool[Tensor, "batch tokens"]) -> tuple[Ids, Ids]:
+    """Where each token's word begins and where it ends. A special token is a word by itself."""
+    tokens = free.shape[1]
+    places = torch.arange(tokens, device=free.device).expand_as(free)
+    if word_ids is None:
+        return places, places
+    inside = (word_ids[:, 1:] == word_ids[:, :-1]) & free[:, 1:] & free[:, :-1]  # no word ends between the two
+    first = torch.where(pad(inside, (1, 0)), 0, places).cummax(dim=1).values
+    last = torch.where(pad(inside, (0, 1)), tokens, places).flip(1).cummin(dim=1).values.flip(1)
+    return first, last
 
 
 def spread(
-    starts: Bool[Tensor, "batch tokens"], free: Bool[Tensor, "batch tokens"], span: int
+    starts: Bool[Tensor, "batch tokens"], free: Bool[Tensor, "batch tokens"], first: Ids, last: Ids, span: int
 ) -> Bool[Tensor, "batch tokens"]:
-    """Every start takes the span - 1 tokens behind it along; one whose span would meet a special token is dropped."""
-    tokens = starts.shape[1]
-    if tokens < span:
-        return torch.zeros_like(starts)
-    last = tokens - span + 1  # no span starts from here on
-    starts = starts[:, :last]
-    for step in range(span):
-        starts = starts & free[:, step : step + last]
-    chosen = torch.zeros_like(free)
-    for step in range(span):
-        chosen[:, step : step + last] |= starts
+    """Every start takes the span - 1 words behind it along; one whose span would meet a special token is dropped."""
+    tokens = last.shape[1]
+    span = min(span, tokens + 1)  # which already fits nowhere
+    before, behind = (first - 1).clamp(min=0), (last + 1).clamp(max=tokens - 1)
+    ends = starts
+    for _ in range(span - 1):  # from word to word, as long as they are free
+        ends = ends.gather(1, before) & (first > 0) & free
+    chosen = reached = ends
+    for _ in range(span - 1):  # and from the ends back to the starts
+        reached = reached.gather(1, behind) & (last + 1 < tokens)
+        chosen = chosen | reached
     return chosen
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from reference.errors import InputError
 from reference.masking import Draws
 
 MaskTokens = Callable[..., tuple[Any, Any]]  # a port's mask_tokens
@@ -31,6 +32,10 @@ class MaskingFault:
         """The same function with the bug in it, for the usual shares."""
 
         def faulty(input_ids: Any, special_tokens_mask: Any, draws: Draws, mask_token_id: int, **options: Any) -> Any:
+            if {"mask_share", "random_share"} & options.keys():
+                raise InputError(
+                    "a fault of masking is made for the shares 80/10/10; leave mask_share, random_share out"
+                )
             if self.redraw is None:
                 return mask_tokens(input_ids, special_tokens_mask * 0, draws, mask_token_id, **options)
             return mask_tokens(input_ids, special_tokens_mask, self.redraw(draws), mask_token_id, **options)

@@ -43,9 +43,9 @@ pub struct Draws {
 ///
 /// All tensors, the results too, are `[batch, tokens]`; ids are i64. `special_tokens_mask` is 1 at \[CLS\],
 /// \[SEP\], padding and whatever else is never chosen. `word_ids` is the number of each token's word; then words are
-/// chosen as a whole, by the draw of their first token. `min_span` tokens in a row are chosen at least, about
-/// `probability` of all in the end; no span crosses a special token, and where fewer tokens stand between two of them,
-/// none is chosen. The usual shares are 0.15, 0.8 and 0.1 (Devlin et al. 2018, section 3.1).
+/// chosen as a whole, by the draw of their first token. Without them each token is a word by itself. `min_span` words
+/// in a row are chosen at least, about `probability` of all in the end; no span crosses a special token, and where
+/// fewer words stand between two of them, none is chosen. The usual shares are 0.15, 0.8 and 0.1 (Devlin et al. 2018, section 3.1).
 #[expect(
     clippy::too_many_arguments,
     reason = "they are those of the other ports"
@@ -71,14 +71,10 @@ pub fn mask_tokens(
     let limits = thresholds(probability, mask_share, random_share, min_span)?;
     let free = special_tokens_mask.eq(0i64)?;
 
-    let uniform = match word_ids {
-        Some(word_ids) => of_first_token(&draws.chosen, word_ids, &free)?,
-        None => draws.chosen.clone(),
-    };
-    let mut chosen = (uniform.lt(limits.start)? * &free)?; // of 0 and 1, where times means and
-    if min_span > 1 {
-        chosen = spread(&chosen, &free, min_span)?;
-    }
+    let (first, last) = word_bounds(word_ids, &free)?;
+    let uniform = draws.chosen.contiguous()?.gather(&first, 1)?;
+    let starts = (uniform.lt(limits.start)? * &free)?; // of 0 and 1, where times means and
+    let chosen = spread(&starts, &free, &first, &last, min_span)?;
     let masked = (&chosen * draws.action.lt(limits.masked)?)?;
     let random = (&chosen * draws.action.lt(limits.random)?)?; // or masked, which comes first
     let everywhere = |id| Tensor::full(id, input_ids.shape(), input_ids.device());
@@ -87,41 +83,73 @@ pub fn mask_tokens(
     Ok((ids, chosen.where_cond(input_ids, &everywhere(IGNORED)?)?))
 }
 
-/// The draw of the first token of each token's word, so that a word is chosen as a whole.
+/// Where each token's word begins and where it ends. A special token is a word by itself.
 ///
-/// `uniform` is f32, `word_ids` i64 and `free` u8, 0 at special tokens; all three and the result are
-/// `[batch, tokens]`.
-pub fn of_first_token(uniform: &Tensor, word_ids: &Tensor, free: &Tensor) -> Result<Tensor> {
-    check_same_shape("word_ids", word_ids, uniform)?;
-    check_same_shape("free", free, uniform)?;
-    let (mut uniforms, words, free) = (rows::<f32>(uniform)?, rows::<i64>(word_ids)?, rows(free)?);
-    for ((uniforms, words), free) in uniforms.iter_mut().zip(&words).zip(&free) {
-        for token in 1..uniforms.len() {
-            let inside = (free[token - 1], free[token]) == (1u8, 1);
-            if inside && words[token - 1] == words[token] {
-                uniforms[token] = uniforms[token - 1];
+/// `word_ids` is i64 and `free` u8, 0 at special tokens; both and the two results, i64, are `[batch, tokens]`.
+pub fn word_bounds(word_ids: Option<&Tensor>, free: &Tensor) -> Result<(Tensor, Tensor)> {
+    if let Some(word_ids) = word_ids {
+        check_same_shape("word_ids", word_ids, free)?;
+    }
+    let words = word_ids.map(rows::<i64>).transpose()?;
+    let (mut first, mut last) = (vec![], vec![]);
+    for (row, free) in rows::<u8>(free)?.iter().enumerate() {
+        let inside = |token: usize| match &words {
+            Some(words) => {
+                let word = &words[row];
+                (free[token - 1], free[token]) == (1, 1) && word[token - 1] == word[token]
+            }
+            None => false,
+        };
+        let (mut begins, mut ends): (Vec<i64>, Vec<i64>) =
+            (0..free.len() as i64).map(|place| (place, place)).unzip();
+        for token in 1..free.len() {
+            if inside(token) {
+                begins[token] = begins[token - 1];
             }
         }
+        for token in (1..free.len()).rev() {
+            if inside(token) {
+                ends[token - 1] = ends[token];
+            }
+        }
+        first.push(begins);
+        last.push(ends);
     }
-    like(uniform, uniforms)
+    Ok((like(free, first)?, like(free, last)?))
 }
 
-/// Every start takes the span - 1 tokens behind it along; one whose span would meet a special token is dropped.
+/// Every start takes the span - 1 words behind it along; one whose span would meet a special token is dropped.
 ///
-/// `starts`, `free` and the result are u8, `[batch, tokens]`.
-pub fn spread(starts: &Tensor, free: &Tensor, span: usize) -> Result<Tensor> {
-    check_same_shape("free", free, starts)?;
+/// `starts`, `free` and the result are u8, `first` and `last` i64 as from [`word_bounds`]; all are `[batch, tokens]`.
+pub fn spread(
+    starts: &Tensor,
+    free: &Tensor,
+    first: &Tensor,
+    last: &Tensor,
+    span: usize,
+) -> Result<Tensor> {
+    for (name, tensor) in [("free", free), ("first", first), ("last", last)] {
+        check_same_shape(name, tensor, starts)?;
+    }
     if span == 0 {
         return Err(input_error!(
             "span is 0; it must be a whole number of at least 1"
         ));
     }
     let (begin, free) = (rows::<u8>(starts)?, rows::<u8>(free)?);
+    let (first, last) = (rows::<i64>(first)?, rows::<i64>(last)?);
     let mut chosen = vec![vec![0u8; starts.dims()[1]]; begin.len()];
-    for ((chosen, begin), free) in chosen.iter_mut().zip(&begin).zip(&free) {
-        for (token, reached) in free.windows(span).enumerate() {
-            if begin[token] == 1 && !reached.contains(&0) {
-                chosen[token..token + span].fill(1);
+    for (row, chosen) in chosen.iter_mut().enumerate() {
+        let (free, last) = (&free[row], &last[row]);
+        let begins = |&token: &usize| begin[row][token] == 1 && first[row][token] == token as i64;
+        for token in (0..free.len()).filter(begins) {
+            let mut ends = (0..span).scan(token, |next, _| {
+                let word = *next;
+                *next = usize::try_from(*last.get(word)?).ok()? + 1;
+                (free[word] == 1).then_some(*next)
+            });
+            if let Some(end) = ends.nth(span - 1) {
+                chosen[token..end].fill(1);
             }
         }
     }
@@ -143,14 +171,14 @@ fn like<T: WithDType>(model: &Tensor, rows: Vec<Vec<T>>) -> Result<Tensor> {
 
 /// Where the draws are cut, in f32 like the draws themselves.
 struct Thresholds {
-    /// A token, or the first of a span, is chosen below this.
+    /// A word, or the first of a span, is chosen below this.
     start: f32,
     masked: f32,
     random: f32,
 }
 
-/// Checks the shares. With spans fewer tokens may start one: each start takes its neighbours along, and a token is
-/// left out only where none of the `min_span` starts that reach it happens.
+/// Checks the shares. With spans fewer words may start one: each start takes its neighbours along, and a word is left
+/// out only where none of the `min_span` starts that reach it happens.
 fn thresholds(
     probability: f64,
     mask_share: f64,
@@ -287,25 +315,53 @@ mod tests {
     }
 
     #[test]
-    fn a_word_follows_its_first_token() {
-        let uniform = tensor(&[0.9f32, 0.1, 0.2, 0.3, 0.4, 0.5]);
-        let words = tensor(&[-1i64, 0, 0, 0, 1, -1]);
-        let free = tensor(&[0u8, 1, 1, 1, 1, 0]);
-        let found = of_first_token(&uniform, &words, &free).unwrap();
-        assert_eq!(row::<f32>(&found), [0.9, 0.1, 0.1, 0.1, 0.4, 0.5]);
+    fn a_word_is_known_by_where_it_begins_and_ends() {
+        let words = tensor(&[-1i64, 0, 0, 0, 1, -1, -1, 2]);
+        let free = tensor(&[0u8, 1, 1, 1, 1, 0, 0, 1]);
+        let (first, last) = word_bounds(Some(&words), &free).unwrap();
+        assert_eq!(row::<i64>(&first), [0, 1, 1, 1, 4, 5, 6, 7]);
+        assert_eq!(row::<i64>(&last), [0, 3, 3, 3, 4, 5, 6, 7]);
+        let (first, last) = word_bounds(None, &free).unwrap();
+        assert_eq!(row::<i64>(&first), [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(row::<i64>(&last), row::<i64>(&first));
+        assert!(word_bounds(Some(&words.narrow(1, 0, 3).unwrap()), &free).is_err());
     }
 
     #[test]
     fn spans_end_before_a_special_token_or_do_not_begin() {
         let free = tensor(&[0u8, 1, 1, 1, 1, 0, 1, 1]);
         let starts = tensor(&[0u8, 0, 1, 1, 0, 0, 1, 0]);
-        let found = |span| row::<u8>(&spread(&starts, &free, span).unwrap());
+        let (first, last) = word_bounds(None, &free).unwrap();
+        let found = |span| row::<u8>(&spread(&starts, &free, &first, &last, span).unwrap());
         assert_eq!(found(1), [0, 0, 1, 1, 0, 0, 1, 0]);
         assert_eq!(found(2), [0, 0, 1, 1, 1, 0, 1, 1]);
         assert_eq!(found(3), [0, 0, 1, 1, 1, 0, 0, 0]);
         assert_eq!(found(9), [0; 8]);
-        assert!(spread(&starts, &free, 0).is_err());
-        assert!(spread(&starts, &free.narrow(1, 0, 3).unwrap(), 2).is_err());
+        assert!(spread(&starts, &free, &first, &last, 0).is_err());
+        assert!(spread(&starts, &free.narrow(1, 0, 3).unwrap(), &first, &last, 2).is_err());
+    }
+
+    #[test]
+    fn spans_of_words_end_where_a_word_does() {
+        let words = tensor(&[-1i64, 0, 0, 1, 2, 2, 3, -1]);
+        let free = tensor(&[0u8, 1, 1, 1, 1, 1, 1, 0]);
+        let (first, last) = word_bounds(Some(&words), &free).unwrap();
+        let found = |starts: &[u8], span| {
+            row::<u8>(&spread(&tensor(starts), &free, &first, &last, span).unwrap())
+        };
+        assert_eq!(
+            found(&[0, 1, 1, 0, 0, 0, 0, 0], 2),
+            [0, 1, 1, 1, 0, 0, 0, 0]
+        );
+        assert_eq!(
+            found(&[0, 0, 0, 1, 0, 0, 0, 0], 2),
+            [0, 0, 0, 1, 1, 1, 0, 0]
+        );
+        assert_eq!(found(&[0, 0, 0, 0, 0, 0, 1, 0], 2), [0; 8]);
+        assert_eq!(
+            found(&[0, 1, 1, 0, 0, 0, 0, 0], 4),
+            [0, 1, 1, 1, 1, 1, 1, 0]
+        );
     }
 
     #[test]

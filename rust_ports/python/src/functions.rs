@@ -279,24 +279,37 @@ pub fn mask_tokens<'py>(
     Ok((masked.into_python(py)?, labels.into_python(py)?))
 }
 
-/// The draw of the first token of each token's word: three times [batch, tokens] to the same shape.
+/// Where each token's word begins and where it ends: [batch, tokens] twice.
 #[pyfunction]
-pub fn of_first_token<'py>(
+#[pyo3(signature = (word_ids, free))]
+pub fn word_bounds<'py>(
     py: Python<'py>,
-    uniform: Object,
-    word_ids: Object,
+    word_ids: Option<Object>,
     free: Object,
-) -> PyArray<'py> {
-    let (uniform, words) = (float("uniform", uniform)?, integer("word_ids", word_ids)?);
+) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    let words = word_ids.map(|ids| integer("word_ids", ids)).transpose()?;
     let free = integer("free", free)?;
-    compute(py, || masking::of_first_token(&uniform, &words, &free))
+    let (first, last) = run(py, || {
+        let (first, last) = masking::word_bounds(words.as_ref(), &free)?;
+        Ok((Array::of(&first)?, Array::of(&last)?))
+    })?;
+    Ok((first.into_python(py)?, last.into_python(py)?))
 }
 
-/// Every start takes the span - 1 tokens behind it along: twice [batch, tokens] to the same shape.
+/// Every start takes the span - 1 words behind it along: all are [batch, tokens].
 #[pyfunction]
-pub fn spread<'py>(py: Python<'py>, starts: Object, free: Object, span: usize) -> PyArray<'py> {
+pub fn spread<'py>(
+    py: Python<'py>,
+    starts: Object,
+    free: Object,
+    first: Object,
+    last: Object,
+    span: usize,
+) -> PyArray<'py> {
     let (starts, free) = (integer("starts", starts)?, integer("free", free)?);
-    compute(py, || masking::spread(&starts, &free, span))?.call_method1("astype", ("bool",))
+    let (first, last) = (integer("first", first)?, integer("last", last)?);
+    compute(py, || masking::spread(&starts, &free, &first, &last, span))?
+        .call_method1("astype", ("bool",))
 }
 
 /// theta^(-2i / head_dim) for each pair of features: [pairs].

@@ -14,9 +14,10 @@ mod _native {
         blockwise_attention, classification_loss, cls_pooling, cross_entropy, dense, embed_texts,
         embedding, gelu, gelu_tanh, halves_to_pairs, inverse_frequencies, layer_norm, linear,
         mask_tokens, max_pooling, mean_pooling, mean_squared_error, merge_heads, normalize,
-        of_first_token, packed_attention, pad_packed, padding_mask, pairs_to_halves, positions,
-        quick_gelu, read_checkpoint, relu_squared, rope_tables, rotate_half, rotate_pairs,
+        packed_attention, pad_packed, padding_mask, pairs_to_halves, positions, quick_gelu,
+        read_checkpoint, relu_squared, rope_tables, rotate_half, rotate_pairs,
         scaled_dot_product_attention, sliding_window_mask, split_heads, spread, token_ids,
+        word_bounds,
     };
     #[pymodule_export]
     use crate::model::Model;
