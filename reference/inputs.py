@@ -48,6 +48,13 @@ def check_choices(
     for name, array in zip(beside, arrays, strict=True):
         if array is not None:
             _check_same_shape(name, array, ids)
+    mask = arrays[0]
+    if mask is not None and (hidden := np.argwhere(~(mask != 0).any(axis=2))).size:
+        question, choice = hidden[0]
+        raise InputError(
+            f"attention_mask hides every token of choice {choice} of question {question}; a text has at least one real "
+            "token"
+        )
     rows = check_padded(
         config, *(None if array is None else array.reshape(-1, ids.shape[2]) for array in (ids, *arrays))
     )

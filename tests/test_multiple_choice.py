@@ -90,26 +90,27 @@ def test_it_comes_back_from_its_own_folder(folder, backend, tmp_path):
     np.testing.assert_array_equal(again.forward(ids, mask)["logits"], model.forward(ids, mask)["logits"])
 
 
-def test_bad_input(folder):
+@backends
+def test_bad_input(folder, backend):
     ids, mask = questions()
-    model = reference.load(folder)
+    model = reference.load(folder, backend=backend)
     with pytest.raises(InputError, match=r"\[batch, choices, tokens\]"):
         model.forward(ids[0])
     with pytest.raises(InputError, match=r"attention_mask has shape \(2, 7\)"):
         model.forward(ids, mask[:, 0])
-    with pytest.raises(InputError, match="hides every token of row 4"):
+    with pytest.raises(InputError, match="hides every token of choice 1 of question 1"):
         hidden = mask.copy()
         hidden[1, 1] = 0
         model.forward(ids, hidden)
     with pytest.raises(InputError, match="0 to 2"):
-        gradients(folder, "torch", ids, mask, np.array([3, 0]))
+        gradients(folder, backend, ids, mask, np.array([3, 0]))
     with pytest.raises(InputError, match=r"must have \(2,\)"):
-        gradients(folder, "torch", ids, mask, np.array([1, 0, 1]))
+        gradients(folder, backend, ids, mask, np.array([1, 0, 1]))
 
 
 def test_other_models_do_not_choose(tmp_path):
     with pytest.raises(ConfigError, match="BertForMultipleChoice is not implemented"):
         architecture_for(BertConfig(), "multiple-choice")
     folder = random_checkpoint(tmp_path, "ModernBertForMaskedLM")
-    with pytest.raises((CheckpointError, ConfigError), match="classifier"):
+    with pytest.raises(CheckpointError, match="classifier"):
         reference.load(folder, pipeline="multiple-choice")

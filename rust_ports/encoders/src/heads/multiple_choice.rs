@@ -44,22 +44,22 @@ impl ModernBertForMultipleChoice {
     /// is computed too.
     pub fn forward(&self, inputs: &Inputs, labels: Option<&Tensor>) -> Result<HeadOutput> {
         let choices = choices(inputs)?;
-        let rows = |tensor: Option<&Tensor>| match (tensor, inputs.cu_seqlens) {
-            (Some(tensor), None) => Ok(Some(tensor.flatten(0, 1)?)),
-            (tensor, _) => Ok::<_, candle_core::Error>(tensor.cloned()),
-        };
         let beside = [
             ("attention_mask", inputs.attention_mask),
             ("token_type_ids", inputs.token_type_ids),
         ];
         for (name, tensor) in beside {
-            tensor.map_or(Ok(()), |tensor| {
-                check_same_shape(name, tensor, inputs.input_ids)
-            })?;
+            if let Some(tensor) = tensor {
+                check_same_shape(name, tensor, inputs.input_ids)?;
+            }
         }
-        let input_ids = rows(Some(inputs.input_ids))?.unwrap_or_else(|| inputs.input_ids.clone());
-        let (attention_mask, token_type_ids) =
-            (rows(inputs.attention_mask)?, rows(inputs.token_type_ids)?);
+        let texts = |tensor: &Tensor| match inputs.cu_seqlens {
+            Some(_) => Ok(tensor.clone()),
+            None => tensor.flatten(0, 1),
+        };
+        let input_ids = texts(inputs.input_ids)?;
+        let attention_mask = inputs.attention_mask.map(texts).transpose()?;
+        let token_type_ids = inputs.token_type_ids.map(texts).transpose()?;
         let texts = Inputs {
             input_ids: &input_ids,
             attention_mask: attention_mask.as_ref(),
@@ -82,7 +82,8 @@ impl ModernBertForMultipleChoice {
         })
     }
 
-    /// One vector a text: its first real token, so that padding on the left does no harm, or the mean of real tokens.
+    /// One vector a text: its first real token, as Transformers has it in this head and in no other, or the mean of
+    /// real tokens.
     ///
     /// `hidden` is `[texts, tokens, hidden]` or packed `[tokens, hidden]`, the result `[texts, hidden]`.
     pub fn pool(&self, hidden: &Tensor, inputs: &Inputs) -> Result<Tensor> {
