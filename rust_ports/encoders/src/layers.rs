@@ -39,7 +39,7 @@ impl Linear {
         }
         // One matrix product over all rows: candle would copy the weight for every batch otherwise.
         let (outputs, inputs) = self.weight.dims2()?;
-        let mut rows = x.reshape(((), inputs))?.matmul(&self.weight.t()?)?;
+        let mut rows = fused::product(&x.reshape(((), inputs))?, &self.weight.t()?)?;
         if let Some(bias) = &self.bias {
             rows = rows.broadcast_add(bias)?;
         }

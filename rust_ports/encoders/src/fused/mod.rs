@@ -1,4 +1,4 @@
-//! Everything clever: the same numbers as the plain forms beside it, faster, and without gradients.
+//! Everything clever: the same numbers as the plain forms beside it, faster, and without gradients but for `product`.
 //!
 //! candle passes over all of memory for every operation, and for some on one core. Here bias + GELU and
 //! bias + residual + layer norm are one pass on all cores, the three projections of attention are one matrix
@@ -9,6 +9,7 @@ mod attention;
 mod dense;
 mod kernels;
 mod memory;
+mod product;
 
 use candle_core::{D, DType, Tensor};
 
@@ -16,6 +17,7 @@ pub use attention::{blockwise_attention, packed_attention};
 pub use dense::{
     embeddings, layer_norm, linear, linear_gelu, linear_gelu_gate, linear_norm, linear_rope,
 };
+pub use product::product;
 
 use crate::attention::{Attend, merge_heads};
 use crate::bert::{BertAttention, BertLayer};
