@@ -1,0 +1,51 @@
+"""A text as long as ModernBERT-base takes, at its width: no layer may hold all scores of all heads at once."""
+
+import subprocess
+import sys
+
+import pytest
+
+from reference.backend import BACKENDS
+from reference.parity import random_checkpoint
+
+TOKENS = 8192
+SCORES = 12 * TOKENS**2 * 4  # bytes that one layer's scores would take: 3.2 GB
+PROGRAM = """
+import resource, sys
+import numpy as np, reference
+
+backend, folder, tokens = sys.argv[1], sys.argv[2], int(sys.argv[3])
+model = reference.load(folder, backend=backend, pipeline="embeddings")
+ids = np.random.default_rng(0).integers(3, 61, (1, tokens))
+
+def peak():  # bytes, but kilobytes on Linux
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+before = peak()
+padded = model.forward(ids, np.ones_like(ids))["last_hidden_state"][0]
+packed = model.forward_packed(ids[0], np.array([0, tokens]))["last_hidden_state"]
+print(peak() - before, np.isfinite(padded).all(), abs(padded - packed).max())
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A global layer and a local one."""
+    sizes = {"hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 1152, "num_hidden_layers": 2}
+    return random_checkpoint(
+        tmp_path_factory.mktemp("wide"),
+        pooling="mean",
+        architecture="ModernBertModel",
+        local_attention=128,
+        max_position_embeddings=TOKENS,
+        **sizes,
+    )
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_text_of_8192_tokens_needs_no_square_of_scores(folder, backend):
+    command = [sys.executable, "-c", PROGRAM, backend, str(folder), str(TOKENS)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    growth, finite, difference = done.stdout.split()
+    assert int(growth) < SCORES / 2
+    assert finite == "True" and float(difference) < 1e-4
