@@ -13,6 +13,14 @@ from reference.config import EncoderConfig, is_file, read_json
 from reference.errors import CheckpointError, ConfigError, InputError
 from reference.inputs import check_texts, check_whole
 
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+    "sentencepiece.bpe.model",
+    "special_tokens_map.json",
+    "added_tokens.json",
+)
 # What sentence-transformers calls its settings, today and, after the model's type, long ago.
 SENTENCE_FILES = ("sentence_bert_config.json", "sentence_roberta_config.json", "sentence_xlm-roberta_config.json")
 

@@ -78,13 +78,16 @@ def random_checkpoint(
     seed: int = 0,
     pooling: str | None = None,
     normalize: bool = False,
+    tokenizer: str | os.PathLike[str] | None = None,
     **config: Any,
 ) -> Path:
     """Write a small checkpoint with seeded random weights, made and saved by Transformers; its folder comes back.
 
     pooling: "cls", "max" or "mean" makes it an embedding model, `normalize` one whose vectors have length one.
+    tokenizer: a model whose tokenizer it shall have, with that vocabulary and those special tokens; without one it
+        takes ids and no texts.
     config: keys of the configuration that differ: hidden_size=64, hidden_act="relu", num_labels=3, ...
     """
     from reference.parity.random_models import random_checkpoint
 
-    return random_checkpoint(Path(folder), architecture, seed, pooling, normalize, **config)
+    return random_checkpoint(Path(folder), architecture, seed, pooling, normalize, tokenizer, **config)

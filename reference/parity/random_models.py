@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,12 @@ import torch
 import transformers
 
 from reference.architectures import ARCHITECTURES
-from reference.errors import ConfigError, InputError
+from reference.checkpoint import locate
+from reference.config import read_json
+from reference.errors import CheckpointError, ConfigError, InputError
 from reference.inputs import check_name, check_switch
 from reference.parity.oracle import quiet
+from reference.text import TOKENIZER_FILES
 
 SIZES = {
     "vocab_size": 61,
@@ -39,6 +43,7 @@ def random_checkpoint(
     seed: int = 0,
     pooling: str | None = None,
     normalize: bool = False,
+    tokenizer: str | os.PathLike[str] | None = None,
     **config: Any,
 ) -> Path:
     """Build the architecture in Transformers, draw its weights and save it with save_pretrained."""
@@ -50,7 +55,9 @@ def random_checkpoint(
         raise InputError(f"normalize=True needs pooling, one of {', '.join(SWITCHES)}: there is no vector to normalise")
     model_class = getattr(transformers, architecture)
     sizes = MODERNBERT if architecture.startswith("ModernBert") else SIZES
-    model = model_class(model_class.config_class(**sizes | config))
+    source = None if tokenizer is None else locate(tokenizer)
+    words = {} if source is None else _vocabulary(source)
+    model = model_class(model_class.config_class(**sizes | words | config))
     with torch.no_grad():
         for key, parameter in model.named_parameters():
             parameter.copy_(torch.from_numpy(draw(key, tuple(parameter.shape), seed)))
@@ -58,7 +65,27 @@ def random_checkpoint(
         model.save_pretrained(folder)
     if pooling is not None:
         _write_modules(folder, pooling, normalize, model.config.hidden_size)
+    if source is not None:
+        _copy_tokenizer(source, folder)
     return folder
+
+
+def _copy_tokenizer(source: Path, folder: Path) -> None:
+    """The files as they are, but for the length of a text: that is the new model's affair."""
+    for name in TOKENIZER_FILES:
+        if (source / name).is_file():
+            (folder / name).write_bytes((source / name).read_bytes())
+    path = folder / "tokenizer_config.json"
+    if path.is_file():
+        settings = read_json(path, CheckpointError)
+        settings.pop("model_max_length", None)
+        path.write_text(json.dumps(settings, indent=2), encoding="utf-8")
+
+
+def _vocabulary(folder: Path) -> dict[str, Any]:
+    """The size of the vocabulary, and which ids are special, as that model's configuration has them."""
+    config = read_json(folder / "config.json", CheckpointError)
+    return {key: value for key, value in config.items() if key == "vocab_size" or key.endswith("_token_id")}
 
 
 def draw(key: str, shape: tuple[int, ...], seed: int) -> np.ndarray:

@@ -12,16 +12,7 @@ from reference.backend import Model
 from reference.checkpoint import Checkpoint, write_checkpoint
 from reference.config import EncoderConfig, is_file
 from reference.inputs import check_packed, check_padded, check_switch
-from reference.text import Tokenizer, read_tokenizer
-
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "vocab.txt",
-    "sentencepiece.bpe.model",
-    "special_tokens_map.json",
-    "added_tokens.json",
-)
+from reference.text import TOKENIZER_FILES, Tokenizer, read_tokenizer
 
 
 class Pipeline:

@@ -84,6 +84,21 @@ def test_a_random_checkpoint_that_means_nothing_is_refused(tmp_path, settings, m
     assert not (tmp_path / "model").exists()
 
 
+@pytest.mark.parametrize("architecture", ["BertForMaskedLM", "ModernBertForMaskedLM"])
+def test_a_random_checkpoint_takes_a_tokenizer_along(minilm, tmp_path, architecture):
+    folder = random_checkpoint(tmp_path / "model", architecture, tokenizer=minilm, max_position_embeddings=600)
+    assert len(reference.load(folder).tokenizer(["word " * 1000])[0]) == 600  # and not 512, as minilm's
+    config = reference.load(folder).config
+    theirs = reference.load(minilm).config
+    assert (config.vocab_size, config.pad_token_id) == (theirs.vocab_size, theirs.pad_token_id)
+    texts = ["one text", "and another one that is longer"]
+    assert reference.load(folder).tokenizer(texts) == reference.load(minilm).tokenizer(texts)
+    assert reference.parity.compare(folder, ("torch",), texts=texts).passed
+    with pytest.raises(CheckpointError, match="no folder"):
+        random_checkpoint(tmp_path / "other", tokenizer=tmp_path / "nowhere")
+    assert not (tmp_path / "other").exists()
+
+
 def test_texts_need_a_tokenizer(random_folder):
     with pytest.raises(CheckpointError, match="holds no tokenizer"):
         reference.parity.compare(random_folder, "torch", texts=["a text"])
