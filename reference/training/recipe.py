@@ -43,7 +43,6 @@ class Recipe:
             local_attention=self.local_attention,
             # Rotation has no table of positions to run out of: longer texts than the rows may be given, too.
             max_position_embeddings=4 * self.max_tokens,
-            sparse_prediction=True,
             pad_token_id=pad,
             cls_token_id=start,
             bos_token_id=start,
