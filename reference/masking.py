@@ -98,7 +98,7 @@ def check_batch(
 
 
 def _name(array_type: type) -> str:
-    return f"{array_type.__module__.removesuffix('.core')}.{array_type.__name__}".removeprefix("builtins.")
+    return f"{array_type.__module__}.{array_type.__name__}".removeprefix("builtins.")
 
 
 @dataclass(frozen=True)

@@ -279,7 +279,7 @@ def test_arrays_of_another_framework_are_refused(port):
     ids, special = batch(2, 8)
     rooms = {"torch": reference.torch.masking, "mlx": reference.mlx.masking, "candle": reference.candle.masking}
     mask_tokens, draws = inspect.unwrap(rooms[port].mask_tokens), draw(ids.shape, VOCABULARY, 0)
-    own = {"torch": "torch.Tensor", "mlx": "mlx.array", "candle": "numpy.ndarray"}[port]
+    own = {"torch": "torch.Tensor", "mlx": "mlx.core.array", "candle": "numpy.ndarray"}[port]
     with pytest.raises(InputError, match=f"input_ids is of type list; this port takes {own}"):
         mask_tokens(ids.tolist(), special, draws, MASK)
     other = torch.from_numpy(ids) if port != "torch" else ids

@@ -56,7 +56,8 @@ def word_bounds(word_ids: Ids | None, free: Bool[mx.array, "batch tokens"]) -> t
 def spread(
     starts: Bool[mx.array, "batch tokens"], free: Bool[mx.array, "batch tokens"], first: Ids, last: Ids, span: int
 ) -> Bool[mx.array, "batch tokens"]:
-    """Every start takes the span - 1 words behind it along; one whose span would meet a special token is dropped."""
+    """Every start takes the span - 1 words behind it along; one whose span would meet a special token is dropped. A
+    word starts with all of its tokens, or not at all."""
     tokens = last.shape[1]
     span = min(span, tokens + 1)  # which already fits nowhere
     before, behind = mx.maximum(first - 1, 0), mx.minimum(last + 1, tokens - 1)

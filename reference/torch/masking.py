@@ -64,7 +64,8 @@ def word_bounds(word_ids: Ids | None, free: Bool[Tensor, "batch tokens"]) -> tup
 def spread(
     starts: Bool[Tensor, "batch tokens"], free: Bool[Tensor, "batch tokens"], first: Ids, last: Ids, span: int
 ) -> Bool[Tensor, "batch tokens"]:
-    """Every start takes the span - 1 words behind it along; one whose span would meet a special token is dropped."""
+    """Every start takes the span - 1 words behind it along; one whose span would meet a special token is dropped. A
+    word starts with all of its tokens, or not at all."""
     tokens = last.shape[1]
     span = min(span, tokens + 1)  # which already fits nowhere
     before, behind = (first - 1).clamp(min=0), (last + 1).clamp(max=tokens - 1)

@@ -45,7 +45,8 @@ pub struct Draws {
 /// \[SEP\], padding and whatever else is never chosen. `word_ids` is the number of each token's word; then words are
 /// chosen as a whole, by the draw of their first token. Without them each token is a word by itself. `min_span` words
 /// in a row are chosen at least, about `probability` of all in the end; no span crosses a special token, and where
-/// fewer words stand between two of them, none is chosen. The usual shares are 0.15, 0.8 and 0.1 (Devlin et al. 2018, section 3.1).
+/// fewer words stand between two of them, none is chosen. The usual shares are 0.15, 0.8 and 0.1 (Devlin et al. 2018,
+/// section 3.1).
 #[expect(
     clippy::too_many_arguments,
     reason = "they are those of the other ports"
@@ -118,7 +119,8 @@ pub fn word_bounds(word_ids: Option<&Tensor>, free: &Tensor) -> Result<(Tensor, 
     Ok((like(free, first)?, like(free, last)?))
 }
 
-/// Every start takes the span - 1 words behind it along; one whose span would meet a special token is dropped.
+/// Every start takes the span - 1 words behind it along; one whose span would meet a special token is dropped. A word
+/// starts with all of its tokens, or not at all.
 ///
 /// `starts`, `free` and the result are u8, `first` and `last` i64 as from [`word_bounds`]; all are `[batch, tokens]`.
 pub fn spread(
