@@ -1,9 +1,11 @@
-"""Transformer encoders three ways: PyTorch, MLX, and Rust with candle, held against Hugging Face Transformers.
+"""Transformer encoders three ways: PyTorch, MLX, and Rust with candle, held against Hugging
+Face Transformers.
 
     model = reference.load("sentence-transformers/all-MiniLM-L6-v2", backend="torch")
     vectors = model.encode(["a first sentence", "a second one"])
 
-The sub-packages torch, mlx and candle are the three ports. They are imported when they are asked for, and so are
+The sub-packages torch, mlx and candle are the three ports. They are imported when they are
+asked for, and so are
 their frameworks: `import reference` itself loads none.
 """
 
@@ -32,13 +34,13 @@ def load(
 ) -> Pipeline:
     """Load a model.
 
-    model: a folder, or a hub id. Two come with the package and need no network: all-MiniLM-L6-v2, under its id
-        sentence-transformers/all-MiniLM-L6-v2, and a small masked language model of technical English,
-        encoders-three-ways/modernbert-docstrings.
+    model: a folder, or a hub id. Two come with the package and need no network:
+        all-MiniLM-L6-v2, under its id sentence-transformers/all-MiniLM-L6-v2, and a small
+        masked language model of technical English, encoders-three-ways/modernbert-docstrings.
     backend: "torch", "mlx" or "candle".
-    pipeline: "embeddings" (also called "sentence-similarity" and "sentence-transformers"), "masked-lm",
-        "text-classification", "token-classification" or "multiple-choice"; None takes what the checkpoint's
-        architecture is for.
+    pipeline: "embeddings" (also called "sentence-similarity" and "sentence-transformers"),
+        "masked-lm", "text-classification", "token-classification" or "multiple-choice"; None
+        takes what the checkpoint's architecture is for.
     dtype: "float32", "float64", and where the backend has them "float16" and "bfloat16".
     revision: a branch, tag or commit on the hub; a folder and the embedded model have none.
     """
@@ -52,7 +54,9 @@ def load(
     if chosen is None:
         chosen = pipelines.pipeline_class(pipelines.BY_TASK[read_architecture(folder)[1].task])
     checkpoint = read_checkpoint(folder, chosen.task)
-    network = port.build(checkpoint.config, checkpoint.architecture.name, checkpoint.tensors, dtype)
+    network = port.build(
+        checkpoint.config, checkpoint.architecture.name, checkpoint.tensors, dtype
+    )
     return chosen(checkpoint, network, backend, dtype)
 
 

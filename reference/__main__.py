@@ -14,12 +14,17 @@ from reference.errors import EncodersError
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit status is 0, 1 where a comparison fails, and 2 on bad input."""
     if sys.stdout is None:
-        print("error: standard output is closed; send it to a file or to /dev/null", file=sys.stderr)
+        print(
+            "error: standard output is closed; send it to a file or to /dev/null",
+            file=sys.stderr,
+        )
         return 2
     try:
         options = parser().parse_args(arguments)
         with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
+            warnings.showwarning = lambda message, *_: print(
+                f"warning: {message}", file=sys.stderr
+            )
             status = options.run(options)
         sys.stdout.flush()
         return status
@@ -31,7 +36,10 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     except OSError as problem:  # a full disk, for one
         _drop_output()
-        print(f"error: {problem.filename or 'output'}: {problem.strerror or problem}", file=sys.stderr)
+        print(
+            f"error: {problem.filename or 'output'}: {problem.strerror or problem}",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -41,22 +49,32 @@ def main(arguments: list[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     top = argparse.ArgumentParser(
-        prog="python -m reference", description="Transformer encoders in PyTorch, MLX and Rust/candle."
+        prog="python -m reference",
+        description="Transformer encoders in PyTorch, MLX and Rust/candle.",
     )
     subparsers = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     commands.add_embed(subparsers.add_parser("embed", help="turn texts into vectors"))
-    commands.add_similar(subparsers.add_parser("similar", help="compare texts with references by cosine"))
+    commands.add_similar(
+        subparsers.add_parser("similar", help="compare texts with references by cosine")
+    )
     commands.add_info(subparsers.add_parser("info", help="describe a model"))
-    commands.add_parity(subparsers.add_parser("parity", help="hold the ports against Transformers in float64"))
-    commands.add_bench(subparsers.add_parser("bench", help="time the ports beside other libraries"))
+    commands.add_parity(
+        subparsers.add_parser("parity", help="hold the ports against Transformers in float64")
+    )
+    commands.add_bench(
+        subparsers.add_parser("bench", help="time the ports beside other libraries")
+    )
     commands.add_train(
-        subparsers.add_parser("train", help="train a small masked language model on this machine's text")
+        subparsers.add_parser(
+            "train", help="train a small masked language model on this machine's text"
+        )
     )
     return top
 
 
 def _drop_output() -> None:
-    """Python writes what is left in the buffer once more when it ends; that must not fail again."""
+    """Python writes what is left in the buffer once more when it ends; that must not fail
+    again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

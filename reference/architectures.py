@@ -21,7 +21,7 @@ class Architecture:
     """One of Transformers' model classes, as far as loading its checkpoint goes."""
 
     name: str
-    task: str  # "base", "masked-lm", "text-classification", "token-classification" or "multiple-choice"
+    task: str  # "base", "masked-lm", "text-classification", ...
     family: str  # "bert", "roberta" or "modernbert": classes of one family have the same keys
 
     @property
@@ -41,11 +41,18 @@ _HEADS = {
     "ForTokenClassification": "token-classification",
     "ForMultipleChoice": "multiple-choice",
 }
-_CLASS_PREFIXES = {"bert": "Bert", "roberta": "Roberta", "xlm-roberta": "XLMRoberta", "modernbert": "ModernBert"}
+_CLASS_PREFIXES = {
+    "bert": "Bert",
+    "roberta": "Roberta",
+    "xlm-roberta": "XLMRoberta",
+    "modernbert": "ModernBert",
+}
 _FAMILIES = {"xlm-roberta": "roberta"}
 
 ARCHITECTURES = {
-    f"{class_prefix}{suffix}": Architecture(f"{class_prefix}{suffix}", task, _FAMILIES.get(model_type, model_type))
+    f"{class_prefix}{suffix}": Architecture(
+        f"{class_prefix}{suffix}", task, _FAMILIES.get(model_type, model_type)
+    )
     for model_type, class_prefix in _CLASS_PREFIXES.items()
     for suffix, task in _HEADS.items()
     if task != "multiple-choice" or model_type == "modernbert"
@@ -59,22 +66,31 @@ def architecture_for(config: EncoderConfig, task: str | None = None) -> Architec
         suffix = next(suffix for suffix, its_task in _HEADS.items() if its_task == task)
         name = _CLASS_PREFIXES[config.model_type] + suffix
         if name not in ARCHITECTURES:
-            raise ConfigError(f"{name} is not implemented; supported: {', '.join(ARCHITECTURES)}")
+            raise ConfigError(
+                f"{name} is not implemented; supported: {', '.join(ARCHITECTURES)}"
+            )
         return ARCHITECTURES[name]
     if not config.architectures:
         return architecture_for(config, "base")
     name = config.architectures[0]
     if name not in ARCHITECTURES:
-        raise ConfigError(f"architecture {name} is not implemented; supported: {', '.join(ARCHITECTURES)}")
+        raise ConfigError(
+            f"architecture {name} is not implemented; supported: {', '.join(ARCHITECTURES)}"
+        )
     if not name.startswith(_CLASS_PREFIXES[config.model_type]):
-        raise ConfigError(f"architecture {name} does not belong to model_type {config.model_type!r}")
+        raise ConfigError(
+            f"architecture {name} does not belong to model_type {config.model_type!r}"
+        )
     return ARCHITECTURES[name]
 
 
 def expected_shapes(config: EncoderConfig, architecture: Architecture, pooler: bool) -> Shapes:
     """Key -> shape of every tensor; tied ones (an MLM decoder's, by default) are not listed."""
     if isinstance(config, ModernBertConfig):
-        base, head = _modernbert_shapes(config), _modernbert_head_shapes(config, architecture.task)
+        base, head = (
+            _modernbert_shapes(config),
+            _modernbert_head_shapes(config, architecture.task),
+        )
     else:
         base, head = _bert_shapes(config, pooler), _bert_head_shapes(config, architecture)
     return {architecture.base_prefix + key: shape for key, shape in base} | dict(head)
@@ -94,7 +110,8 @@ def tied_keys(config: EncoderConfig, architecture: Architecture) -> dict[str, st
 
 
 def has_pooler(architecture: Architecture, keys: Iterator[str] | set[str]) -> bool:
-    """Only BERT's sentence classifier needs the pooler; a base model has one where its checkpoint does."""
+    """Only BERT's sentence classifier needs the pooler; a base model has one where its
+    checkpoint does."""
     if architecture.task == "base":
         return any(key.startswith("pooler.") for key in keys)
     return architecture.name == "BertForSequenceClassification"
@@ -135,8 +152,12 @@ def _bert_head_shapes(config: BertConfig, architecture: Architecture) -> Entries
     hidden, bert = config.hidden_size, architecture.family == "bert"
     if architecture.task == "masked-lm":
         head = "cls.predictions" if bert else "lm_head"
-        yield from _dense(f"{head}.transform.dense" if bert else f"{head}.dense", hidden, hidden)
-        yield from _norm(f"{head}.transform.LayerNorm" if bert else f"{head}.layer_norm", hidden)
+        yield from _dense(
+            f"{head}.transform.dense" if bert else f"{head}.dense", hidden, hidden
+        )
+        yield from _norm(
+            f"{head}.transform.LayerNorm" if bert else f"{head}.layer_norm", hidden
+        )
         yield f"{head}.bias", (config.vocab_size,)
         if not config.tie_word_embeddings:
             yield from _dense(f"{head}.decoder", hidden, config.vocab_size)
@@ -170,7 +191,9 @@ def _modernbert_head_shapes(config: ModernBertConfig, task: str) -> Entries:
     yield from _dense("head.dense", hidden, hidden, config.classifier_bias)
     yield from _norm("head.norm", hidden, config.norm_bias)
     if task != "masked-lm":
-        yield from _dense("classifier", hidden, 1 if task == "multiple-choice" else config.num_labels)
+        yield from _dense(
+            "classifier", hidden, 1 if task == "multiple-choice" else config.num_labels
+        )
         return
     if not config.tie_word_embeddings:
         yield "decoder.weight", (config.vocab_size, hidden)

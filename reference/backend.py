@@ -1,7 +1,8 @@
 """The protocol that a port fulfils: NumPy arrays in, NumPy arrays out.
 
-Pipelines, parity and the command line are written once against it. A port never reads a file or a text, and its
-own arrays never leave it. The caller has checked the arguments (reference/inputs.py); a port may rely on that.
+Pipelines, parity and the command line are written once against it. A port never reads a file or
+a text, and its own arrays never leave it. The caller has checked the arguments
+(reference/inputs.py); a port may rely on that.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ class Model(Protocol):
         token_type_ids: np.ndarray | None,
         output_hidden_states: bool,
     ) -> dict[str, Any]:
-        """A padded batch, [batch, tokens]. Keys that apply: last_hidden_state, pooler_output, logits, hidden_states."""
+        """A padded batch, [batch, tokens]. Keys that apply: last_hidden_state, pooler_output,
+        logits, hidden_states."""
         ...
 
     def forward_packed(
@@ -48,7 +50,8 @@ class Model(Protocol):
         ways: tuple[str, ...],
         normalize: bool,
     ) -> np.ndarray:
-        """One vector a packed text: its hidden states pooled in each of `ways` ("cls", "max", "mean"), side by side."""
+        """One vector a packed text: its hidden states pooled in each of `ways` ("cls", "max",
+        "mean"), side by side."""
         ...
 
     def gradients(
@@ -62,9 +65,13 @@ class Model(Protocol):
         ...
 
     def trace(
-        self, input_ids: np.ndarray, attention_mask: np.ndarray | None, token_type_ids: np.ndarray | None
+        self,
+        input_ids: np.ndarray,
+        attention_mask: np.ndarray | None,
+        token_type_ids: np.ndarray | None,
     ) -> dict[str, np.ndarray]:
-        """What each operation returned, by its module path in Transformers, in order of evaluation."""
+        """What each operation returned, by its module path in Transformers, in order of
+        evaluation."""
         ...
 
     def state(self) -> dict[str, np.ndarray]:
@@ -77,7 +84,13 @@ class Port(Protocol):
 
     DTYPES: tuple[str, ...]
 
-    def build(self, config: EncoderConfig, architecture: str, tensors: dict[str, np.ndarray], dtype: str) -> Model:
+    def build(
+        self,
+        config: EncoderConfig,
+        architecture: str,
+        tensors: dict[str, np.ndarray],
+        dtype: str,
+    ) -> Model:
         """The model of that architecture, holding exactly these tensors."""
         ...
 

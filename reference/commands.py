@@ -1,4 +1,5 @@
-"""The commands behind `python -m reference`: their options, and reading and writing for them."""
+"""The commands behind `python -m reference`: their options, and reading and writing for
+them."""
 
 from __future__ import annotations
 
@@ -23,9 +24,16 @@ FORMATS = ("text", "json", "npy")
 
 
 def add_embed(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Turn texts into vectors. Texts are arguments, lines of a file, or lines of standard input."
-    parser.add_argument("texts", nargs="*", metavar="TEXT", help="texts; without any, lines are read")
-    parser.add_argument("--file", metavar="FILE", help="read texts from FILE, one a line (- is standard input)")
+    parser.description = (
+        "Turn texts into vectors. Texts are arguments, lines of a file, or lines of standard "
+        "input."
+    )
+    parser.add_argument(
+        "texts", nargs="*", metavar="TEXT", help="texts; without any, lines are read"
+    )
+    parser.add_argument(
+        "--file", metavar="FILE", help="read texts from FILE, one a line (- is standard input)"
+    )
     _add_encoding(parser)
     _add_model(parser)
     _add_output(parser)
@@ -38,19 +46,37 @@ def embed(options: argparse.Namespace) -> int:
     texts = read_texts(options.texts, options.file)
     normalize = {"checkpoint": None, "yes": True, "no": False}[options.normalize]
     vectors = _load(options).encode(
-        texts, batch_size=options.batch_size, normalize=normalize, show_progress=options.progress
+        texts,
+        batch_size=options.batch_size,
+        normalize=normalize,
+        show_progress=options.progress,
     )
-    records = [{"text": text, "embedding": vector.tolist()} for text, vector in zip(texts, vectors, strict=True)]
+    records = [
+        {"text": text, "embedding": vector.tolist()}
+        for text, vector in zip(texts, vectors, strict=True)
+    ]
     lines = (" ".join(f"{value:.6f}" for value in vector) for vector in vectors)
     return _write(options, target, vectors, records, lines)
 
 
 def add_similar(parser: argparse.ArgumentParser) -> None:
     parser.description = "Print the cosine of every text with every reference, best first."
-    parser.add_argument("texts", nargs="*", metavar="TEXT", help="texts; without any, lines are read")
-    parser.add_argument("--file", metavar="FILE", help="read texts from FILE, one a line (- is standard input)")
-    parser.add_argument("--to", nargs="+", metavar="REFERENCE", default=[], help="what the texts are compared with")
-    parser.add_argument("--to-file", metavar="FILE", help="read references from FILE, one a line")
+    parser.add_argument(
+        "texts", nargs="*", metavar="TEXT", help="texts; without any, lines are read"
+    )
+    parser.add_argument(
+        "--file", metavar="FILE", help="read texts from FILE, one a line (- is standard input)"
+    )
+    parser.add_argument(
+        "--to",
+        nargs="+",
+        metavar="REFERENCE",
+        default=[],
+        help="what the texts are compared with",
+    )
+    parser.add_argument(
+        "--to-file", metavar="FILE", help="read references from FILE, one a line"
+    )
     _add_encoding(parser, normalize=False)
     _add_model(parser)
     _add_output(parser)
@@ -60,9 +86,14 @@ def add_similar(parser: argparse.ArgumentParser) -> None:
 def similar(options: argparse.Namespace) -> int:
     """Print or write the matrix of cosines."""
     if not options.to and options.to_file is None:
-        raise InputError("there is nothing to compare with; name references with --to or --to-file")
+        raise InputError(
+            "there is nothing to compare with; name references with --to or --to-file"
+        )
     if options.to_file == "-" and not options.texts and options.file in (None, "-"):
-        raise InputError("texts and references cannot both come from standard input; put one of them in a file")
+        raise InputError(
+            "texts and references cannot both come from standard input; put one of them in a "
+            "file"
+        )
     target = _target(options)
     references = read_texts(options.to, options.to_file, "--to-file")
     texts = read_texts(options.texts, options.file)
@@ -75,13 +106,20 @@ def similar(options: argparse.Namespace) -> int:
         else {"text": text, "scores": row.tolist()}
         for text, row in zip(texts, result.scores, strict=True)
     ]
-    return _write(options, target, result.scores, records, _ranked(texts, references, result.scores))
+    return _write(
+        options, target, result.scores, records, _ranked(texts, references, result.scores)
+    )
 
 
 def add_info(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Describe a model: its architecture, its sizes, its tokenizer, how it pools."
+    parser.description = (
+        "Describe a model: its architecture, its sizes, its tokenizer, how it pools."
+    )
     parser.add_argument(
-        "model", nargs="?", default=EMBEDDED_MODEL, help=f"a folder or a hub id (default {EMBEDDED_MODEL})"
+        "model",
+        nargs="?",
+        default=EMBEDDED_MODEL,
+        help=f"a folder or a hub id (default {EMBEDDED_MODEL})",
     )
     parser.add_argument("--revision", help="a branch, tag or commit on the hub")
     parser.add_argument("--format", choices=("text", "json"), default="text")
@@ -103,23 +141,32 @@ def info(options: argparse.Namespace) -> int:
         "pipeline": BY_TASK[checkpoint.architecture.task],
         "parameters": sum(tensor.size for tensor in checkpoint.tensors.values()),
         "tensors": len(checkpoint.tensors),
-        "stored as": ", ".join(sorted({str(tensor.dtype) for tensor in checkpoint.tensors.values()})),
+        "stored as": ", ".join(
+            sorted({str(tensor.dtype) for tensor in checkpoint.tensors.values()})
+        ),
     }
     settings = config.to_dict()
     for name in (
-        "model_type vocab_size hidden_size num_hidden_layers num_attention_heads intermediate_size hidden_act "
-        "hidden_activation max_position_embeddings type_vocab_size layer_norm_eps norm_eps local_attention"
+        "model_type vocab_size hidden_size num_hidden_layers num_attention_heads "
+        "intermediate_size hidden_act "
+        "hidden_activation max_position_embeddings type_vocab_size layer_norm_eps norm_eps "
+        "local_attention"
     ).split():
         if name in settings:
             facts[name] = settings[name]
     if "layer_types" in settings:
-        facts["layer_types"] = ", ".join(kind.removesuffix("_attention") for kind in settings["layer_types"])
+        facts["layer_types"] = ", ".join(
+            kind.removesuffix("_attention") for kind in settings["layer_types"]
+        )
         facts |= {f"rope_theta {kind}": theta for kind, theta in config.rope_thetas.items()}
     try:
         facts["max_seq_length"] = read_tokenizer(checkpoint.folder, config).max_length
     except CheckpointError:
         facts["max_seq_length"] = None
-    if checkpoint.architecture.task == "base" and (checkpoint.folder / "modules.json").is_file():
+    if (
+        checkpoint.architecture.task == "base"
+        and (checkpoint.folder / "modules.json").is_file()
+    ):
         settings = read_sentence_settings(checkpoint.folder, config.hidden_size)
         facts |= {"pooling": ", ".join(settings.pooling), "normalize": settings.normalize}
     elif checkpoint.architecture.task.endswith("classification"):
@@ -128,7 +175,11 @@ def info(options: argparse.Namespace) -> int:
         print(json.dumps(facts, indent=2))
     else:
         for name, value in facts.items():
-            print(f"{name:<24} {value:,}" if isinstance(value, int) and value > 9999 else f"{name:<24} {value}")
+            print(
+                f"{name:<24} {value:,}"
+                if isinstance(value, int) and value > 9999
+                else f"{name:<24} {value}"
+            )
     return 0
 
 
@@ -154,7 +205,8 @@ def add_train(parser: argparse.ArgumentParser) -> None:
 
 
 def read_texts(arguments: list[str], file: str | None, option: str = "--file") -> list[str]:
-    """Texts from the arguments, from a file, or from standard input, one a line; at least one."""
+    """Texts from the arguments, from a file, or from standard input, one a line; at least
+    one."""
     if arguments and file is not None:
         raise InputError(f"give texts as arguments or with {option}, not both")
     texts = arguments or read_lines("-" if file is None else file, option)
@@ -162,37 +214,59 @@ def read_texts(arguments: list[str], file: str | None, option: str = "--file") -
         if file not in (None, "-"):
             raise InputError(f"there are no texts: {file} is empty")
         raise InputError(
-            "there are no texts: standard input is empty, and none is named (what follows --to is a reference); "
-            "give texts as arguments ahead of the options, with --file, or as lines of standard input"
+            "there are no texts: standard input is empty, and none is named (what follows --to "
+            "is a reference); "
+            "give texts as arguments ahead of the options, with --file, or as lines of "
+            "standard input"
         )
     return texts
 
 
 def _load(options: argparse.Namespace, pipeline: str = "embeddings") -> Any:
     return reference.load(
-        options.model, backend=options.backend, pipeline=pipeline, dtype=options.dtype, revision=options.revision
+        options.model,
+        backend=options.backend,
+        pipeline=pipeline,
+        dtype=options.dtype,
+        revision=options.revision,
     )
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default=EMBEDDED_MODEL, help=f"a folder or a hub id (default {EMBEDDED_MODEL})")
+    parser.add_argument(
+        "--model",
+        default=EMBEDDED_MODEL,
+        help=f"a folder or a hub id (default {EMBEDDED_MODEL})",
+    )
     parser.add_argument("--revision", help="a branch, tag or commit on the hub")
     parser.add_argument("--backend", choices=BACKENDS, default="torch")
-    parser.add_argument("--dtype", default="float32", help="float32, float64, or what else the backend has")
+    parser.add_argument(
+        "--dtype", default="float32", help="float32, float64, or what else the backend has"
+    )
 
 
 def _add_encoding(parser: argparse.ArgumentParser, normalize: bool = True) -> None:
-    parser.add_argument("--batch-size", type=int, default=32, help="texts in a batch at most (default 32)")
-    parser.add_argument("--progress", action="store_true", help="show a progress bar on standard error")
+    parser.add_argument(
+        "--batch-size", type=int, default=32, help="texts in a batch at most (default 32)"
+    )
+    parser.add_argument(
+        "--progress", action="store_true", help="show a progress bar on standard error"
+    )
     if normalize:
-        parser.add_argument("--normalize", choices=("checkpoint", "yes", "no"), default="checkpoint")
+        parser.add_argument(
+            "--normalize", choices=("checkpoint", "yes", "no"), default="checkpoint"
+        )
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--format", choices=FORMATS, help="text (the default), json or npy; --output's ending decides else"
+        "--format",
+        choices=FORMATS,
+        help="text (the default), json or npy; --output's ending decides else",
     )
-    parser.add_argument("--output", metavar="FILE", help="write to FILE instead of standard output")
+    parser.add_argument(
+        "--output", metavar="FILE", help="write to FILE instead of standard output"
+    )
 
 
 def _target(options: argparse.Namespace) -> Path | None:
@@ -200,7 +274,11 @@ def _target(options: argparse.Namespace) -> Path | None:
 
 
 def _write(
-    options: argparse.Namespace, target: Path | None, array: np.ndarray, records: list[dict], lines: Iterable[str]
+    options: argparse.Namespace,
+    target: Path | None,
+    array: np.ndarray,
+    records: list[dict],
+    lines: Iterable[str],
 ) -> int:
     """One result in the format asked for, to standard output or, in one move, to a file."""
     endings = {".json": "json", ".npy": "npy"}

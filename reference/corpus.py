@@ -1,7 +1,9 @@
-"""Text to train on without a download: the documentation of the packages that are installed beside this one.
+"""Text to train on without a download: the documentation of the packages that are installed
+beside this one.
 
-Docstrings are plain technical English, and they bring labels along: a first line and a body that belong together, the
-package that they are from. They are read from the source files; nothing is imported or run.
+Docstrings are plain technical English, and they bring labels along: a first line and a body
+that belong together, the package that they are from. They are read from the source files;
+nothing is imported or run.
 """
 
 from __future__ import annotations
@@ -71,15 +73,20 @@ class Docstring:
 
 
 def docstrings(packages: Iterable[str] = PACKAGES) -> Iterator[Docstring]:
-    """Every docstring of the packages that are installed, in an order that depends on nothing but their files."""
+    """Every docstring of the packages that are installed, in an order that depends on nothing
+    but their files."""
     if isinstance(packages, str):
-        raise InputError(f"packages is {packages!r:.80}; give a list of names, such as [{packages!r:.80}]")
+        raise InputError(
+            f"packages is {packages!r:.80}; give a list of names, such as [{packages!r:.80}]"
+        )
     for package in packages:
         root = _root(package)
         for path in [] if root is None else sorted(root.rglob("*.py")):
             inner = path.relative_to(root)
             if not _SKIPPED.intersection(inner.parts):
-                module = ".".join((package, *inner.with_suffix("").parts)).removesuffix(".__init__")
+                module = ".".join((package, *inner.with_suffix("").parts)).removesuffix(
+                    ".__init__"
+                )
                 yield from _of_file(path, package, module)
 
 
@@ -94,10 +101,13 @@ def paragraphs(packages: Iterable[str] = PACKAGES, least_words: int = 6) -> list
 
 
 def texts(packages: Iterable[str] = PACKAGES) -> Iterator[tuple[str, str]]:
-    """The module and the prose of every docstring, in one line each, without the paragraphs that stood before."""
+    """The module and the prose of every docstring, in one line each, without the paragraphs
+    that stood before."""
     seen: set[str] = set()
     for docstring in docstrings(packages):
-        new = [paragraph for paragraph in paragraphs_of(docstring.text) if paragraph not in seen]
+        new = [
+            paragraph for paragraph in paragraphs_of(docstring.text) if paragraph not in seen
+        ]
         seen.update(new)
         if new:
             yield docstring.module, " ".join(new)
@@ -136,7 +146,11 @@ def _reads_like_prose(text: str) -> bool:
 
 def _root(package: str) -> Path | None:
     paths = sysconfig.get_paths()
-    root = Path(paths["stdlib"]) if package == STANDARD_LIBRARY else Path(paths["purelib"]) / package
+    root = (
+        Path(paths["stdlib"])
+        if package == STANDARD_LIBRARY
+        else Path(paths["purelib"]) / package
+    )
     return root if root.is_dir() else None
 
 

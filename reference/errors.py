@@ -10,7 +10,8 @@ class ConfigError(EncodersError):
 
 
 class CheckpointError(EncodersError):
-    """A checkpoint is missing, damaged, or does not hold the tensors its configuration calls for."""
+    """A checkpoint is missing, damaged, or does not hold the tensors its configuration calls
+    for."""
 
 
 class InputError(EncodersError):

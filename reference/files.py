@@ -1,4 +1,5 @@
-"""What the commands read and write: texts, one a line, and results in a file of the user's choice."""
+"""What the commands read and write: texts, one a line, and results in a file of the user's
+choice."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ def read_lines(file: str, option: str) -> list[str]:
 
 
 def split_lines(text: str) -> list[str]:
-    """Lines end where an editor ends them. str.splitlines also cuts at form feeds and at U+2028, inside a text."""
+    """Lines end where an editor ends them. str.splitlines also cuts at form feeds and at
+    U+2028, inside a text."""
     lines = re.split("\r\n?|\n", text)
     return lines if lines[-1] else lines[:-1]
 
@@ -39,9 +41,14 @@ def check_target(file: str, option: str) -> Path:
         if path.is_dir():
             raise InputError(f"{file} cannot be written: it is a folder; {option} names a file")
         if not path.exists() and not path.resolve().parent.is_dir():
-            raise InputError(f"{file} cannot be written: there is no folder {path.resolve().parent}")
-    except (OSError, RuntimeError) as problem:  # a name too long, a folder that may not be entered, a ring of links
-        raise InputError(f"{file:.80} cannot be written: {getattr(problem, 'strerror', None) or problem}") from None
+            raise InputError(
+                f"{file} cannot be written: there is no folder {path.resolve().parent}"
+            )
+    except (OSError, RuntimeError) as problem:
+        # A name too long, a folder that may not be entered, a ring of links.
+        raise InputError(
+            f"{file:.80} cannot be written: {getattr(problem, 'strerror', None) or problem}"
+        ) from None
     return path
 
 

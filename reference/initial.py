@@ -1,4 +1,5 @@
-"""The weights that a model begins with before it has learned anything, as Transformers draws them."""
+"""The weights that a model begins with before it has learned anything, as Transformers draws
+them."""
 
 from __future__ import annotations
 
@@ -16,13 +17,18 @@ _ROBERTA_PADDED = ("word_embeddings.weight", "position_embeddings.weight")
 
 
 def initial_tensors(
-    config: EncoderConfig, architecture: Architecture | None = None, seed: int = 0, pooler: bool = False
+    config: EncoderConfig,
+    architecture: Architecture | None = None,
+    seed: int = 0,
+    pooler: bool = False,
 ) -> dict[str, np.ndarray]:
-    """Key -> float32 array for every tensor of the architecture, by default of the one that the config names.
+    """Key -> float32 array for every tensor of the architecture, by default of the one that the
+    config names.
 
-    Norms begin as the identity, biases at zero, and everything else is normally distributed: BERT's with one standard
-    deviation for all, ModernBERT's truncated, and narrower where a layer writes to the residual stream, so that
-    the sum of all layers begins no larger than one of them. Each tensor has a generator of its own, which its name
+    Norms begin as the identity, biases at zero, and everything else is normally distributed:
+    BERT's with one standard deviation for all, ModernBERT's truncated, and narrower where a
+    layer writes to the residual stream, so that the sum of all layers begins no larger than one
+    of them. Each tensor has a generator of its own, which its name
     seeds: what it begins with does not depend on what else there is.
     """
     seed = check_whole("seed", seed, 0)
@@ -39,8 +45,14 @@ def _initial(key: str, shape: tuple[int, ...], config: EncoderConfig, seed: int)
         return np.ones(shape, np.float32)
     generator = np.random.default_rng([seed, zlib.crc32(key.encode())])
     if isinstance(config, ModernBertConfig):
-        # Transformers truncates at three where the configuration says nothing (ModernBertPreTrainedModel).
-        return _normal(generator, shape, _modernbert_std(key, config), config.initializer_cutoff_factor or 3.0)
+        # Transformers truncates at three where the configuration says nothing
+        # (ModernBertPreTrainedModel).
+        return _normal(
+            generator,
+            shape,
+            _modernbert_std(key, config),
+            config.initializer_cutoff_factor or 3.0,
+        )
     values = _normal(generator, shape, config.initializer_range, math.inf)
     padded = ("word_embeddings.weight",) if config.model_type == "bert" else _ROBERTA_PADDED
     if key.endswith(padded) and config.pad_token_id is not None:
@@ -57,8 +69,11 @@ def _modernbert_std(key: str, config: ModernBertConfig) -> float:
     return config.initializer_range
 
 
-def _normal(generator: np.random.Generator, shape: tuple[int, ...], std: float, cutoff: float) -> np.ndarray:
-    """Normally distributed; what lies further out than `cutoff` standard deviations is drawn again."""
+def _normal(
+    generator: np.random.Generator, shape: tuple[int, ...], std: float, cutoff: float
+) -> np.ndarray:
+    """Normally distributed; what lies further out than `cutoff` standard deviations is drawn
+    again."""
     values = generator.standard_normal(shape)
     while (outside := np.abs(values) > cutoff).any():
         values[outside] = generator.standard_normal(np.count_nonzero(outside))

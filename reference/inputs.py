@@ -1,4 +1,5 @@
-"""What may go into a model: checked once, here, so that the three ports behave alike on bad input."""
+"""What may go into a model: checked once, here, so that the three ports behave alike on bad
+input."""
 
 from __future__ import annotations
 
@@ -15,14 +16,21 @@ Packed = tuple[np.ndarray, np.ndarray, np.ndarray | None]
 
 
 def check_padded(
-    config: EncoderConfig, input_ids: Any, attention_mask: Any = None, token_type_ids: Any = None
+    config: EncoderConfig,
+    input_ids: Any,
+    attention_mask: Any = None,
+    token_type_ids: Any = None,
 ) -> Padded:
-    """Ids [batch, tokens], and mask and token types of the same shape or None; int64 arrays come back."""
+    """Ids [batch, tokens], and mask and token types of the same shape or None; int64 arrays
+    come back."""
     ids = _integers("input_ids", input_ids)
     if ids.ndim != 2:
         raise InputError(f"input_ids has shape {ids.shape}; it must be [batch, tokens]")
     if 0 in ids.shape:
-        raise InputError(f"input_ids has shape {ids.shape}; a batch holds at least one text of at least one token")
+        raise InputError(
+            f"input_ids has shape {ids.shape}; a batch holds at least one text of at least one "
+            "token"
+        )
     _check_range("input_ids", ids, config.vocab_size, "vocab_size")
     _check_length(ids.shape[1], config)
 
@@ -32,19 +40,32 @@ def check_padded(
         _check_same_shape("attention_mask", mask, ids)
         empty = np.flatnonzero(~mask.any(axis=1))
         if empty.size:
-            raise InputError(f"attention_mask hides every token of row {empty[0]}; a text has at least one real token")
+            raise InputError(
+                f"attention_mask hides every token of row {empty[0]}; a text has at least one "
+                "real token"
+            )
     return ids, mask, _token_types(config, token_type_ids, ids)
 
 
 def check_choices(
-    config: EncoderConfig, input_ids: Any, attention_mask: Any = None, token_type_ids: Any = None
+    config: EncoderConfig,
+    input_ids: Any,
+    attention_mask: Any = None,
+    token_type_ids: Any = None,
 ) -> Padded:
-    """Ids [batch, choices, tokens], and mask and token types of the same shape or None; int64 arrays come back."""
+    """Ids [batch, choices, tokens], and mask and token types of the same shape or None; int64
+    arrays come back."""
     ids = _integers("input_ids", input_ids)
     if ids.ndim != 3 or 0 in ids.shape:
-        raise InputError(f"input_ids has shape {ids.shape}; it must be [batch, choices, tokens], none of them 0")
+        raise InputError(
+            f"input_ids has shape {ids.shape}; it must be [batch, choices, tokens], none of "
+            "them 0"
+        )
     beside = {"attention_mask": attention_mask, "token_type_ids": token_type_ids}
-    arrays = [None if values is None else _array(name, values, "biuf", "numbers") for name, values in beside.items()]
+    arrays = [
+        None if values is None else _array(name, values, "biuf", "numbers")
+        for name, values in beside.items()
+    ]
     for name, array in zip(beside, arrays, strict=True):
         if array is not None:
             _check_same_shape(name, array, ids)
@@ -52,36 +73,51 @@ def check_choices(
     if mask is not None and (hidden := np.argwhere(~(mask != 0).any(axis=2))).size:
         question, choice = hidden[0]
         raise InputError(
-            f"attention_mask hides every token of choice {choice} of question {question}; a text has at least one real "
+            f"attention_mask hides every token of choice {choice} of question {question}; a "
+            "text has at least one real "
             "token"
         )
     rows = check_padded(
-        config, *(None if array is None else array.reshape(-1, ids.shape[2]) for array in (ids, *arrays))
+        config,
+        *(
+            None if array is None else array.reshape(-1, ids.shape[2])
+            for array in (ids, *arrays)
+        ),
     )
     return tuple(None if array is None else array.reshape(ids.shape) for array in rows)
 
 
-def check_packed(config: EncoderConfig, input_ids: Any, cu_seqlens: Any, token_type_ids: Any = None) -> Packed:
+def check_packed(
+    config: EncoderConfig, input_ids: Any, cu_seqlens: Any, token_type_ids: Any = None
+) -> Packed:
     """Ids [tokens] and the cumulative lengths 0, n1, n1 + n2, ... of the texts in the row."""
     ids = _integers("input_ids", input_ids)
     if ids.ndim != 1 or ids.size == 0:
         raise InputError(
-            f"input_ids has shape {ids.shape}; packed ids stand in one row, [tokens], at least one of them"
+            f"input_ids has shape {ids.shape}; packed ids stand in one row, [tokens], at least "
+            "one of them"
         )
     _check_range("input_ids", ids, config.vocab_size, "vocab_size")
 
     bounds = _integers("cu_seqlens", cu_seqlens)
     if bounds.ndim != 1 or bounds.size < 2 or bounds[0] != 0 or bounds[-1] != ids.size:
-        raise InputError(f"cu_seqlens must run from 0 to the number of tokens, {ids.size}; it is {_shown(bounds)}")
+        raise InputError(
+            f"cu_seqlens must run from 0 to the number of tokens, {ids.size}; it is "
+            f"{_shown(bounds)}"
+        )
     lengths = np.diff(bounds)
     if lengths.min() < 1:
-        raise InputError(f"cu_seqlens must rise at every step; it does not after text {int(np.argmin(lengths))}")
+        raise InputError(
+            "cu_seqlens must rise at every step; it does not after text "
+            f"{int(np.argmin(lengths))}"
+        )
     _check_length(int(lengths.max()), config)
     return ids, bounds, _token_types(config, token_type_ids, ids)
 
 
 def check_texts(texts: Any, name: str = "texts") -> list[str]:
-    """A list of strings; a lone string is refused where a list is meant, since it is a list of letters too."""
+    """A list of strings; a lone string is refused where a list is meant, since it is a list of
+    letters too."""
     try:
         items = None if isinstance(texts, (str, bytes)) else iter(texts)
     except TypeError:
@@ -91,29 +127,36 @@ def check_texts(texts: Any, name: str = "texts") -> list[str]:
     texts = list(items)
     for number, text in enumerate(texts):
         if not isinstance(text, str):
-            raise InputError(f"{name}[{number}] is {type(text).__name__} {text!r:.40}; it must be a string")
+            raise InputError(
+                f"{name}[{number}] is {type(text).__name__} {text!r:.40}; it must be a string"
+            )
         try:
             text.encode("utf-8")
         except UnicodeEncodeError:
-            raise InputError(f"{name}[{number}] holds half of a surrogate pair, which is no text") from None
+            raise InputError(
+                f"{name}[{number}] holds half of a surrogate pair, which is no text"
+            ) from None
     return texts
 
 
 def check_name(value: Any, known: Collection[str], kind: str, fault: str = "unknown") -> str:
-    """One of the known names, or an error that lists them: "backend 'jax' is unknown; it is one of torch, ..."."""
+    """One of the known names, or an error that lists them: "backend 'jax' is unknown; it is one
+    of torch, ..."."""
     if not isinstance(value, str) or value not in known:
         raise InputError(f"{kind} {value!r:.80} is {fault}; it is one of {', '.join(known)}")
     return value
 
 
 def check_names(words: Sequence[str], known: Collection[str], kind: str) -> tuple[str, ...]:
-    """Names from a command line, with spaces or commas between; "none" stands for none of them."""
+    """Names from a command line, with spaces or commas between; "none" stands for none of
+    them."""
     names = [name for word in words for name in word.split(",") if name and name != "none"]
     return tuple(dict.fromkeys(check_name(name, known, kind) for name in names))
 
 
 def check_switch(name: str, value: Any) -> bool:
-    """True or False, NumPy's too; anything else, "no" for one, would count as one of them by its truth value."""
+    """True or False, NumPy's too; anything else, "no" for one, would count as one of them by
+    its truth value."""
     if not isinstance(value, (bool, np.bool_)):
         raise InputError(f"{name} is {value!r:.80}; it must be True or False")
     return bool(value)
@@ -122,11 +165,15 @@ def check_switch(name: str, value: Any) -> bool:
 def check_whole(name: str, value: Any, least: int) -> int:
     """A whole number, NumPy's too."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise InputError(f"{name} is {value!r:.80}; it must be a whole number of at least {least}")
+        raise InputError(
+            f"{name} is {value!r:.80}; it must be a whole number of at least {least}"
+        )
     return int(value)
 
 
-def pad(sequences: Sequence[Sequence[int]], pad_token_id: int, side: str = "right") -> tuple[np.ndarray, np.ndarray]:
+def pad(
+    sequences: Sequence[Sequence[int]], pad_token_id: int, side: str = "right"
+) -> tuple[np.ndarray, np.ndarray]:
     """Lay sequences of ids out as a rectangle with its attention mask."""
     if side not in ("left", "right"):
         raise InputError(f"side {side!r} is unknown; padding goes to the left or to the right")
@@ -134,7 +181,9 @@ def pad(sequences: Sequence[Sequence[int]], pad_token_id: int, side: str = "righ
     input_ids = np.full((len(sequences), longest), pad_token_id, np.int64)
     attention_mask = np.zeros_like(input_ids)
     for row, sequence in enumerate(sequences):
-        place = slice(longest - len(sequence), longest) if side == "left" else slice(len(sequence))
+        place = (
+            slice(longest - len(sequence), longest) if side == "left" else slice(len(sequence))
+        )
         input_ids[row, place] = sequence
         attention_mask[row, place] = 1
     return input_ids, attention_mask
@@ -145,13 +194,18 @@ def pack(sequences: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
     if len(sequences) == 0:
         raise InputError("there is nothing to pack: a row holds at least one sequence")
     cu_seqlens = np.cumsum([0, *map(len, sequences)], dtype=np.int64)
-    return np.concatenate([np.asarray(sequence, np.int64) for sequence in sequences]), cu_seqlens
+    return np.concatenate(
+        [np.asarray(sequence, np.int64) for sequence in sequences]
+    ), cu_seqlens
 
 
 def _integers(name: str, values: Any) -> np.ndarray:
     array = _array(name, values, "iu", "whole numbers")
     if array.dtype == np.uint64 and (array > np.iinfo(np.int64).max).any():
-        raise InputError(f"{name} holds {array.max()}; it must hold whole numbers of at most 64 bits with sign")
+        raise InputError(
+            f"{name} holds {array.max()}; it must hold whole numbers of at most 64 bits with "
+            "sign"
+        )
     return array.astype(np.int64, order="C")
 
 
@@ -159,7 +213,9 @@ def _zeros_and_ones(name: str, values: Any) -> np.ndarray:
     array = _array(name, values, "biuf", "zeros and ones")
     if not np.isin(array, (0, 1)).all():
         odd = array[~np.isin(array, (0, 1))].flat[0]
-        raise InputError(f"{name} holds {odd}; 1 marks a real token and 0 padding, and nothing else is meant")
+        raise InputError(
+            f"{name} holds {odd}; 1 marks a real token and 0 padding, and nothing else is meant"
+        )
     return array.astype(np.int64, order="C")
 
 
@@ -168,15 +224,25 @@ def _array(name: str, values: Any, kinds: str, meant: str) -> np.ndarray:
         array = np.asarray(values)
     except (ValueError, TypeError, RuntimeError) as problem:
         raise InputError(f"{name} is ragged or no array: {problem}") from None
-    if array.dtype == object:  # what NumPy makes of None, of integers beyond 64 bits and of anything else
-        odd = next((item for item in array.flat if not isinstance(item, int) or abs(item) >= 2**63), None)
-        raise InputError(f"{name} holds {type(odd).__name__} {odd!r:.40}; it must hold {meant}, none beyond 64 bits")
+    if (
+        array.dtype == object
+    ):  # what NumPy makes of None, of integers beyond 64 bits and of anything else
+        odd = next(
+            (item for item in array.flat if not isinstance(item, int) or abs(item) >= 2**63),
+            None,
+        )
+        raise InputError(
+            f"{name} holds {type(odd).__name__} {odd!r:.40}; it must hold {meant}, none beyond "
+            "64 bits"
+        )
     if array.size and array.dtype.kind not in kinds:
         raise InputError(f"{name} holds {array.dtype}; it must hold {meant}")
     return array
 
 
-def _token_types(config: EncoderConfig, token_type_ids: Any, ids: np.ndarray) -> np.ndarray | None:
+def _token_types(
+    config: EncoderConfig, token_type_ids: Any, ids: np.ndarray
+) -> np.ndarray | None:
     if token_type_ids is None:
         return None
     types = _integers("token_type_ids", token_type_ids)
@@ -187,14 +253,19 @@ def _token_types(config: EncoderConfig, token_type_ids: Any, ids: np.ndarray) ->
 
 def _check_same_shape(name: str, array: np.ndarray, ids: np.ndarray) -> None:
     if array.shape != ids.shape:
-        raise InputError(f"{name} has shape {array.shape}; input_ids has {ids.shape}, and they must agree")
+        raise InputError(
+            f"{name} has shape {array.shape}; input_ids has {ids.shape}, and they must agree"
+        )
 
 
 def _check_range(name: str, ids: np.ndarray, size: int, key: str) -> None:
     outside = (ids < 0) | (ids >= size)
     if outside.any():
         place = tuple(int(index) for index in np.argwhere(outside)[0])
-        raise InputError(f"{name}{list(place)} is {ids[place]}; ids lie from 0 to {size - 1} ({key} is {size})")
+        raise InputError(
+            f"{name}{list(place)} is {ids[place]}; ids lie from 0 to {size - 1} ({key} is "
+            f"{size})"
+        )
 
 
 def _check_length(length: int, config: EncoderConfig) -> None:

@@ -1,4 +1,5 @@
-"""Submodules as attributes: `import reference` gives reference.torch.pooling, and imports it when it is asked for."""
+"""Submodules as attributes: `import reference` gives reference.torch.pooling, and imports it
+when it is asked for."""
 
 from __future__ import annotations
 
@@ -9,9 +10,14 @@ from collections.abc import Callable, Iterable
 from types import ModuleType
 
 
-def lazy_submodules(package: str, paths: Iterable[str]) -> tuple[Callable[[str], ModuleType], Callable[[], list[str]]]:
-    """The __getattr__ and __dir__ (PEP 562) of a package whose public submodules are imported on first use."""
-    names = {module.name for module in pkgutil.iter_modules(paths) if not module.name.startswith("_")}
+def lazy_submodules(
+    package: str, paths: Iterable[str]
+) -> tuple[Callable[[str], ModuleType], Callable[[], list[str]]]:
+    """The __getattr__ and __dir__ (PEP 562) of a package whose public submodules are imported
+    on first use."""
+    names = {
+        module.name for module in pkgutil.iter_modules(paths) if not module.name.startswith("_")
+    }
 
     def __getattr__(name: str) -> ModuleType:  # noqa: N807
         if name in names:

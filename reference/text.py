@@ -1,4 +1,5 @@
-"""Text to ids: Hugging Face tokenizers and SentencePiece models, as a checkpoint folder carries them."""
+"""Text to ids: Hugging Face tokenizers and SentencePiece models, as a checkpoint folder carries
+them."""
 
 from __future__ import annotations
 
@@ -22,11 +23,16 @@ TOKENIZER_FILES = (
     "added_tokens.json",
 )
 # What sentence-transformers calls its settings, today and, after the model's type, long ago.
-SENTENCE_FILES = ("sentence_bert_config.json", "sentence_roberta_config.json", "sentence_xlm-roberta_config.json")
+SENTENCE_FILES = (
+    "sentence_bert_config.json",
+    "sentence_roberta_config.json",
+    "sentence_xlm-roberta_config.json",
+)
 
 
 class Vocabulary(Protocol):
-    """What turns a batch of texts into ids with the special tokens in place, cut to a length."""
+    """What turns a batch of texts into ids with the special tokens in place, cut to a
+    length."""
 
     def encode(self, texts: Sequence[str], max_length: int) -> list[list[int]]: ...
 
@@ -42,7 +48,9 @@ class Tokenizer:
 
     def __call__(self, texts: Sequence[str], max_length: int | None = None) -> list[list[int]]:
         """The ids of each text, special tokens included, truncated to max_length tokens."""
-        length = check_whole("max_length", self.max_length if max_length is None else max_length, least=3)
+        length = check_whole(
+            "max_length", self.max_length if max_length is None else max_length, least=3
+        )
         texts = check_texts(texts)
         if self.lower_case:
             texts = [text.lower() for text in texts]
@@ -50,18 +58,21 @@ class Tokenizer:
         for number, sequence in enumerate(sequences):
             if not sequence:
                 raise InputError(
-                    f"texts[{number}], {texts[number]!r:.40}, has no tokens: this tokenizer adds no special ones"
+                    f"texts[{number}], {texts[number]!r:.40}, has no tokens: this tokenizer "
+                    "adds no special ones"
                 )
             if max(sequence) >= self.vocab_size:
                 raise CheckpointError(
-                    f"texts[{number}] has the id {max(sequence)}, but the model's vocab_size is {self.vocab_size}: "
+                    f"texts[{number}] has the id {max(sequence)}, but the model's vocab_size "
+                    f"is {self.vocab_size}: "
                     "tokenizer and model do not belong together"
                 )
         return sequences
 
 
 def read_tokenizer(folder: Path, config: EncoderConfig) -> Tokenizer:
-    """The tokenizer of a checkpoint folder: tokenizer.json first, then vocab.txt, then a SentencePiece model."""
+    """The tokenizer of a checkpoint folder: tokenizer.json first, then vocab.txt, then a
+    SentencePiece model."""
     folder = Path(folder)
     settings = _optional_json(folder / "tokenizer_config.json")
     found = (folder / name for name in SENTENCE_FILES if is_file(folder / name))
@@ -80,7 +91,8 @@ def read_tokenizer(folder: Path, config: EncoderConfig) -> Tokenizer:
 
 
 class HuggingFaceVocabulary:
-    """A tokenizer of the tokenizers library, freed of the padding and truncation stored in its file."""
+    """A tokenizer of the tokenizers library, freed of the padding and truncation stored in its
+    file."""
 
     def __init__(self, tokenizer: tokenizers.Tokenizer) -> None:
         tokenizer.no_padding()
@@ -96,7 +108,8 @@ class HuggingFaceVocabulary:
 
 
 class SentencePieceVocabulary:
-    """XLM-RoBERTa's SentencePiece model in fairseq's order: four specials first, then the pieces from 3 on.
+    """XLM-RoBERTa's SentencePiece model in fairseq's order: four specials first, then the
+    pieces from 3 on.
 
     A sentencepiece id is one less than the model's, and its unknown piece, 0, is the model's 3.
     """
@@ -115,7 +128,10 @@ class SentencePieceVocabulary:
         return [
             [
                 self.BOS,
-                *(piece + self.OFFSET if piece else self.UNKNOWN for piece in pieces[: max_length - 2]),
+                *(
+                    piece + self.OFFSET if piece else self.UNKNOWN
+                    for piece in pieces[: max_length - 2]
+                ),
                 self.EOS,
             ]
             for pieces in self.processor.encode(list(texts))
@@ -123,7 +139,11 @@ class SentencePieceVocabulary:
 
 
 def _read_vocabulary(folder: Path, settings: dict) -> Vocabulary:
-    ready, words, pieces = folder / "tokenizer.json", folder / "vocab.txt", folder / "sentencepiece.bpe.model"
+    ready, words, pieces = (
+        folder / "tokenizer.json",
+        folder / "vocab.txt",
+        folder / "sentencepiece.bpe.model",
+    )
     if ready.is_file():
         try:
             return HuggingFaceVocabulary(tokenizers.Tokenizer.from_file(str(ready)))
@@ -133,11 +153,14 @@ def _read_vocabulary(folder: Path, settings: dict) -> Vocabulary:
         return HuggingFaceVocabulary(_word_pieces(words, settings))
     if pieces.is_file():
         return SentencePieceVocabulary(pieces)
-    raise CheckpointError(f"{folder} holds no tokenizer: no {ready.name}, {words.name} or {pieces.name}")
+    raise CheckpointError(
+        f"{folder} holds no tokenizer: no {ready.name}, {words.name} or {pieces.name}"
+    )
 
 
 def _word_pieces(path: Path, settings: dict) -> tokenizers.Tokenizer:
-    """BERT's WordPiece tokenizer (Wu et al. 2016) from the bare word list that old checkpoints have."""
+    """BERT's WordPiece tokenizer (Wu et al. 2016) from the bare word list that old checkpoints
+    have."""
     from tokenizers.implementations import BertWordPieceTokenizer
 
     try:
@@ -152,8 +175,11 @@ def _word_pieces(path: Path, settings: dict) -> tokenizers.Tokenizer:
     return tokenizers.Tokenizer.from_str(wrapped.to_str())
 
 
-def _max_length(config: EncoderConfig, sentence_limit: int | None, tokenizers_limit: int | None) -> int:
-    """sentence-transformers' own limit, else the tokenizer's, as it has it; the model's positions cap both."""
+def _max_length(
+    config: EncoderConfig, sentence_limit: int | None, tokenizers_limit: int | None
+) -> int:
+    """sentence-transformers' own limit, else the tokenizer's, as it has it; the model's
+    positions cap both."""
     longest = min(config.max_tokens, config.max_position_embeddings)
     return min(sentence_limit or tokenizers_limit or longest, longest)
 
@@ -162,8 +188,12 @@ def _limit(values: dict, key: str, path: Path) -> int | None:
     limit = values.get(key)
     if isinstance(limit, float) and limit.is_integer():
         limit = int(limit)  # 1e30 stands for "none" in some files
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 3):
-        raise ConfigError(f"{path}: {key} is {limit!r:.80}; it must be a whole number of at least 3")
+    if limit is not None and (
+        isinstance(limit, bool) or not isinstance(limit, int) or limit < 3
+    ):
+        raise ConfigError(
+            f"{path}: {key} is {limit!r:.80}; it must be a whole number of at least 3"
+        )
     return limit
 
 

@@ -1,4 +1,5 @@
-"""What the tests share: shape checks while the ports are imported, the embedded model, tiny checkpoints."""
+"""What the tests share: shape checks while the ports are imported, the embedded model, tiny
+checkpoints."""
 
 import importlib
 import os
@@ -13,7 +14,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 # The named axes in the ports' signatures are checked at every call of the test run.
 install_import_hook(["reference.torch", "reference.mlx"], "beartype.beartype")
-importlib.import_module("reference.mlx")  # before any test imports mlx.core, so that MLX finds the fast BLAS
+importlib.import_module(
+    "reference.mlx"
+)  # before any test imports mlx.core, so that MLX finds the fast BLAS
 
 settings.register_profile("project", deadline=None, derandomize=True, max_examples=25)
 settings.load_profile("project")
@@ -39,7 +42,8 @@ def minilm() -> Path:
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Callable[..., Path]:
-    """Make a small checkpoint with seeded random weights, saved by Transformers: tiny("BertForMaskedLM", ...)."""
+    """Make a small checkpoint with seeded random weights, saved by Transformers:
+    tiny("BertForMaskedLM", ...)."""
 
     def make(architecture: str = "BertModel", **changes: object) -> Path:
         import torch

@@ -80,7 +80,8 @@ def test_the_embedded_model_has_no_revisions():
 
 
 def test_the_hub_cache_is_used(minilm, tmp_path, monkeypatch):
-    """A snapshot laid out as huggingface-hub does is found offline, at its branch and at its commit."""
+    """A snapshot laid out as huggingface-hub does is found offline, at its branch and at its
+    commit."""
     import huggingface_hub
 
     commit = "0123456789" * 4
@@ -95,7 +96,9 @@ def test_the_hub_cache_is_used(minilm, tmp_path, monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     original = huggingface_hub.snapshot_download
     monkeypatch.setattr(
-        huggingface_hub, "snapshot_download", lambda *args, **kwargs: original(*args, cache_dir=tmp_path, **kwargs)
+        huggingface_hub,
+        "snapshot_download",
+        lambda *args, **kwargs: original(*args, cache_dir=tmp_path, **kwargs),
     )
     assert locate("somebody/some-model") == snapshot
     assert len(read_checkpoint(locate("somebody/some-model", revision=commit)).tensors) == 103
@@ -116,19 +119,27 @@ def test_old_layer_norm_names_and_position_ids(change):
 
 
 def test_a_base_without_pooler(change):
-    folder = change(lambda tensors: [tensors.pop(f"pooler.dense.{name}") for name in ("weight", "bias")])
+    folder = change(
+        lambda tensors: [tensors.pop(f"pooler.dense.{name}") for name in ("weight", "bias")]
+    )
     assert not any("pooler" in key for key in read_checkpoint(folder).tensors)
 
 
 def test_the_base_of_a_masked_lm(tiny):
     folder = tiny("BertForMaskedLM")
-    assert all(key.startswith(("embeddings.", "encoder.")) for key in read_checkpoint(folder, "base").tensors)
+    assert all(
+        key.startswith(("embeddings.", "encoder."))
+        for key in read_checkpoint(folder, "base").tensors
+    )
     with pytest.raises(CheckpointError, match=r"lacks classifier\.weight"):
         read_checkpoint(folder, "token-classification")
 
 
 def test_a_head_that_is_not_there(tiny):
-    with pytest.raises(CheckpointError, match="holds BertModel without the head of BertForMaskedLM: it lacks cls"):
+    with pytest.raises(
+        CheckpointError,
+        match="holds BertModel without the head of BertForMaskedLM: it lacks cls",
+    ):
         read_checkpoint(tiny(), "masked-lm")
 
 
@@ -142,24 +153,35 @@ def test_a_foreign_architecture_names_the_file(tiny, name):
 
 
 def test_an_unknown_task(tiny):
-    with pytest.raises(InputError, match="task 'chat' is unknown; it is one of base, masked-lm"):
+    with pytest.raises(
+        InputError, match="task 'chat' is unknown; it is one of base, masked-lm"
+    ):
         read_checkpoint(tiny(), "chat")
 
 
 def test_leftovers_of_pretraining_are_dropped(tiny):
     folder = tiny("BertForPreTraining")
     keys = read_checkpoint(folder, "masked-lm").tensors.keys()
-    assert "cls.predictions.bias" in keys and not any("pooler" in key or "seq_relationship" in key for key in keys)
+    assert "cls.predictions.bias" in keys and not any(
+        "pooler" in key or "seq_relationship" in key for key in keys
+    )
 
 
 def test_a_repeated_tie_must_agree(change):
     def repeat(tensors):
-        tensors["cls.predictions.decoder.weight"] = tensors["bert.embeddings.word_embeddings.weight"].copy()
+        tensors["cls.predictions.decoder.weight"] = tensors[
+            "bert.embeddings.word_embeddings.weight"
+        ].copy()
 
     def differ(tensors):
-        tensors["cls.predictions.decoder.weight"] = tensors["bert.embeddings.word_embeddings.weight"] + 1
+        tensors["cls.predictions.decoder.weight"] = (
+            tensors["bert.embeddings.word_embeddings.weight"] + 1
+        )
 
-    assert "cls.predictions.decoder.weight" not in read_checkpoint(change(repeat, "BertForMaskedLM")).tensors
+    assert (
+        "cls.predictions.decoder.weight"
+        not in read_checkpoint(change(repeat, "BertForMaskedLM")).tensors
+    )
     with pytest.raises(CheckpointError, match="but its config ties them"):
         read_checkpoint(change(differ, "BertForMaskedLM"))
 
@@ -167,8 +189,14 @@ def test_a_repeated_tie_must_agree(change):
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (lambda t: t.pop("encoder.layer.1.output.dense.bias"), r"lacks encoder\.layer\.1\.output\.dense\.bias"),
-        (lambda t: t.update({"encoder.layer.2.extra": np.zeros(1, "f4")}), r"unused encoder\.layer\.2\.extra"),
+        (
+            lambda t: t.pop("encoder.layer.1.output.dense.bias"),
+            r"lacks encoder\.layer\.1\.output\.dense\.bias",
+        ),
+        (
+            lambda t: t.update({"encoder.layer.2.extra": np.zeros(1, "f4")}),
+            r"unused encoder\.layer\.2\.extra",
+        ),
         (
             lambda t: t.update({"pooler.dense.bias": np.zeros(15, "f4")}),
             r"has shape \(15,\); its config asks for \(16,\)",
@@ -197,7 +225,9 @@ def test_stored_dtypes(tiny, dtype):
     model.save_pretrained(folder / "cast")
     tensors = read_checkpoint(folder / "cast").tensors
     for key, parameter in model.named_parameters():
-        np.testing.assert_array_equal(tensors[key].astype("f8"), parameter.detach().double().numpy())
+        np.testing.assert_array_equal(
+            tensors[key].astype("f8"), parameter.detach().double().numpy()
+        )
 
 
 @pytest.mark.parametrize("ids", ["int32", "int64", "uint8"])
@@ -206,7 +236,9 @@ def test_position_ids_of_any_type_beside_bfloat16(tiny, ids):
     from safetensors.torch import load_file, save_file
 
     folder = tiny()
-    tensors = {key: value.bfloat16() for key, value in load_file(folder / "model.safetensors").items()}
+    tensors = {
+        key: value.bfloat16() for key, value in load_file(folder / "model.safetensors").items()
+    }
     tensors["embeddings.position_ids"] = torch.arange(40)[None].to(getattr(torch, ids))
     save_file(tensors, folder / "model.safetensors")
     assert all(value.dtype == np.float32 for value in read_checkpoint(folder).tensors.values())
@@ -228,7 +260,9 @@ def shard(folder: Path) -> tuple[Path, dict]:
     keys = sorted(tensors)
     weight_map = {}
     for number, part in enumerate((keys[: len(keys) // 2], keys[len(keys) // 2 :])):
-        safetensors.numpy.save_file({key: tensors[key] for key in part}, folder / f"part-{number}.safetensors")
+        safetensors.numpy.save_file(
+            {key: tensors[key] for key in part}, folder / f"part-{number}.safetensors"
+        )
         weight_map |= dict.fromkeys(part, f"part-{number}.safetensors")
     (folder / "model.safetensors").unlink()
     return folder / "model.safetensors.index.json", {"metadata": {}, "weight_map": weight_map}
@@ -240,7 +274,9 @@ def test_shards(tiny):
     index, content = shard(folder)
     index.write_text(json.dumps(content))
     parts = read_checkpoint(folder).tensors
-    assert whole.keys() == parts.keys() and all(np.array_equal(whole[key], parts[key]) for key in whole)
+    assert whole.keys() == parts.keys() and all(
+        np.array_equal(whole[key], parts[key]) for key in whole
+    )
 
 
 @pytest.mark.parametrize(
@@ -268,7 +304,9 @@ def test_a_hostile_index(tiny, name, message):
         read_checkpoint(folder)
 
 
-@pytest.mark.parametrize("content", ["", "{}", '{"weight_map": []}', '{"weight_map": {}}', "[" * 9999])
+@pytest.mark.parametrize(
+    "content", ["", "{}", '{"weight_map": []}', '{"weight_map": {}}', "[" * 9999]
+)
 def test_a_broken_index(tiny, content):
     folder = tiny()
     index, _ = shard(folder)
@@ -278,7 +316,8 @@ def test_a_broken_index(tiny, content):
 
 
 def test_a_shard_may_not_be_a_link_out_of_sight(tiny, tmp_path):
-    """The hub's cache links to blobs, so links are followed; what they lead to is still checked."""
+    """The hub's cache links to blobs, so links are followed; what they lead to is still
+    checked."""
     folder = tiny()
     (folder / "model.safetensors").rename(tmp_path / "blob")
     (folder / "model.safetensors").symlink_to(tmp_path / "blob")
@@ -297,9 +336,13 @@ def sound(tmp_path_factory):
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("sound")
     config = transformers.BertConfig(
-        vocab_size=10, hidden_size=4, num_hidden_layers=1, num_attention_heads=2, intermediate_size=6,
+        vocab_size=10,
+        hidden_size=4,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=6,
         max_position_embeddings=5,
-    )  # fmt: skip
+    )
     transformers.BertModel(config).save_pretrained(folder)
     return folder, (folder / "model.safetensors").read_bytes(), read_checkpoint(folder).tensors
 
@@ -345,7 +388,8 @@ def test_a_changed_header_gives_the_same_tensors_or_an_error(sound, data):
 @settings(max_examples=200)
 @given(data=st.data())
 def test_changed_weights_stay_in_their_tensor(sound, data):
-    """The format has no checksum, so a changed weight is not seen unless it is NaN; nothing else may change."""
+    """The format has no checksum, so a changed weight is not seen unless it is NaN; nothing
+    else may change."""
     header = 8 + int.from_bytes(sound[1][:8], "little")
     content = bytearray(sound[1])
     content[data.draw(st.integers(header, len(content) - 1))] ^= data.draw(st.integers(1, 255))

@@ -59,18 +59,43 @@ def test_embed_writes_json(vectors, capfdbinary, backend):
 
 
 def test_embed_without_normalizing(tmp_path):
-    assert run("embed", "a text", "--normalize", "no", "--batch-size", 1, "--output", tmp_path / "x.npy") == 0
+    assert (
+        run(
+            "embed",
+            "a text",
+            "--normalize",
+            "no",
+            "--batch-size",
+            1,
+            "--output",
+            tmp_path / "x.npy",
+        )
+        == 0
+    )
     assert np.linalg.norm(np.load(tmp_path / "x.npy")) > 1.5
 
 
 def test_similar_ranks(capfdbinary):
     assert run("similar", "a cat", "--to", "the moon", "a kitten") == 0
     lines = capfdbinary.readouterr().out.decode().splitlines()
-    assert lines[0] == "a cat" and lines[1].endswith("a kitten") and lines[2].endswith("the moon")
+    assert (
+        lines[0] == "a cat" and lines[1].endswith("a kitten") and lines[2].endswith("the moon")
+    )
 
 
 def test_similar_writes(texts_file, tmp_path):
-    assert run("similar", "--file", texts_file, "--to-file", texts_file, "--output", tmp_path / "s.json") == 0
+    assert (
+        run(
+            "similar",
+            "--file",
+            texts_file,
+            "--to-file",
+            texts_file,
+            "--output",
+            tmp_path / "s.json",
+        )
+        == 0
+    )
     records = json.loads((tmp_path / "s.json").read_text())
     assert records[0]["scores"][TEXTS[0]] == pytest.approx(1, abs=1e-6)
     assert run("similar", *TEXTS, "--to", "x", "x", "--output", tmp_path / "s.npy") == 0
@@ -92,7 +117,10 @@ def test_info(capfd, tiny):
     [
         (["embed", "a", "--model", "./nowhere"], "no folder './nowhere'"),
         (["embed", "a", "--file", "b"], "not both"),
-        (["embed", "--file", "./nowhere"], "./nowhere cannot be read: No such file or directory"),
+        (
+            ["embed", "--file", "./nowhere"],
+            "./nowhere cannot be read: No such file or directory",
+        ),
         (["embed", "a", "--batch-size", "0"], "batch_size is 0"),
         (["embed", "a", "--dtype", "int8"], "dtype 'int8'"),
         (["embed", "a", "--output", "./nowhere/x.npy"], "cannot be written"),
@@ -116,7 +144,11 @@ def test_info(capfd, tiny):
 def test_bad_input_is_one_line_and_status_2(arguments, message, capfd):
     assert main(arguments) == 2
     captured = capfd.readouterr()
-    assert captured.err.startswith("error: ") and message in captured.err and captured.err.count("\n") == 1
+    assert (
+        captured.err.startswith("error: ")
+        and message in captured.err
+        and captured.err.count("\n") == 1
+    )
     assert captured.out == ""
 
 
@@ -127,7 +159,17 @@ def test_no_texts_is_an_error(arguments, monkeypatch, capfd):
 
 
 def test_references_from_standard_input(monkeypatch, capfdbinary):
-    assert run("similar", "a cat", "--to-file", "-", stdin="the moon\na kitten\n", monkeypatch=monkeypatch) == 0
+    assert (
+        run(
+            "similar",
+            "a cat",
+            "--to-file",
+            "-",
+            stdin="the moon\na kitten\n",
+            monkeypatch=monkeypatch,
+        )
+        == 0
+    )
     assert len(capfdbinary.readouterr().out.splitlines()) == 3
     assert not sys.stdin.closed
 
@@ -203,7 +245,9 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path):
     """More than a pipe holds, so that the writer is still at it when head has seen enough."""
     texts = tmp_path / "texts.txt"
     texts.write_text("a\n" * 3000)
-    done = shell(f"{sys.executable} -m reference embed --file {texts} | head -1; exit ${{PIPESTATUS[0]}}")
+    done = shell(
+        f"{sys.executable} -m reference embed --file {texts} | head -1; exit ${{PIPESTATUS[0]}}"
+    )
     assert done.returncode == 0 and done.stderr == "" and done.stdout.count("\n") == 1
 
 

@@ -1,4 +1,5 @@
-"""Reading config.json: what is accepted, what raises, and that nothing that matters is ignored."""
+"""Reading config.json: what is accepted, what raises, and that nothing that matters is
+ignored."""
 
 import json
 
@@ -23,14 +24,24 @@ def test_defaults_are_those_of_transformers(name):
 
 
 def test_what_is_written_reads_back():
-    config = config_from_dict(GOOD | {"id2label": {"1": "b", "0": "a"}, "architectures": ["BertModel"]})
+    config = config_from_dict(
+        GOOD | {"id2label": {"1": "b", "0": "a"}, "architectures": ["BertModel"]}
+    )
     assert config_from_dict(config.to_dict()) == config
-    assert config.id2label == {0: "a", 1: "b"} and config.label2id == {"a": 0, "b": 1} and config.num_labels == 2
+    assert (
+        config.id2label == {0: "a", 1: "b"}
+        and config.label2id == {"a": 0, "b": 1}
+        and config.num_labels == 2
+    )
     assert transformers.BertConfig(**config.to_dict()).id2label == {0: "a", 1: "b"}
 
 
 def test_num_labels_stands_for_names():
-    assert config_from_dict(GOOD | {"num_labels": 3}).id2label == {0: "LABEL_0", 1: "LABEL_1", 2: "LABEL_2"}
+    assert config_from_dict(GOOD | {"num_labels": 3}).id2label == {
+        0: "LABEL_0",
+        1: "LABEL_1",
+        2: "LABEL_2",
+    }
 
 
 @pytest.mark.parametrize(
@@ -39,7 +50,10 @@ def test_num_labels_stands_for_names():
         ({"model_type": "gpt2"}, "model_type is 'gpt2'"),
         ({"model_type": None}, "model_type is None"),
         ({"model_type": ["bert"]}, "model_type"),
-        ({"position_embedding_type": "relative_key"}, "position_embedding_type is 'relative_key'"),
+        (
+            {"position_embedding_type": "relative_key"},
+            "position_embedding_type is 'relative_key'",
+        ),
         ({"is_decoder": True}, "is_decoder is True"),
         ({"add_cross_attention": True}, "add_cross_attention"),
         ({"pruned_heads": {"0": [1]}}, "pruned_heads"),
@@ -57,7 +71,10 @@ def test_num_labels_stands_for_names():
         ({"num_attention_heads": 10**400}, "no encoder is that large"),
         ({"layer_norm_eps": 10**400}, "layer_norm_eps is 10.*must be a finite number"),
         ({"initializer_range": 10**309}, "initializer_range is 10.*must be a finite number"),
-        ({"hidden_dropout_prob": 10**400}, "hidden_dropout_prob is 10.*must be a finite number"),
+        (
+            {"hidden_dropout_prob": 10**400},
+            "hidden_dropout_prob is 10.*must be a finite number",
+        ),
         ({"hidden_dropout_prob": None}, "hidden_dropout_prob is None"),
         ({"attention_probs_dropout_prob": None}, "attention_probs_dropout_prob is None"),
         ({"bos_token_id": "x"}, "bos_token_id is 'x'"),
@@ -78,7 +95,10 @@ def test_num_labels_stands_for_names():
         ({"architectures": "BertModel"}, "architectures"),
         ({"architectures": ["BertModel", "BertForMaskedLM"]}, "BertModel and BertForMaskedLM"),
         ({"model_type": "xlm-roberta", "pad_token_id": None}, "counts positions"),
-        ({"model_type": "xlm-roberta", "max_position_embeddings": 2}, "no position for a token"),
+        (
+            {"model_type": "xlm-roberta", "max_position_embeddings": 2},
+            "no position for a token",
+        ),
     ],
 )
 def test_what_no_port_implements_raises(change, message):
@@ -117,7 +137,9 @@ def test_unknown_keys_warn_and_known_ones_do_not():
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", ["BertConfig", "XLMRobertaConfig", "RobertaConfig"])
 def test_what_transformers_writes_is_known(tmp_path, name):
-    getattr(transformers, name)(architectures=[name.replace("Config", "Model")]).save_pretrained(tmp_path)
+    getattr(transformers, name)(
+        architectures=[name.replace("Config", "Model")]
+    ).save_pretrained(tmp_path)
     assert isinstance(read_config(tmp_path), BertConfig)
 
 
@@ -152,7 +174,10 @@ def test_what_transformers_writes_is_known(tmp_path, name):
             | st.floats()
             | st.text(max_size=5)
             | st.sampled_from(ACTIVATIONS),
-            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+            lambda inner: (
+                st.lists(inner, max_size=3)
+                | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+            ),
             max_leaves=5,
         ),
     )
@@ -186,7 +211,9 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("pathlib.Path.read_text", refuse)
-    with pytest.raises(CheckpointError, match=r"config\.json cannot be read: Permission denied"):
+    with pytest.raises(
+        CheckpointError, match=r"config\.json cannot be read: Permission denied"
+    ):
         read_config(tmp_path)
 
 

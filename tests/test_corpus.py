@@ -1,4 +1,5 @@
-"""Text from docstrings: what counts as prose, that each paragraph comes once, and that nothing is imported for it."""
+"""Text from docstrings: what counts as prose, that each paragraph comes once, and that nothing
+is imported for it."""
 
 import subprocess
 import sys
@@ -41,17 +42,25 @@ def test_prose_is_kept_and_the_rest_is_not():
 def test_a_docstring_has_a_summary_and_a_body():
     docstring = corpus.Docstring("numpy", "numpy.core", "numpy.core.mean", DOCSTRING)
     assert docstring.summary == "Return the mean of an array along an axis."
-    assert docstring.body.splitlines()[0].startswith("The mean is") and len(docstring.body.splitlines()) == 2
+    assert (
+        docstring.body.splitlines()[0].startswith("The mean is")
+        and len(docstring.body.splitlines()) == 2
+    )
 
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """A package of three modules, one of which does not parse and one of which must not be read."""
+    """A package of three modules, one of which does not parse and one of which must not be
+    read."""
     root = tmp_path / "sample"
     (root / "tests").mkdir(parents=True)
-    (root / "__init__.py").write_text('"""A package that is here to be read and not to be run."""\nraise SystemExit\n')
+    (root / "__init__.py").write_text(
+        '"""A package that is here to be read and not to be run."""\nraise SystemExit\n'
+    )
     (root / "broken.py").write_text("def (:\n")
-    (root / "tests" / "test_it.py").write_text('"""Nobody should ever read what stands in here."""\n')
+    (root / "tests" / "test_it.py").write_text(
+        '"""Nobody should ever read what stands in here."""\n'
+    )
     (root / "tools.py").write_text(
         'class Hammer:\n    """A tool that drives nails into wood."""\n'
         '    def hit(self):\n        """A tool that drives nails into wood.\n\n'
@@ -63,7 +72,11 @@ def package(tmp_path, monkeypatch):
 
 def test_docstrings_are_read_from_source_files(package):
     found = list(corpus.docstrings([package, "no_such_package"]))
-    assert [docstring.name for docstring in found] == ["sample", "sample.tools.Hammer", "sample.tools.Hammer.hit"]
+    assert [docstring.name for docstring in found] == [
+        "sample",
+        "sample.tools.Hammer",
+        "sample.tools.Hammer.hit",
+    ]
     assert {docstring.module for docstring in found} == {"sample", "sample.tools"}
 
 
@@ -78,7 +91,9 @@ def test_every_paragraph_comes_once(package):
         ("sample.tools", "A tool that drives nails into wood."),
         ("sample.tools", "It is heavy, and it makes noise."),
     ]
-    assert corpus.pairs([package]) == [("A tool that drives nails into wood.", "It is heavy, and it makes noise.")]
+    assert corpus.pairs([package]) == [
+        ("A tool that drives nails into wood.", "It is heavy, and it makes noise.")
+    ]
 
 
 def test_real_packages_have_much_of_it_in_the_same_order_each_time():
@@ -91,7 +106,9 @@ def test_nothing_is_imported():
         "import sys; from reference import corpus; "
         "list(corpus.docstrings(['networkx', 'hypothesis'])); print(*sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert not {"networkx", "hypothesis"} & set(done.stdout.split())
 
 

@@ -9,11 +9,20 @@ import pytest
 import reference
 from reference.errors import CheckpointError, ConfigError, EncodersError, InputError
 
-FRAMEWORKS = ("torch", "mlx", "transformers", "tokenizers", "matplotlib", "reference.candle._native")
+FRAMEWORKS = (
+    "torch",
+    "mlx",
+    "transformers",
+    "tokenizers",
+    "matplotlib",
+    "reference.candle._native",
+)
 
 
 def test_import_loads_no_framework():
-    code = f"import sys, reference; print([name for name in {FRAMEWORKS} if name in sys.modules])"
+    code = (
+        f"import sys, reference; print([name for name in {FRAMEWORKS} if name in sys.modules])"
+    )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 
@@ -21,11 +30,15 @@ def test_import_loads_no_framework():
 def test_a_backend_loads_no_other(backend):
     code = (
         "import sys, reference\n"
-        f"reference.load('sentence-transformers/all-MiniLM-L6-v2', backend={backend!r}).encode(['a text'])\n"
-        "print([name for name in ('torch', 'mlx.core', 'reference.candle._native') if name in sys.modules])"
+        "reference.load('sentence-transformers/all-MiniLM-L6-v2', "
+        f"backend={backend!r}).encode(['a text'])\n"
+        "print([name for name in ('torch', 'mlx.core', 'reference.candle._native') if name in "
+        "sys.modules])"
     )
     loaded = subprocess.check_output([sys.executable, "-c", code], text=True).strip()
-    assert loaded == str([{"torch": "torch", "mlx": "mlx.core", "candle": "reference.candle._native"}[backend]])
+    assert loaded == str(
+        [{"torch": "torch", "mlx": "mlx.core", "candle": "reference.candle._native"}[backend]]
+    )
 
 
 @pytest.mark.parametrize(
@@ -45,7 +58,9 @@ def test_one_import_reaches_everything(name):
 
 def test_submodules_are_attributes():
     assert callable(reference.parity.compare)
-    assert {"torch", "bench", "load"} <= set(dir(reference)) and "pooling" in dir(reference.torch)
+    assert {"torch", "bench", "load"} <= set(dir(reference)) and "pooling" in dir(
+        reference.torch
+    )
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         reference.torch.nothing  # noqa: B018
     assert reference.torch.__name__ == "reference.torch"
@@ -59,13 +74,17 @@ def test_errors_are_value_errors():
 
 
 def test_load_refuses_unknown_names(minilm):
-    with pytest.raises(InputError, match="backend 'jax' is unknown; it is one of torch, mlx, candle"):
+    with pytest.raises(
+        InputError, match="backend 'jax' is unknown; it is one of torch, mlx, candle"
+    ):
         reference.load(minilm, backend="jax")
     with pytest.raises(InputError, match="dtype 'int8' is not available"):
         reference.load(minilm, dtype="int8")
     with pytest.raises(InputError, match="pipeline 'chat' is not available"):
         reference.load(minilm, pipeline="chat")
-    with pytest.raises(InputError, match="'zero-shot-classification' is not available; it is one of embeddings"):
+    with pytest.raises(
+        InputError, match="'zero-shot-classification' is not available; it is one of embeddings"
+    ):
         reference.load(minilm, pipeline="zero-shot-classification")
 
 
@@ -76,7 +95,10 @@ def test_load_refuses_unknown_names(minilm):
         ({"backend": np.array(["torch", "mlx"])}, "backend array"),
         ({"dtype": "int8"}, "dtype 'int8'"),
         ({"dtype": np.array(["float32", "x"])}, "dtype array"),
-        ({"backend": "candle", "dtype": "bfloat16"}, "dtype 'bfloat16' is not available in candle"),
+        (
+            {"backend": "candle", "dtype": "bfloat16"},
+            "dtype 'bfloat16' is not available in candle",
+        ),
         ({"pipeline": ["embeddings"]}, r"pipeline \['embeddings'\]"),
         ({"revision": 5}, "revision is 5"),
     ],
@@ -101,7 +123,9 @@ def test_names_are_checked_before_a_model_is_looked_for(arguments, message):
 def test_the_pipeline_is_inferred(tiny, architecture, pipeline, backend):
     model = reference.load(tiny(architecture), backend=backend)
     assert type(model).__name__ == pipeline
-    output = model.forward([[5, 6, 7], [8, 9, 1]], [[1, 1, 1], [1, 1, 0]], output_hidden_states=True)
+    output = model.forward(
+        [[5, 6, 7], [8, 9, 1]], [[1, 1, 1], [1, 1, 0]], output_hidden_states=True
+    )
     assert len(output["hidden_states"]) == model.config.num_hidden_layers + 1
     main = output["logits" if "For" in architecture else "last_hidden_state"]
     assert main.dtype == np.float32 and np.isfinite(main).all()
@@ -114,7 +138,9 @@ def test_labels_are_named(tiny):
     assert model.forward([[5, 6]])["logits"].shape == (1, 2, 3)
 
 
-@pytest.mark.parametrize("architecture", ["BertModel", "BertForMaskedLM", "XLMRobertaForSequenceClassification"])
+@pytest.mark.parametrize(
+    "architecture", ["BertModel", "BertForMaskedLM", "XLMRobertaForSequenceClassification"]
+)
 @pytest.mark.filterwarnings("ignore:.*modules.json")
 def test_what_is_saved_loads_in_transformers(tiny, tmp_path, architecture, backend):
     import torch
@@ -126,7 +152,10 @@ def test_what_is_saved_loads_in_transformers(tiny, tmp_path, architecture, backe
     model_class = getattr(transformers, architecture)
     ids = torch.tensor([[5, 6, 7, 8]])
     with torch.no_grad():
-        ours, theirs = (model_class.from_pretrained(path).eval()(ids)[0] for path in (tmp_path / "saved", folder))
+        ours, theirs = (
+            model_class.from_pretrained(path).eval()(ids)[0]
+            for path in (tmp_path / "saved", folder)
+        )
     assert torch.equal(ours, theirs)
 
 
@@ -137,4 +166,6 @@ def test_the_embeddings_of_a_masked_lm_are_saved_as_a_base_model(tiny, tmp_path)
     again = reference.load(tmp_path / "saved")
     assert again.config.architectures == ("BertModel",) and type(again).__name__ == "Embeddings"
     ids = [[5, 6, 7]]
-    np.testing.assert_array_equal(again.forward(ids)["last_hidden_state"], model.forward(ids)["last_hidden_state"])
+    np.testing.assert_array_equal(
+        again.forward(ids)["last_hidden_state"], model.forward(ids)["last_hidden_state"]
+    )

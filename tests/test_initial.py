@@ -10,7 +10,12 @@ from reference.config import config_from_dict
 from reference.errors import InputError
 from reference.initial import initial_tensors
 
-SIZES = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 96}
+SIZES = {
+    "hidden_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 96,
+}
 SIZES |= {"vocab_size": 500, "pad_token_id": 1, "num_labels": 40}
 
 
@@ -29,7 +34,10 @@ def test_every_tensor_is_distributed_as_transformers_draws_it(name, tied):
     model = getattr(transformers, name)(theirs)
     needs_pooler = name in ("BertModel", "RobertaModel", "XLMRobertaModel")
     tensors = initial_tensors(ours, ARCHITECTURES[name], seed=3, pooler=needs_pooler)
-    expected = {key: value.detach().numpy() for key, value in model.named_parameters(remove_duplicate=False)}
+    expected = {
+        key: value.detach().numpy()
+        for key, value in model.named_parameters(remove_duplicate=False)
+    }
     assert set(expected) - set(tensors) == set(tied_keys(ours, ARCHITECTURES[name]))
     for key, value in tensors.items():
         right = expected[key]
@@ -37,12 +45,17 @@ def test_every_tensor_is_distributed_as_transformers_draws_it(name, tied):
         if right.std() == 0:
             np.testing.assert_array_equal(value, right)
             continue
-        # The standard deviation of n normal numbers is known to 1 in sqrt(2 n): five of those on both sides.
+        # The standard deviation of n normal numbers is known to 1 in sqrt(2 n): five of those
+        # on both sides.
         assert abs(value.std() / right.std() - 1) < 10 / np.sqrt(2 * value.size), key
         assert abs(value.mean()) < 5 * right.std() / np.sqrt(value.size), key
-        assert np.array_equal((value == 0).all(axis=1), (right == 0).all(axis=1)), "the padding's row"
+        assert np.array_equal((value == 0).all(axis=1), (right == 0).all(axis=1)), (
+            "the padding's row"
+        )
         if "ModernBert" in name:
-            assert np.abs(value).max() <= np.abs(right).max() * 1.02, "a truncated normal distribution"
+            assert np.abs(value).max() <= np.abs(right).max() * 1.02, (
+                "a truncated normal distribution"
+            )
 
 
 def test_a_seed_decides_and_a_tensor_does_not_depend_on_the_others():

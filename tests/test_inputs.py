@@ -1,4 +1,5 @@
-"""Bad input: one stated behaviour, the same in the three ports because it is checked above them."""
+"""Bad input: one stated behaviour, the same in the three ports because it is checked above
+them."""
 
 import itertools
 
@@ -94,7 +95,9 @@ def test_xlm_roberta_has_fewer_positions(tiny, backend):
 
 def test_masks_of_other_types_mean_the_same(model):
     ids = [[5, 6, 0], [7, 0, 0]]
-    masks = [np.array([[1, 1, 0], [1, 0, 0]], dtype) for dtype in (bool, "int32", "int64", "float32")]
+    masks = [
+        np.array([[1, 1, 0], [1, 0, 0]], dtype) for dtype in (bool, "int32", "int64", "float32")
+    ]
     first, *others = [model.forward(ids, mask)["logits"] for mask in masks]
     assert all(np.array_equal(first, other) for other in others)
 
@@ -108,7 +111,9 @@ def test_the_callers_arrays_are_left_alone(model):
 def test_tensors_are_taken_too(model):
     import torch
 
-    np.testing.assert_array_equal(model.forward(torch.tensor([[5, 6]]))["logits"], model.forward([[5, 6]])["logits"])
+    np.testing.assert_array_equal(
+        model.forward(torch.tensor([[5, 6]]))["logits"], model.forward([[5, 6]])["logits"]
+    )
 
 
 @given(st.lists(st.lists(st.integers(1, 30), min_size=1, max_size=9), min_size=1, max_size=6))

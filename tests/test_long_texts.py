@@ -1,4 +1,5 @@
-"""A text as long as ModernBERT-base takes, at its width: no layer may hold all scores of all heads at once."""
+"""A text as long as ModernBERT-base takes, at its width: no layer may hold all scores of all
+heads at once."""
 
 import subprocess
 import sys
@@ -19,7 +20,8 @@ model = reference.load(folder, backend=backend, pipeline="embeddings")
 ids = np.random.default_rng(0).integers(3, 61, (1, tokens))
 
 def peak():  # bytes, but kilobytes on Linux
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 before = peak()
 padded = model.forward(ids, np.ones_like(ids))["last_hidden_state"][0]
@@ -31,7 +33,12 @@ print(peak() - before, np.isfinite(padded).all(), abs(padded - packed).max())
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A global layer and a local one."""
-    sizes = {"hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 1152, "num_hidden_layers": 2}
+    sizes = {
+        "hidden_size": 768,
+        "num_attention_heads": 12,
+        "intermediate_size": 1152,
+        "num_hidden_layers": 2,
+    }
     return random_checkpoint(
         tmp_path_factory.mktemp("wide"),
         pooling="mean",

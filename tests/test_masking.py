@@ -1,4 +1,5 @@
-"""Masking: the draws, the three ports' decisions on them, and the collator of Transformers beside ours."""
+"""Masking: the draws, the three ports' decisions on them, and the collator of Transformers
+beside ours."""
 
 import inspect
 from dataclasses import replace
@@ -24,9 +25,16 @@ VOCABULARY = 50
 
 
 def masker(port: str, unchecked: bool = False):
-    """A port's mask_tokens over NumPy arrays; unchecked: as a user has it, without the test run's shape checks."""
-    rooms = {"torch": reference.torch.masking, "mlx": reference.mlx.masking, "candle": reference.candle.masking}
-    mask_tokens = inspect.unwrap(rooms[port].mask_tokens) if unchecked else rooms[port].mask_tokens
+    """A port's mask_tokens over NumPy arrays; unchecked: as a user has it, without the test
+    run's shape checks."""
+    rooms = {
+        "torch": reference.torch.masking,
+        "mlx": reference.mlx.masking,
+        "candle": reference.candle.masking,
+    }
+    mask_tokens = (
+        inspect.unwrap(rooms[port].mask_tokens) if unchecked else rooms[port].mask_tokens
+    )
     own = {"torch": torch.from_numpy, "mlx": mx.array, "candle": np.asarray}[port]
 
     def mask(ids, special, draws, mask_token_id=MASK, fault=None, **options):
@@ -43,7 +51,8 @@ PORTS = {port: masker(port) for port in ("torch", "mlx", "candle")}
 
 
 def batch(texts: int, tokens: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Ids with [CLS] and [SEP] about each text and padding behind some, and the mask of those."""
+    """Ids with [CLS] and [SEP] about each text and padding behind some, and the mask of
+    those."""
     generator = np.random.default_rng(seed)
     ids = generator.integers(5, VOCABULARY, size=(texts, tokens))
     special = np.zeros_like(ids)
@@ -56,7 +65,9 @@ def batch(texts: int, tokens: int, seed: int = 0) -> tuple[np.ndarray, np.ndarra
 
 def test_draws_are_the_same_for_the_same_seed():
     first, second, other = draw((3, 5), 100, 7), draw((3, 5), 100, 7), draw((3, 5), 100, 8)
-    assert first.chosen.dtype == first.action.dtype == np.float32 and first.word.dtype == np.int64
+    assert (
+        first.chosen.dtype == first.action.dtype == np.float32 and first.word.dtype == np.int64
+    )
     for name in ("chosen", "action", "word"):
         assert (getattr(first, name) == getattr(second, name)).all()
         assert (getattr(first, name) != getattr(other, name)).any()
@@ -73,26 +84,52 @@ def test_draws_are_the_same_for_the_same_seed():
     span=st.integers(1, 5),
     words=st.booleans(),
 )
-def test_the_ports_decide_alike(texts, tokens, seed, probability, mask_share, random_part, span, words):
+def test_the_ports_decide_alike(
+    texts, tokens, seed, probability, mask_share, random_part, span, words
+):
     ids, special = batch(texts, tokens, seed)
     draws = draw(ids.shape, VOCABULARY, seed)
     random_share = random_part * (1 - mask_share)
-    options = {"probability": probability, "mask_share": mask_share, "random_share": random_share, "min_span": span}
+    options = {
+        "probability": probability,
+        "mask_share": mask_share,
+        "random_share": random_share,
+        "min_span": span,
+    }
     if words:
-        options["word_ids"] = np.random.default_rng(seed).integers(0, 2, size=ids.shape).cumsum(axis=1)
-    before = ids.copy(), special.copy(), draws.chosen.copy(), draws.action.copy(), draws.word.copy()
+        options["word_ids"] = (
+            np.random.default_rng(seed).integers(0, 2, size=ids.shape).cumsum(axis=1)
+        )
+    before = (
+        ids.copy(),
+        special.copy(),
+        draws.chosen.copy(),
+        draws.action.copy(),
+        draws.word.copy(),
+    )
     results = {name: port(ids, special, draws, **options) for name, port in PORTS.items()}
-    for array, copy in zip((ids, special, draws.chosen, draws.action, draws.word), before, strict=True):
+    for array, copy in zip(
+        (ids, special, draws.chosen, draws.action, draws.word), before, strict=True
+    ):
         assert (array == copy).all()
     for masked_ids, labels in results.values():
-        assert masked_ids.dtype == labels.dtype == np.int64 and masked_ids.shape == labels.shape == ids.shape
-        assert (masked_ids == results["torch"][0]).all() and (labels == results["torch"][1]).all()
+        assert (
+            masked_ids.dtype == labels.dtype == np.int64
+            and masked_ids.shape == labels.shape == ids.shape
+        )
+        assert (masked_ids == results["torch"][0]).all() and (
+            labels == results["torch"][1]
+        ).all()
         chosen = labels != -100
         assert not (chosen & (special == 1)).any()
-        assert (labels[chosen] == ids[chosen]).all() and (masked_ids[~chosen] == ids[~chosen]).all()
+        assert (labels[chosen] == ids[chosen]).all() and (
+            masked_ids[~chosen] == ids[~chosen]
+        ).all()
         replaced = masked_ids != ids
         assert np.isin(masked_ids[replaced], [MASK, *np.unique(draws.word)]).all()
-    assert (chosen == chosen_one_by_one(special, draws, probability, options.get("word_ids"), span)).all()
+    assert (
+        chosen == chosen_one_by_one(special, draws, probability, options.get("word_ids"), span)
+    ).all()
 
 
 def chosen_one_by_one(special, draws, probability, word_ids, span):
@@ -100,9 +137,15 @@ def chosen_one_by_one(special, draws, probability, word_ids, span):
     start = thresholds(probability, 0.8, 0.1, span).start
     chosen = np.zeros(special.shape, bool)
     for row, specials in enumerate(special):
-        words: list[list[int] | None] = []  # the places of each word's tokens; None for a special token
+        words: list[
+            list[int] | None
+        ] = []  # the places of each word's tokens; None for a special token
         for place, is_special in enumerate(specials):
-            same = word_ids is not None and place > 0 and word_ids[row, place] == word_ids[row, place - 1]
+            same = (
+                word_ids is not None
+                and place > 0
+                and word_ids[row, place] == word_ids[row, place - 1]
+            )
             if is_special:
                 words.append(None)
             elif same and words[-1] is not None:
@@ -116,11 +159,17 @@ def chosen_one_by_one(special, draws, probability, word_ids, span):
     return chosen
 
 
-@given(seed=st.integers(0, 2**32), where=st.sampled_from(["chosen", "masked", "random"]), edge=st.floats(0.01, 0.99))
+@given(
+    seed=st.integers(0, 2**32),
+    where=st.sampled_from(["chosen", "masked", "random"]),
+    edge=st.floats(0.01, 0.99),
+)
 def test_the_ports_cut_at_the_same_float32(seed, where, edge):
-    """Draws on the edge, one float32 below it and one above: the ports decide them alike, below strictly."""
+    """Draws on the edge, one float32 below it and one above: the ports decide them alike, below
+    strictly."""
     ids, special = np.full((1, 3), 7), np.zeros((1, 3), np.int64)
-    # The two shares are added first and rounded then: float32(0.8) + float32(0.1) is not float32(0.9).
+    # The two shares are added first and rounded then: float32(0.8) + float32(0.1) is not
+    # float32(0.9).
     cut = np.float32(edge if where != "random" else 0.6 * edge + 0.4 * edge)
     near = np.array([[np.nextafter(cut, np.float32(0)), cut, np.nextafter(cut, np.float32(1))]])
     draws = draw(ids.shape, VOCABULARY, seed)
@@ -133,19 +182,27 @@ def test_the_ports_cut_at_the_same_float32(seed, where, edge):
     }[where]
     for port in PORTS.values():
         masked_ids, labels = port(ids, special, draws, **options)
-        below = {"chosen": labels != -100, "masked": masked_ids == MASK, "random": masked_ids != ids}[where]
+        below = {
+            "chosen": labels != -100,
+            "masked": masked_ids == MASK,
+            "random": masked_ids != ids,
+        }[where]
         assert below.tolist() == [[True, False, False]]
 
 
-# Shares that are one in a hundred off are to be told from right ones, by the count of those that are kept, with a risk
-# of one in a thousand million either way: that takes as many chosen tokens as make the two allowances meet.
+# Shares that are one in a hundred off are to be told from right ones, by the count of those
+# that are kept, with a risk
+# of one in a thousand million either way: that takes as many chosen tokens as make the two
+# allowances meet.
 RISK = 1e-9
 CHOSEN = 151_000
 
 
 def masked_by(port: str, fault: str | None = None) -> tuple[np.ndarray, Shares]:
     ids = np.full((1000, 1024), 5)
-    draws = draw(ids.shape, 10**6, 0)  # so many words that a random one is hardly ever the right one
+    draws = draw(
+        ids.shape, 10**6, 0
+    )  # so many words that a random one is hardly ever the right one
     draws = replace(draws, word=draws.word + 10)
     masked_ids, labels = PORTS[port](ids, np.zeros_like(ids), draws, fault=FAULTS.get(fault))
     return ids, count_shares(ids, masked_ids, labels, MASK)
@@ -153,13 +210,19 @@ def masked_by(port: str, fault: str | None = None) -> tuple[np.ndarray, Shares]:
 
 def test_there_are_tokens_enough_to_tell():
     assert allowance(CHOSEN, 0.10, RISK) + allowance(CHOSEN, 0.09, RISK) < 0.01 * CHOSEN
-    assert allowance(CHOSEN // 2, 0.10, RISK) + allowance(CHOSEN // 2, 0.09, RISK) > 0.01 * CHOSEN // 2
+    assert (
+        allowance(CHOSEN // 2, 0.10, RISK) + allowance(CHOSEN // 2, 0.09, RISK)
+        > 0.01 * CHOSEN // 2
+    )
 
 
 @pytest.mark.parametrize("port", PORTS)
 def test_the_shares_are_80_10_10(port):
     ids, shares = masked_by(port)
-    assert abs(shares.chosen - 0.15 * ids.size) < allowance(ids.size, 0.15, RISK) and shares.chosen > CHOSEN
+    assert (
+        abs(shares.chosen - 0.15 * ids.size) < allowance(ids.size, 0.15, RISK)
+        and shares.chosen > CHOSEN
+    )
     assert max(shares.departures(risk=RISK).values()) < 1
 
 
@@ -171,7 +234,9 @@ def test_shares_drawn_otherwise_are_caught(port, fault):
     assert departures["kept"] > 1
     masked, random, _ = FAULTS[fault].shares  # and they are what the fault says of itself
     assert max(shares.departures(masked, random, RISK).values()) < 1
-    assert (departures["masked"] > 1) == (masked != 0.8) and (departures["random"] > 1) == (random != 0.1)
+    assert (departures["masked"] > 1) == (masked != 0.8) and (departures["random"] > 1) == (
+        random != 0.1
+    )
 
 
 @pytest.mark.parametrize("port", PORTS)
@@ -203,16 +268,23 @@ def test_spans_are_long_enough_and_choose_the_share_asked_for(port):
     edges = np.diff(np.pad(chosen.astype(int), ((0, 0), (1, 1))), axis=1)
     lengths = np.nonzero(edges == -1)[1] - np.nonzero(edges == 1)[1]
     assert lengths.min() == 3 and not (chosen & (special == 1)).any()
-    inner = chosen.reshape(100, 40, 50)[..., 10:40]  # far from special tokens the share is exact
-    assert abs(inner.mean() - 0.15) < 0.004  # starting a span with probability 0.15 / 3 would come to 0.143
+    inner = chosen.reshape(100, 40, 50)[
+        ..., 10:40
+    ]  # far from special tokens the share is exact
+    assert (
+        abs(inner.mean() - 0.15) < 0.004
+    )  # starting a span with probability 0.15 / 3 would come to 0.143
 
 
 @pytest.mark.parametrize("port", PORTS)
 def test_spans_of_words_choose_the_share_asked_for(port):
-    """Words of one to four tokens, spans of two words: of the words 15 % are chosen, each as a whole."""
+    """Words of one to four tokens, spans of two words: of the words 15 % are chosen, each as a
+    whole."""
     ids = np.full((100, 2000), 5)
     words = np.random.default_rng(0).choice([0, 1, 1], size=ids.shape).cumsum(axis=1)
-    _, labels = PORTS[port](ids, np.zeros_like(ids), draw(ids.shape, VOCABULARY, 1), word_ids=words, min_span=2)
+    _, labels = PORTS[port](
+        ids, np.zeros_like(ids), draw(ids.shape, VOCABULARY, 1), word_ids=words, min_span=2
+    )
     chosen = labels != -100
     begins = np.diff(words, axis=1, prepend=-1) != 0
     begins[:, :20] = begins[:, -20:] = False  # near the edge of a text fewer spans reach a word
@@ -223,7 +295,9 @@ def test_spans_of_words_choose_the_share_asked_for(port):
 def test_words_are_chosen_as_a_whole(port):
     ids, special = batch(50, 60, 3)
     words = np.repeat(np.arange(20), 3)[None].repeat(50, axis=0)
-    _, labels = PORTS[port](ids, special, draw(ids.shape, VOCABULARY, 2), probability=0.3, word_ids=words)
+    _, labels = PORTS[port](
+        ids, special, draw(ids.shape, VOCABULARY, 2), probability=0.3, word_ids=words
+    )
     chosen = labels != -100
     for row in range(50):
         for word in range(20):
@@ -253,7 +327,9 @@ def test_impossible_shares_are_refused(port, options, message):
 def test_what_does_not_fit_together_is_refused(port):
     ids, special = batch(2, 8)
     mask, draws = masker(port, unchecked=True), draw(ids.shape, VOCABULARY, 0)
-    with pytest.raises(InputError, match=r"draws\.chosen has shape \(2, 9\); the ids have \(2, 8\)"):
+    with pytest.raises(
+        InputError, match=r"draws\.chosen has shape \(2, 9\); the ids have \(2, 8\)"
+    ):
         mask(ids, special, draw((2, 9), VOCABULARY, 0))
     with pytest.raises(InputError, match=r"draws\.action is float64; it must be float32"):
         mask(ids, special, replace(draws, action=draws.action.astype(np.float64)))
@@ -261,11 +337,18 @@ def test_what_does_not_fit_together_is_refused(port):
         mask(ids, special[:1], draws)
     with pytest.raises(InputError, match=r"word_ids has shape \(2, 7\)"):
         mask(ids, special, draws, word_ids=ids[:, 1:])
-    with pytest.raises(InputError, match=r"input_ids has shape \(8,\); it must be \[batch, tokens\]"):
+    with pytest.raises(
+        InputError, match=r"input_ids has shape \(8,\); it must be \[batch, tokens\]"
+    ):
         mask(ids[0], special[0], draw(8, VOCABULARY, 0))
     floats = ids.astype(np.float32)
-    for arrays, name in [((floats, special), "input_ids"), ((ids, special / 2), "special_tokens_mask")]:
-        with pytest.raises(InputError, match=rf"{name} is of dtype .*float(32|64); it must hold whole numbers"):
+    for arrays, name in [
+        ((floats, special), "input_ids"),
+        ((ids, special / 2), "special_tokens_mask"),
+    ]:
+        with pytest.raises(
+            InputError, match=rf"{name} is of dtype .*float(32|64); it must hold whole numbers"
+        ):
             mask(*arrays, draws)
     with pytest.raises(InputError, match=r"word_ids is of dtype .*float32"):
         mask(ids, special, draws, word_ids=floats)
@@ -277,7 +360,11 @@ def test_what_does_not_fit_together_is_refused(port):
 @pytest.mark.parametrize("port", PORTS)
 def test_arrays_of_another_framework_are_refused(port):
     ids, special = batch(2, 8)
-    rooms = {"torch": reference.torch.masking, "mlx": reference.mlx.masking, "candle": reference.candle.masking}
+    rooms = {
+        "torch": reference.torch.masking,
+        "mlx": reference.mlx.masking,
+        "candle": reference.candle.masking,
+    }
     mask_tokens, draws = inspect.unwrap(rooms[port].mask_tokens), draw(ids.shape, VOCABULARY, 0)
     own = {"torch": "torch.Tensor", "mlx": "mlx.core.array", "candle": "numpy.ndarray"}[port]
     with pytest.raises(InputError, match=f"input_ids is of type list; this port takes {own}"):
@@ -293,7 +380,10 @@ def test_the_tools_for_counting_refuse_a_risk_that_is_none():
             allowance(100, 0.1, risk)
     with pytest.raises(InputError, match="made for the shares 80/10/10"):
         PORTS["torch"](
-            *batch(2, 8), draw((2, 8), VOCABULARY, 0), fault=FAULTS["shares_one_after_another"], mask_share=1.0
+            *batch(2, 8),
+            draw((2, 8), VOCABULARY, 0),
+            fault=FAULTS["shares_one_after_another"],
+            mask_share=1.0,
         )
 
 
@@ -303,7 +393,12 @@ def test_the_tools_for_counting_refuse_a_risk_that_is_none():
 def test_small_batches_and_masks_of_any_whole_type(port, shape, kind):
     ids, special = np.full(shape, 7), np.zeros(shape, kind)
     masked_ids, labels = PORTS[port](
-        ids, special, draw(shape, VOCABULARY, 0), probability=1.0, mask_share=1.0, random_share=0.0
+        ids,
+        special,
+        draw(shape, VOCABULARY, 0),
+        probability=1.0,
+        mask_share=1.0,
+        random_share=0.0,
     )
     assert masked_ids.shape == shape and (masked_ids == MASK).all() and (labels == 7).all()
 
@@ -313,7 +408,9 @@ def test_rust_refuses_by_itself():
     ids, special = batch(2, 8)
     draws = draw(ids.shape, VOCABULARY, 0)
 
-    def mask(chosen=draws.chosen, mask_token_id=MASK, probability=0.15, shares=(0.8, 0.1), min_span=1):
+    def mask(
+        chosen=draws.chosen, mask_token_id=MASK, probability=0.15, shares=(0.8, 0.1), min_span=1
+    ):
         parts = chosen, draws.action, draws.word
         reference.candle.masking._native.mask_tokens(
             ids, special, parts, mask_token_id, probability, shares, None, min_span
@@ -341,14 +438,19 @@ def test_rust_refuses_by_itself():
 @pytest.fixture(scope="module")
 def tokenizer() -> transformers.PreTrainedTokenizerFast:
     words = "[PAD] [UNK] [CLS] [SEP] [MASK]".split() + [f"w{number}" for number in range(45)]
-    plain = tokenizers.Tokenizer(tokenizers.models.WordLevel(dict(zip(words, range(50), strict=True)), "[UNK]"))
+    plain = tokenizers.Tokenizer(
+        tokenizers.models.WordLevel(dict(zip(words, range(50), strict=True)), "[UNK]")
+    )
     plain.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
     plain.post_processor = tokenizers.processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
     return transformers.PreTrainedTokenizerFast(
         tokenizer_object=plain,
-        **{f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")},
+        **{
+            f"{name}_token": f"[{name.upper()}]"
+            for name in ("pad", "unk", "cls", "sep", "mask")
+        },
     )
 
 
@@ -356,13 +458,20 @@ def tokenizer() -> transformers.PreTrainedTokenizerFast:
 @given(
     seed=st.integers(0, 2**31),
     lengths=st.lists(st.integers(1, 30), min_size=1, max_size=6),
-    options=st.sampled_from([(0.15, 0.8, 0.1), (0.5, 0.5, 0.5), (0.3, 1.0, 0.0), (0.3, 0.0, 1.0), (1.0, 0.3, 0.0)]),
+    options=st.sampled_from(
+        [(0.15, 0.8, 0.1), (0.5, 0.5, 0.5), (0.3, 1.0, 0.0), (0.3, 0.0, 1.0), (1.0, 0.3, 0.0)]
+    ),
     kind=st.sampled_from(["lists", "mappings", "mappings with their special tokens"]),
 )
 def test_the_collator_is_that_of_transformers(tokenizer, seed, lengths, options, kind):
     generator = np.random.default_rng(seed)
-    texts = [" ".join(f"w{number}" for number in generator.integers(45, size=length)) for length in lengths]
-    examples = [tokenizer(text, return_special_tokens_mask=kind.endswith("tokens")) for text in texts]
+    texts = [
+        " ".join(f"w{number}" for number in generator.integers(45, size=length))
+        for length in lengths
+    ]
+    examples = [
+        tokenizer(text, return_special_tokens_mask=kind.endswith("tokens")) for text in texts
+    ]
     if kind == "lists":
         examples = [example["input_ids"] for example in examples]
     probability, mask_share, random_share = options
@@ -375,7 +484,9 @@ def test_the_collator_is_that_of_transformers(tokenizer, seed, lengths, options,
     )
     ours = torch.Generator().manual_seed(seed)
     for _ in range(2):  # the second batch goes on where the first left the generator
-        expected = theirs([dict(e) if isinstance(e, transformers.BatchEncoding) else e for e in examples])
+        expected = theirs(
+            [dict(e) if isinstance(e, transformers.BatchEncoding) else e for e in examples]
+        )
         found = reference.torch.masking.collate(examples, tokenizer, ours, *options)
         for key in expected:
             assert torch.equal(found[key], expected[key]), key
@@ -385,4 +496,6 @@ def test_the_collator_refuses_what_it_cannot_mask(tokenizer):
     with pytest.raises(InputError, match="examples is empty"):
         reference.torch.masking.collate([], tokenizer)
     with pytest.raises(InputError, match="add up"):
-        reference.torch.masking.collate([[2, 5, 3]], tokenizer, mask_share=0.9, random_share=0.2)
+        reference.torch.masking.collate(
+            [[2, 5, 3]], tokenizer, mask_share=0.9, random_share=0.2
+        )

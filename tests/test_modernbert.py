@@ -22,7 +22,10 @@ backends = pytest.mark.parametrize("backend", BACKENDS)
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("modernbert")
-    return {kind: random_checkpoint(root / kind, f"ModernBert{kind}", seed=3) for kind in ("Model", *HEADS)}
+    return {
+        kind: random_checkpoint(root / kind, f"ModernBert{kind}", seed=3)
+        for kind in ("Model", *HEADS)
+    }
 
 
 @backends
@@ -44,7 +47,9 @@ def test_what_is_saved_loads_in_transformers_and_here(backend, kind, folders, tm
 
 @backends
 def test_hidden_states_end_with_the_final_norm(backend, folders):
-    found = reference.load(folders["Model"], backend=backend).forward(IDS, MASK, output_hidden_states=True)
+    found = reference.load(folders["Model"], backend=backend).forward(
+        IDS, MASK, output_hidden_states=True
+    )
     assert len(found["hidden_states"]) == 4
     assert (found["hidden_states"][-1] == found["last_hidden_state"]).all()
     assert "pooler_output" not in found
@@ -53,9 +58,13 @@ def test_hidden_states_end_with_the_final_norm(backend, folders):
 @backends
 def test_an_encoder_is_taken_from_under_a_head(backend, folders):
     bare = reference.load(folders["ForMaskedLM"], backend=backend, pipeline="embeddings")
-    under = reference.load(folders["ForMaskedLM"], backend=backend).forward(IDS, MASK, output_hidden_states=True)
+    under = reference.load(folders["ForMaskedLM"], backend=backend).forward(
+        IDS, MASK, output_hidden_states=True
+    )
     np.testing.assert_allclose(
-        bare.forward(IDS, MASK)["last_hidden_state"][0], under["hidden_states"][-1][0], atol=1e-6
+        bare.forward(IDS, MASK)["last_hidden_state"][0],
+        under["hidden_states"][-1][0],
+        atol=1e-6,
     )
     with pytest.raises(CheckpointError, match="without the head"):
         reference.load(folders["Model"], backend=backend, pipeline="masked-lm")
@@ -95,13 +104,19 @@ def test_sparse_prediction_scores_what_is_labelled(backend, tmp_path):
     folder = random_checkpoint(tmp_path, "ModernBertForMaskedLM", sparse_prediction=True)
     checkpoint = read_checkpoint(folder)
     port = getattr(reference, backend).port
-    network = port.build(checkpoint.config, "ModernBertForMaskedLM", checkpoint.tensors, "float32").network
+    network = port.build(
+        checkpoint.config, "ModernBertForMaskedLM", checkpoint.tensors, "float32"
+    ).network
     array = torch.from_numpy if backend == "torch" else mx.array
     labels = np.full_like(IDS, -100)
     labels[0, 2], labels[1, 1] = 5, 6
     found = network(array(IDS), array(MASK), labels=array(labels))
     theirs = transformers.ModernBertForMaskedLM.from_pretrained(folder).eval()
-    expected = theirs(torch.from_numpy(IDS), attention_mask=torch.from_numpy(MASK), labels=torch.from_numpy(labels))
+    expected = theirs(
+        torch.from_numpy(IDS),
+        attention_mask=torch.from_numpy(MASK),
+        labels=torch.from_numpy(labels),
+    )
     assert list(found.logits.shape) == list(expected.logits.shape) == [2, 61]
     assert found.loss.item() == pytest.approx(expected.loss.item(), abs=1e-5)
     assert list(network(array(IDS), array(MASK)).logits.shape) == [2, 5, 61]
@@ -112,4 +127,8 @@ def test_info_describes_it(folders, capsys):
 
     assert main(["info", str(folders["ForMaskedLM"])]) == 0
     printed = capsys.readouterr().out
-    assert "ModernBertForMaskedLM" in printed and "full, sliding, sliding" in printed and "local_attention" in printed
+    assert (
+        "ModernBertForMaskedLM" in printed
+        and "full, sliding, sliding" in printed
+        and "local_attention" in printed
+    )

@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 from reference.config import ModernBertConfig, config_from_dict
 from reference.errors import ConfigError
 
-GOOD = {"model_type": "modernbert", "hidden_size": 16, "num_attention_heads": 4, "num_hidden_layers": 4}
+GOOD = {
+    "model_type": "modernbert",
+    "hidden_size": 16,
+    "num_attention_heads": 4,
+    "num_hidden_layers": 4,
+}
 
 # As the hub's checkpoints have it, written by Transformers 4.
 OLD = GOOD | {
@@ -34,7 +39,9 @@ OLD = GOOD | {
 
 
 def theirs(values: dict) -> transformers.ModernBertConfig:
-    return transformers.ModernBertConfig(**{key: value for key, value in values.items() if key != "model_type"})
+    return transformers.ModernBertConfig(
+        **{key: value for key, value in values.items() if key != "model_type"}
+    )
 
 
 def test_defaults_are_those_of_transformers():
@@ -65,28 +72,48 @@ def test_the_old_spelling_is_the_new_one():
     every=st.none() | st.integers(1, 6),
     layers=st.integers(1, 9),
     thetas=st.tuples(st.none() | st.floats(1, 1e6), st.none() | st.floats(1, 1e6)),
-    nested=st.none() | st.dictionaries(st.sampled_from(["full_attention", "sliding_attention"]), st.floats(1, 1e6)),
+    nested=st.none()
+    | st.dictionaries(
+        st.sampled_from(["full_attention", "sliding_attention"]), st.floats(1, 1e6)
+    ),
 )
-def test_any_mixture_of_spellings_is_read_as_transformers_reads_it(every, layers, thetas, nested):
+def test_any_mixture_of_spellings_is_read_as_transformers_reads_it(
+    every, layers, thetas, nested
+):
     values = GOOD | {"num_hidden_layers": layers}
     values |= {} if every is None else {"global_attn_every_n_layers": every}
     names = ("global_rope_theta", "local_rope_theta")
-    values |= {name: theta for name, theta in zip(names, thetas, strict=True) if theta is not None}
+    values |= {
+        name: theta for name, theta in zip(names, thetas, strict=True) if theta is not None
+    }
     if nested is not None:
         values["rope_parameters"] = {
-            kind: {"rope_type": "default", "rope_theta": theta} for kind, theta in nested.items()
+            kind: {"rope_type": "default", "rope_theta": theta}
+            for kind, theta in nested.items()
         }
-    expected = theirs({key: dict(value) if isinstance(value, dict) else value for key, value in values.items()})
+    expected = theirs(
+        {
+            key: dict(value) if isinstance(value, dict) else value
+            for key, value in values.items()
+        }
+    )
     found = config_from_dict(values)
     assert list(found.layer_types) == list(expected.layer_types)
-    assert found.rope_thetas == {kind: given["rope_theta"] for kind, given in expected.rope_parameters.items()}
+    assert found.rope_thetas == {
+        kind: given["rope_theta"] for kind, given in expected.rope_parameters.items()
+    }
 
 
 def test_what_is_written_reads_back_here_and_there():
-    config = dataclasses.replace(config_from_dict(OLD), classifier_pooling="mean", mlp_bias=True)
+    config = dataclasses.replace(
+        config_from_dict(OLD), classifier_pooling="mean", mlp_bias=True
+    )
     assert config_from_dict(config.to_dict()) == config
     back = theirs(config.to_dict())
-    assert back.rope_parameters == config.rope_parameters and tuple(back.layer_types) == config.layer_types
+    assert (
+        back.rope_parameters == config.rope_parameters
+        and tuple(back.layer_types) == config.layer_types
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""Several texts that answer one question: shapes, both poolings, either side of padding, and what is refused."""
+"""Several texts that answer one question: shapes, both poolings, either side of padding, and
+what is refused."""
 
 import numpy as np
 import pytest
@@ -17,7 +18,9 @@ backends = pytest.mark.parametrize("backend", BACKENDS)
 
 @pytest.fixture(params=["cls", "mean"])
 def folder(request, tmp_path):
-    return random_checkpoint(tmp_path, "ModernBertForMultipleChoice", classifier_pooling=request.param)
+    return random_checkpoint(
+        tmp_path, "ModernBertForMultipleChoice", classifier_pooling=request.param
+    )
 
 
 def questions(side: str = "right") -> tuple[np.ndarray, np.ndarray]:
@@ -39,7 +42,11 @@ def test_logits_are_those_of_transformers(folder, backend, side):
     found = model.forward(ids, mask, output_hidden_states=True)
     theirs = transformers.ModernBertForMultipleChoice.from_pretrained(folder).eval()
     with torch.inference_mode():
-        expected = theirs(torch.from_numpy(ids), attention_mask=torch.from_numpy(mask), output_hidden_states=True)
+        expected = theirs(
+            torch.from_numpy(ids),
+            attention_mask=torch.from_numpy(mask),
+            output_hidden_states=True,
+        )
     assert found["logits"].shape == (2, 3)
     np.testing.assert_allclose(found["logits"], expected.logits.numpy(), atol=2e-5)
     real = mask.reshape(6, 7) == 1
@@ -62,7 +69,9 @@ def test_the_texts_of_a_packed_row_are_the_choices_of_one_question(folder, backe
 def test_no_mask_means_that_all_is_real(folder, backend):
     ids, _ = questions()
     model = reference.load(folder, backend=backend)
-    np.testing.assert_allclose(model.forward(ids)["logits"], model.forward(ids, np.ones_like(ids))["logits"], atol=1e-6)
+    np.testing.assert_allclose(
+        model.forward(ids)["logits"], model.forward(ids, np.ones_like(ids))["logits"], atol=1e-6
+    )
 
 
 @backends
@@ -72,13 +81,17 @@ def test_loss_and_gradients_are_those_of_transformers(folder, backend):
     loss, found = gradients(folder, backend, ids, mask, labels)
     theirs = transformers.ModernBertForMultipleChoice.from_pretrained(folder).eval()
     expected = theirs(
-        torch.from_numpy(ids), attention_mask=torch.from_numpy(mask), labels=torch.from_numpy(labels)
+        torch.from_numpy(ids),
+        attention_mask=torch.from_numpy(mask),
+        labels=torch.from_numpy(labels),
     ).loss
     expected.backward()
     assert loss == pytest.approx(expected.item(), rel=1e-5)
     for name, parameter in theirs.named_parameters():
         right = parameter.grad.numpy()
-        np.testing.assert_allclose(found[name], right, atol=1e-4 * max(1.0, np.abs(right).max()), err_msg=name)
+        np.testing.assert_allclose(
+            found[name], right, atol=1e-4 * max(1.0, np.abs(right).max()), err_msg=name
+        )
 
 
 @backends
@@ -87,7 +100,9 @@ def test_it_comes_back_from_its_own_folder(folder, backend, tmp_path):
     model = reference.load(folder, backend=backend)
     model.save(tmp_path / "again")
     again = reference.load(tmp_path / "again", backend=backend)
-    np.testing.assert_array_equal(again.forward(ids, mask)["logits"], model.forward(ids, mask)["logits"])
+    np.testing.assert_array_equal(
+        again.forward(ids, mask)["logits"], model.forward(ids, mask)["logits"]
+    )
 
 
 @backends

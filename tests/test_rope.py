@@ -1,4 +1,5 @@
-"""Rotary positions: the tables against Transformers', the turn, its two forms, and what it is for."""
+"""Rotary positions: the tables against Transformers', the turn, its two forms, and what it is
+for."""
 
 import mlx.core as mx
 import numpy as np
@@ -26,7 +27,9 @@ PORTS = {
 ports = pytest.mark.parametrize(("rope", "array"), PORTS.values(), ids=PORTS)
 
 
-def tables_of_transformers(positions: np.ndarray, head_dim: int, theta: float) -> tuple[np.ndarray, np.ndarray]:
+def tables_of_transformers(
+    positions: np.ndarray, head_dim: int, theta: float
+) -> tuple[np.ndarray, np.ndarray]:
     config = transformers.ModernBertConfig(
         hidden_size=head_dim,
         num_attention_heads=1,
@@ -41,8 +44,8 @@ def tables_of_transformers(positions: np.ndarray, head_dim: int, theta: float) -
 @pytest.mark.parametrize("head_dim", [16, 40, 64])
 @pytest.mark.parametrize("theta", [100.0, 10_000.0, 160_000.0])
 def test_frequencies_are_those_of_transformers_bit_by_bit(rope, array, head_dim, theta):
-    """Another last bit would be an angle of 5e-4 at position 8,191, which no noise floor allows. 2i / 40 is no number
-    of float32, and it is rounded before the power is taken."""
+    """Another last bit would be an angle of 5e-4 at position 8,191, which no noise floor
+    allows. 2i / 40 is no number of float32, and it is rounded before the power is taken."""
     config = transformers.ModernBertConfig(
         hidden_size=head_dim,
         num_attention_heads=1,
@@ -61,15 +64,20 @@ def test_frequencies_are_those_of_transformers_bit_by_bit(rope, array, head_dim,
     last=st.integers(0, 9000),
 )
 def test_tables_are_those_of_transformers_to_the_last_bits(rope, array, head_dim, theta, last):
-    """PyTorch's power may be off by a unit in the last place, its reciprocal and ours are rounded: a frequency differs
-    by at most 2^-22 of itself, which the position multiplies. The product is rounded once more; cos and sin are off
-    by two units in the last place together at most, 2^-22."""
+    """PyTorch's power may be off by a unit in the last place, its reciprocal and ours are
+    rounded: a frequency differs by at most 2^-22 of itself, which the position multiplies. The
+    product is rounded once more; cos and sin are off by two units in the last place together at
+    most, 2^-22."""
     positions = np.arange(max(0, last - 20), last + 1)
-    turns = positions[:, None] * reference.torch.rope.inverse_frequencies(head_dim, theta).numpy()
+    turns = (
+        positions[:, None] * reference.torch.rope.inverse_frequencies(head_dim, theta).numpy()
+    )
     angle = turns * 2.0**-22 + np.spacing(turns.astype(np.float32))
     bound = np.concatenate([angle, angle], axis=1) + 2.0**-22
     expected = tables_of_transformers(positions, head_dim, theta)
-    for found, right in zip(rope.rope_tables(array(positions), head_dim, theta), expected, strict=True):
+    for found, right in zip(
+        rope.rope_tables(array(positions), head_dim, theta), expected, strict=True
+    ):
         assert (np.abs(numbers(found) - right) <= bound).all()
 
 
@@ -78,10 +86,13 @@ def test_the_turn_is_that_of_transformers(rope, array):
     query = np.random.default_rng(0).standard_normal((1, 3, 9, 16)).astype(np.float32)
     cos, sin = tables_of_transformers(np.arange(9), 16, 100.0)
     expected, _ = modeling_modernbert.apply_rotary_pos_emb(
-        *2 * (torch.from_numpy(query),), *(torch.from_numpy(table)[None] for table in (cos, sin))
+        *2 * (torch.from_numpy(query),),
+        *(torch.from_numpy(table)[None] for table in (cos, sin)),
     )
     np.testing.assert_allclose(
-        numbers(rope.apply_rope(array(query), array(cos), array(sin))), expected.numpy(), atol=1e-6
+        numbers(rope.apply_rope(array(query), array(cos), array(sin))),
+        expected.numpy(),
+        atol=1e-6,
     )
 
 
@@ -90,11 +101,16 @@ def test_the_turn_is_that_of_transformers(rope, array):
 def test_interleaved_and_half_split_differ_by_a_permutation(rope, array, head_dim, seed):
     x = array(np.random.default_rng(seed).standard_normal((5, head_dim)).astype(np.float32))
     tables = rope.rope_tables(array(np.arange(5)), head_dim, 50.0)
-    there_and_back = rope.pairs_to_halves(rope.apply_rope_interleaved(rope.halves_to_pairs(x), *tables))
-    np.testing.assert_allclose(numbers(there_and_back), numbers(rope.apply_rope(x, *tables)), atol=1e-6)
+    there_and_back = rope.pairs_to_halves(
+        rope.apply_rope_interleaved(rope.halves_to_pairs(x), *tables)
+    )
+    np.testing.assert_allclose(
+        numbers(there_and_back), numbers(rope.apply_rope(x, *tables)), atol=1e-6
+    )
     assert (numbers(rope.pairs_to_halves(rope.halves_to_pairs(x))) == numbers(x)).all()
     assert (
-        numbers(rope.rotate_pairs(rope.halves_to_pairs(x))) == numbers(rope.halves_to_pairs(rope.rotate_half(x)))
+        numbers(rope.rotate_pairs(rope.halves_to_pairs(x)))
+        == numbers(rope.halves_to_pairs(rope.rotate_half(x)))
     ).all()
 
 
@@ -107,7 +123,10 @@ def test_a_score_depends_on_the_distance_only(rope, array, shift, gap):
     def score(position: int) -> float:
         places = np.array([position, position + gap])
         cos, sin = rope.rope_tables(array(places), 32, 10_000.0)
-        turned = [rope.apply_rope(array(x), cos[n : n + 1], sin[n : n + 1]) for n, x in enumerate((query, key))]
+        turned = [
+            rope.apply_rope(array(x), cos[n : n + 1], sin[n : n + 1])
+            for n, x in enumerate((query, key))
+        ]
         return float(numbers(turned[0])[0] @ numbers(turned[1])[0])
 
     assert score(40 + shift) == pytest.approx(score(40), abs=2e-3)
@@ -116,6 +135,10 @@ def test_a_score_depends_on_the_distance_only(rope, array, shift, gap):
 @ports
 def test_a_turn_keeps_lengths_and_leaves_position_0_alone(rope, array):
     x = np.random.default_rng(2).standard_normal((100, 8)).astype(np.float32)
-    turned = numbers(rope.apply_rope(array(x), *rope.rope_tables(array(np.arange(100)), 8, 10_000.0)))
-    np.testing.assert_allclose(np.linalg.norm(turned, axis=1), np.linalg.norm(x, axis=1), rtol=1e-6)
+    turned = numbers(
+        rope.apply_rope(array(x), *rope.rope_tables(array(np.arange(100)), 8, 10_000.0))
+    )
+    np.testing.assert_allclose(
+        np.linalg.norm(turned, axis=1), np.linalg.norm(x, axis=1), rtol=1e-6
+    )
     assert (turned[0] == x[0]).all() and not np.allclose(turned[1:], x[1:])

@@ -1,4 +1,5 @@
-"""The small ModernBERT that comes with the package: it is what its recipe says, and it fills gaps."""
+"""The small ModernBERT that comes with the package: it is what its recipe says, and it fills
+gaps."""
 
 import json
 
@@ -55,7 +56,9 @@ def test_it_fills_gaps(backend):
     for text, answer in FILLED.items():
         ids = np.array(model.tokenizer([text]))
         scores = model.forward(ids)["logits"][0, ids[0].tolist().index(tokenizer.mask_token_id)]
-        assert answer in [tokenizer.decode([piece]).strip() for piece in np.argsort(-scores)[:3]]
+        assert answer in [
+            tokenizer.decode([piece]).strip() for piece in np.argsort(-scores)[:3]
+        ]
 
 
 def test_all_ports_pass():

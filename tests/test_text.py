@@ -13,21 +13,39 @@ from reference.config import config_from_dict, read_config
 from reference.errors import CheckpointError, ConfigError, InputError
 from reference.text import read_tokenizer
 
-TEXTS = ["Hello, World!", "naïve café", "", "中文 text", "a" * 150, "don't 3.14", "[MASK] x [SEP]", "\t\n", "🙂"]
+TEXTS = [
+    "Hello, World!",
+    "naïve café",
+    "",
+    "中文 text",
+    "a" * 150,
+    "don't 3.14",
+    "[MASK] x [SEP]",
+    "\t\n",
+    "🙂",
+]
 
 
 @pytest.fixture
 def copy(minilm, tmp_path):
     folder = tmp_path / "model"
     folder.mkdir()
-    for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "sentence_bert_config.json"):
+    for name in (
+        "config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "vocab.txt",
+        "sentence_bert_config.json",
+    ):
         shutil.copy(minilm / name, folder)
     return folder
 
 
 @pytest.fixture(scope="module")
 def ours_and_theirs(minilm):
-    return read_tokenizer(minilm, read_config(minilm)), transformers.AutoTokenizer.from_pretrained(minilm)
+    return read_tokenizer(
+        minilm, read_config(minilm)
+    ), transformers.AutoTokenizer.from_pretrained(minilm)
 
 
 def test_ids_equal_transformers(ours_and_theirs):
@@ -49,7 +67,9 @@ def test_the_word_list_alone_gives_the_same_ids(copy, ours_and_theirs):
 
 
 def test_lower_casing_before_the_tokenizer(copy):
-    (copy / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 16, "do_lower_case": True}))
+    (copy / "sentence_bert_config.json").write_text(
+        json.dumps({"max_seq_length": 16, "do_lower_case": True})
+    )
     tokenizer = read_tokenizer(copy, read_config(copy))
     assert tokenizer.max_length == 16 and tokenizer(["ÀB"]) == tokenizer(["àb"])
     assert len(tokenizer(["word " * 30])[0]) == 16
@@ -59,7 +79,9 @@ def test_lower_casing_before_the_tokenizer(copy):
     ("max_seq_length", "model_max_length"),
     [(30, 20), (20, 30), (None, 20), (20, None), (None, None), (20, 1e30)],
 )
-def test_the_limit_is_that_of_sentence_transformers(minilm, tmp_path, max_seq_length, model_max_length):
+def test_the_limit_is_that_of_sentence_transformers(
+    minilm, tmp_path, max_seq_length, model_max_length
+):
     from sentence_transformers import SentenceTransformer
 
     folder = shutil.copytree(minilm, tmp_path / "whole")
@@ -69,12 +91,16 @@ def test_the_limit_is_that_of_sentence_transformers(minilm, tmp_path, max_seq_le
     ):
         settings = json.loads((folder / name).read_text())
         del settings[key]
-        (folder / name).write_text(json.dumps(settings if value is None else settings | {key: value}))
+        (folder / name).write_text(
+            json.dumps(settings if value is None else settings | {key: value})
+        )
     theirs = SentenceTransformer(str(folder), device="cpu").max_seq_length
     assert read_tokenizer(folder, read_config(folder)).max_length == theirs
 
 
-@pytest.mark.parametrize("name", ["sentence_roberta_config.json", "sentence_xlm-roberta_config.json"])
+@pytest.mark.parametrize(
+    "name", ["sentence_roberta_config.json", "sentence_xlm-roberta_config.json"]
+)
 def test_the_settings_older_names_are_read(copy, name):
     (copy / "sentence_bert_config.json").rename(copy / name)
     assert read_tokenizer(copy, read_config(copy)).max_length == 256
@@ -96,7 +122,9 @@ def test_a_tokenizer_of_another_model_is_told(copy):
     settings = json.loads((copy / "config.json").read_text())
     (copy / "config.json").write_text(json.dumps(settings | {"vocab_size": 1000}))
     tokenizer = read_tokenizer(copy, read_config(copy))
-    with pytest.raises(CheckpointError, match=r"texts\[0\] has the id 7632.* do not belong together"):
+    with pytest.raises(
+        CheckpointError, match=r"texts\[0\] has the id 7632.* do not belong together"
+    ):
         tokenizer(["hi there"])
 
 
@@ -119,23 +147,37 @@ def test_the_shortest_limit_counts(copy):
     assert read_tokenizer(copy, config).max_length == 256
     (copy / "sentence_bert_config.json").unlink()
     assert read_tokenizer(copy, config).max_length == 512
-    (copy / "tokenizer_config.json").write_text('{"model_max_length": 1000000000000000019884624838656}')
+    (copy / "tokenizer_config.json").write_text(
+        '{"model_max_length": 1000000000000000019884624838656}'
+    )
     assert read_tokenizer(copy, config).max_length == 512
 
 
 def test_sentencepiece_equals_transformers(tmp_path):
     """A multilingual checkpoint's sentencepiece.bpe.model alone, in fairseq's order of ids."""
     text = tmp_path / "text"
-    text.write_text("\n".join(f"the river {word} stands beside a stone {word}" for word in "abcdefghij" * 20))
+    text.write_text(
+        "\n".join(
+            f"the river {word} stands beside a stone {word}" for word in "abcdefghij" * 20
+        )
+    )
     sentencepiece.SentencePieceTrainer.train(
-        input=str(text), model_prefix=str(tmp_path / "sentencepiece.bpe"), vocab_size=28, model_type="unigram",
-        unk_id=0, bos_id=1, eos_id=2, minloglevel=2,
-    )  # fmt: skip
+        input=str(text),
+        model_prefix=str(tmp_path / "sentencepiece.bpe"),
+        vocab_size=28,
+        model_type="unigram",
+        unk_id=0,
+        bos_id=1,
+        eos_id=2,
+        minloglevel=2,
+    )
     config = config_from_dict({"model_type": "xlm-roberta"})
     ours = read_tokenizer(tmp_path, config)
     theirs = transformers.XLMRobertaTokenizer.from_pretrained(tmp_path)
     texts = ["the river stands", "a stone", "", "unknown Ω letters"]
-    assert ours(texts, max_length=12) == theirs(texts, truncation=True, max_length=12)["input_ids"]
+    assert (
+        ours(texts, max_length=12) == theirs(texts, truncation=True, max_length=12)["input_ids"]
+    )
 
 
 @pytest.mark.parametrize("name", ["tokenizer.json", "vocab.txt", "sentencepiece.bpe.model"])

@@ -42,11 +42,17 @@ def near(tokens: int, window: int | None) -> np.ndarray:
 @ports
 @pytest.mark.parametrize("window", [0, 1, 2, 64])
 def test_distance_w_attends_and_w_plus_1_does_not(attention, array, window):
-    """Values are the keys' positions in ones and zeros, so the context says who was looked at."""
+    """Values are the keys' positions in ones and zeros, so the context says who was looked
+    at."""
     tokens = 4 * window + 300
     flat = np.zeros((1, 1, tokens, tokens), np.float32)
     seen = np.eye(tokens, dtype=np.float32)[None, None]
-    found = numbers(attention.blockwise_attention(array(flat), array(flat), array(seen), window=window))[0, 0] > 0
+    found = (
+        numbers(
+            attention.blockwise_attention(array(flat), array(flat), array(seen), window=window)
+        )[0, 0]
+        > 0
+    )
     assert (found == near(tokens, window)).all()
     middle = tokens // 2
     assert found[middle, middle + window] and not found[middle, middle + window + 1]
@@ -56,7 +62,9 @@ def test_distance_w_attends_and_w_plus_1_does_not(attention, array, window):
 @ports
 @settings(max_examples=60)
 @given(
-    tokens=st.one_of(st.integers(1, 40), st.sampled_from([127, 128, 129, 130, 255, 256, 257, 258, 300, 513])),
+    tokens=st.one_of(
+        st.integers(1, 40), st.sampled_from([127, 128, 129, 130, 255, 256, 257, 258, 300, 513])
+    ),
     window=st.none() | st.sampled_from([0, 1, 2, 3, 16, 64, 127, 128, 129, 600]),
     pads=st.none() | st.lists(st.floats(0, 0.95), min_size=2, max_size=2),
     left=st.booleans(),
@@ -77,19 +85,33 @@ def test_blocks_equal_one_large_mask(attention, array, tokens, window, pads, lef
 
 @ports
 @given(
-    lengths=st.lists(st.sampled_from([1, 2, 5, 40, 127, 128, 129, 260]), min_size=1, max_size=4),
+    lengths=st.lists(
+        st.sampled_from([1, 2, 5, 40, 127, 128, 129, 260]), min_size=1, max_size=4
+    ),
     window=st.none() | st.sampled_from([0, 1, 16, 64, 128]),
 )
 def test_packed_texts_do_not_see_each_other(attention, array, lengths, window):
     cu_seqlens = np.concatenate([[0], np.cumsum(lengths)])
-    query, key, value = np.random.default_rng(0).standard_normal((3, 2, cu_seqlens[-1], 4)).astype(np.float32)
-    row = numbers(attention.packed_attention(*map(array, (query, key, value)), array(cu_seqlens), window=window))
+    query, key, value = (
+        np.random.default_rng(0).standard_normal((3, 2, cu_seqlens[-1], 4)).astype(np.float32)
+    )
+    row = numbers(
+        attention.packed_attention(
+            *map(array, (query, key, value)), array(cu_seqlens), window=window
+        )
+    )
     for start, end in itertools.pairwise(cu_seqlens):
         text = [x[:, start:end].astype(np.float64) for x in (query, key, value)]
-        np.testing.assert_allclose(row[:, start:end], plainly(*text, near(end - start, window)), atol=5e-6)
+        np.testing.assert_allclose(
+            row[:, start:end], plainly(*text, near(end - start, window)), atol=5e-6
+        )
 
 
 @ports
 def test_the_mask_counts_positions(attention, array):
-    found = numbers(attention.sliding_window_mask(array(np.array([5, 6])), array(np.array([2, 3, 4, 8, 9])), 3))
+    found = numbers(
+        attention.sliding_window_mask(
+            array(np.array([5, 6])), array(np.array([2, 3, 4, 8, 9])), 3
+        )
+    )
     assert found.tolist() == [[True, True, True, True, False], [False, True, True, True, True]]

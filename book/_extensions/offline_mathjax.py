@@ -1,7 +1,9 @@
-"""Bundle MathJax with the pages: the part of it that the book needs, from a package that carries all of it.
+"""Bundle MathJax with the pages: the part of it that the book needs, from a package that
+carries all of it.
 
-The whole weighs 24 MB, most of it for speech in other languages, and its menu and its ready-made combinations name
-servers elsewhere. Loaded piece by piece none of that is needed, and no page can ask for it.
+The whole weighs 24 MB, most of it for speech in other languages, and its menu and its
+ready-made combinations name servers elsewhere. Loaded piece by piece none of that is needed,
+and no page can ask for it.
 """
 
 import importlib.util
@@ -17,7 +19,11 @@ FOLDERS = ("input/tex/extensions", "output/chtml/fonts")
 def copy_mathjax(app: Sphinx, exception: Exception | None) -> None:
     if exception or app.builder.format != "html":
         return
-    source = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax"
+    source = (
+        Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent
+        / "static"
+        / "mathjax"
+    )
     target = Path(app.outdir) / "_static" / "mathjax"
     for component in ("startup", *COMPONENTS):
         (target / component).parent.mkdir(parents=True, exist_ok=True)

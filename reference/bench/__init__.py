@@ -1,8 +1,10 @@
-"""Timing the ports beside other libraries: same texts, same machine, same minutes, and fair to each contestant.
+"""Timing the ports beside other libraries: same texts, same machine, same minutes, and fair to
+each contestant.
 
-Every contestant lives in a process of its own, because frameworks in one process disturb each other (after torch
-has worked, MLX's small matrix products fall to a quarter of their speed). The rounds are interleaved, because a
-machine's speed drifts. Tokenization is included. Medians are reported, and ratios to the first peer.
+Every contestant lives in a process of its own, because frameworks in one process disturb each
+other (after torch has worked, MLX's small matrix products fall to a quarter of their speed).
+The rounds are interleaved, because a machine's speed drifts. Tokenization is included. Medians
+are reported, and ratios to the first peer.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ from reference.files import check_target, read_lines, write_result
 from reference.inputs import check_names
 from reference.text import Tokenizer, read_tokenizer
 
-# OpenMP's threads spin for a fifth of a second after their work; the next contestant waits until they sleep.
+# OpenMP's threads spin for a fifth of a second after their work; the next contestant waits
+# until they sleep.
 PAUSE = 0.3
 
 
@@ -62,17 +65,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "with each contestant in a process of its own and the rounds interleaved."
     )
     parser.add_argument(
-        "model", nargs="?", default=EMBEDDED_MODEL, help=f"a folder or a hub id (default {EMBEDDED_MODEL})"
+        "model",
+        nargs="?",
+        default=EMBEDDED_MODEL,
+        help=f"a folder or a hub id (default {EMBEDDED_MODEL})",
     )
-    parser.add_argument("--backends", nargs="+", metavar="NAME", default=BACKENDS, help="default: all; or none")
-    parser.add_argument("--peers", nargs="+", metavar="NAME", default=PEERS, help="default: all; or none")
-    parser.add_argument("--rounds", type=int, default=7, help="timed rounds of each contestant (default 7)")
-    parser.add_argument("--count", type=int, default=256, help="texts in the throughput measurement (default 256)")
-    parser.add_argument("--texts", metavar="FILE", help="measure on these texts, one a line, instead")
+    parser.add_argument(
+        "--backends", nargs="+", metavar="NAME", default=BACKENDS, help="default: all; or none"
+    )
+    parser.add_argument(
+        "--peers", nargs="+", metavar="NAME", default=PEERS, help="default: all; or none"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=7, help="timed rounds of each contestant (default 7)"
+    )
+    parser.add_argument(
+        "--count",
+        type=int,
+        default=256,
+        help="texts in the throughput measurement (default 256)",
+    )
+    parser.add_argument(
+        "--texts", metavar="FILE", help="measure on these texts, one a line, instead"
+    )
     parser.add_argument(
         "--workload",
         choices=WORKLOADS,
-        help="sentences: one, and --count of them; long: one text of 4,096 tokens, and 16 of 32 to 512 "
+        help="sentences: one, and --count of them; long: one text of 4,096 tokens, and "
+        "16 of 32 to 512 "
         "(the default where the model takes so many)",
     )
     parser.add_argument("--json", metavar="FILE", help="write the timings to FILE as well")
@@ -80,7 +100,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Run the bench and print its table."""
-    names = [*check_names(options.peers, PEERS, "peer"), *check_names(options.backends, BACKENDS, "backend")]
+    names = [
+        *check_names(options.peers, PEERS, "peer"),
+        *check_names(options.backends, BACKENDS, "backend"),
+    ]
     if options.rounds < 1 or options.count < 1:
         raise InputError("--rounds and --count must be at least 1")
     target = None if options.json is None else check_target(options.json, "--json")
@@ -93,8 +116,11 @@ def main(options: argparse.Namespace) -> int:
     return 0
 
 
-def bench(model: str, names: Sequence[str], rounds: int = 7, work: Workload | None = None) -> list[Timing]:
-    """Time the contestants of these names: backends of the package, "transformers", "sentence-transformers"."""
+def bench(
+    model: str, names: Sequence[str], rounds: int = 7, work: Workload | None = None
+) -> list[Timing]:
+    """Time the contestants of these names: backends of the package, "transformers",
+    "sentence-transformers"."""
     folder = locate(model)
     work = sentences(mixed_texts(256)) if work is None else work
     if not names:
@@ -106,20 +132,28 @@ def bench(model: str, names: Sequence[str], rounds: int = 7, work: Workload | No
     try:
         for name in names:
             contestants.append(Contestant(name, folder))
-        for contestant in contestants:  # the first runs, which allocate and compile, are not counted
+        for (
+            contestant
+        ) in contestants:  # the first runs, which allocate and compile, are not counted
             contestant.time([work.one])
             contestant.time(work.many)
         for number in range(rounds):
             turn = number % len(contestants)
             for contestant in contestants[turn:] + contestants[:turn]:
                 time.sleep(PAUSE)
-                latencies[contestant.name] += [contestant.time([work.one]) for _ in range(work.repeats)]
+                latencies[contestant.name] += [
+                    contestant.time([work.one]) for _ in range(work.repeats)
+                ]
                 seconds[contestant.name].append(contestant.time(work.many))
     finally:
         for contestant in contestants:
             contestant.close()
     return [
-        Timing(name, 1000 * statistics.median(latencies[name]), len(work.many) / statistics.median(seconds[name]))
+        Timing(
+            name,
+            1000 * statistics.median(latencies[name]),
+            len(work.many) / statistics.median(seconds[name]),
+        )
         for name in names
     ]
 
@@ -127,10 +161,13 @@ def bench(model: str, names: Sequence[str], rounds: int = 7, work: Workload | No
 def table(timings: Sequence[Timing], work: Workload | None = None) -> str:
     """The medians, and how many times the first contestant's speed each one has."""
     first = timings[0]
-    one, many = ("one sentence", "mixed lengths") if work is None else (work.one_name, work.many_name)
+    one, many = (
+        ("one sentence", "mixed lengths") if work is None else (work.one_name, work.many_name)
+    )
     lines = [f"{'':<24}{one:>20}{'speed':>8}{many:>28}{'speed':>8}"]
     lines += [
-        f"{timing.name:<24}{timing.latency_ms:>17,.2f} ms{first.latency_ms / timing.latency_ms:>7.2f}x"
+        f"{timing.name:<24}{timing.latency_ms:>17,.2f} "
+        f"ms{first.latency_ms / timing.latency_ms:>7.2f}x"
         f"{timing.throughput:>20.1f} texts/s{timing.throughput / first.throughput:>7.2f}x"
         for timing in timings
     ]
@@ -138,11 +175,15 @@ def table(timings: Sequence[Timing], work: Workload | None = None) -> str:
 
 
 def mixed_texts(count: int, seed: int = 0) -> list[str]:
-    """Made-up sentences of 6 to 90 words, most of them short, as a collection of real texts has them."""
+    """Made-up sentences of 6 to 90 words, most of them short, as a collection of real texts has
+    them."""
     words = (
-        "the a of model token vector attention layer mean text reads each row holds long short sentence number which "
-        "between small large river stone window garden answer question simple measure weight table letter market "
-        "winter summer carries follows returns writes under over because although never always seven hundred paper"
+        "the a of model token vector attention layer mean text reads each row holds long short "
+        "sentence number which "
+        "between small large river stone window garden answer question simple measure weight "
+        "table letter market "
+        "winter summer carries follows returns writes under over because although never always "
+        "seven hundred paper"
     ).split()
     generator = np.random.default_rng(seed)
     lengths = np.exp(generator.uniform(np.log(6), np.log(90), count)).astype(int)
@@ -153,21 +194,39 @@ def sentences(texts: Sequence[str]) -> Workload:
     """Texts as a collection of them has, and the one of them in the middle by length."""
     if not texts:
         raise InputError("a bench needs at least one text")
-    return Workload("one sentence", sorted(texts, key=len)[len(texts) // 2], "mixed lengths", list(texts), repeats=5)
+    return Workload(
+        "one sentence",
+        sorted(texts, key=len)[len(texts) // 2],
+        "mixed lengths",
+        list(texts),
+        repeats=5,
+    )
 
 
 def long_texts(tokenizer: Tokenizer) -> Workload:
-    """One text of 4,096 tokens, and 16 of 32 to 512 in no order: where padding and attention cost most."""
+    """One text of 4,096 tokens, and 16 of 32 to 512 in no order: where padding and attention
+    cost most."""
     if tokenizer.max_length < LONG:
-        raise InputError(f"this model takes {tokenizer.max_length} tokens; the long workload has a text of {LONG}")
+        raise InputError(
+            f"this model takes {tokenizer.max_length} tokens; the long workload has a text of "
+            f"{LONG}"
+        )
     lengths = np.random.default_rng(0).permutation(np.linspace(32, 512, 16).astype(int))
     many = [text_of(tokenizer, length, seed) for seed, length in enumerate(lengths)]
-    return Workload(f"one text of {LONG:,}", text_of(tokenizer, LONG, 16), "16 texts of 32 to 512 tokens", many)
+    return Workload(
+        f"one text of {LONG:,}",
+        text_of(tokenizer, LONG, 16),
+        "16 texts of 32 to 512 tokens",
+        many,
+    )
 
 
 def text_of(tokenizer: Tokenizer, tokens: int, seed: int = 0) -> str:
-    """Made-up words that are as many tokens, special ones included, or as few less as a word has."""
-    words = " ".join(mixed_texts(tokens // 6 + 1, seed)).split()[:tokens]  # of at least six words each
+    """Made-up words that are as many tokens, special ones included, or as few less as a word
+    has."""
+    words = " ".join(mixed_texts(tokens // 6 + 1, seed)).split()[
+        :tokens
+    ]  # of at least six words each
     least, most = 1, len(words)
     while least < most:
         half = (least + most + 1) // 2
@@ -178,7 +237,9 @@ def text_of(tokenizer: Tokenizer, tokens: int, seed: int = 0) -> str:
 
 def _workload(options: argparse.Namespace, folder: Path) -> Workload:
     if options.texts is not None and options.workload == "long":
-        raise InputError("--workload long brings its own texts; leave --texts or --workload out")
+        raise InputError(
+            "--workload long brings its own texts; leave --texts or --workload out"
+        )
     tokenizer = read_tokenizer(folder, read_config(folder))
     if options.workload == "long" or (
         options.workload is None and options.texts is None and tokenizer.max_length >= LONG

@@ -1,4 +1,5 @@
-"""One contestant of the bench in a process of its own: it reads texts as JSON lines and answers with seconds."""
+"""One contestant of the bench in a process of its own: it reads texts as JSON lines and answers
+with seconds."""
 
 from __future__ import annotations
 
@@ -24,10 +25,18 @@ class Contestant:
     def __init__(self, name: str, folder: Path) -> None:
         module = name.replace("-", "_")
         if name in PEERS and importlib.util.find_spec(module) is None:
-            raise InputError(f"{name} is not installed; install it, or leave it out with --peers")
+            raise InputError(
+                f"{name} is not installed; install it, or leave it out with --peers"
+            )
         self.name = name
         self.process = subprocess.Popen(
-            [sys.executable, "-c", "from reference.bench.worker import main; main()", name, str(folder)],
+            [
+                sys.executable,
+                "-c",
+                "from reference.bench.worker import main; main()",
+                name,
+                str(folder),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -43,14 +52,19 @@ class Contestant:
         return self._answer()
 
     def close(self) -> None:
-        with suppress(BrokenPipeError):  # what a worker that is gone did not read is still in the buffer
+        with suppress(
+            BrokenPipeError
+        ):  # what a worker that is gone did not read is still in the buffer
             self.process.stdin.close()
         self.process.wait()
 
     def _answer(self) -> float:
         line = self.process.stdout.readline()
         if not line:
-            raise InputError(f"{self.name} stopped with exit status {self.process.wait()}; its message stands above")
+            raise InputError(
+                f"{self.name} stopped with exit status {self.process.wait()}; its message "
+                "stands above"
+            )
         return float(line)
 
 
@@ -68,10 +82,11 @@ def encoder(name: str, folder: str) -> Encode:
 
 
 def _transformers(folder: str) -> Encode:
-    """Batches of 32, sorted by length so that as little as possible is padding, and sdpa attention.
+    """Batches of 32, sorted by length so that as little as possible is padding, and sdpa
+    attention.
 
-    What comes before and after the model, the checkpoint's prompt, its poolings and its normalising, is what the
-    others do as well.
+    What comes before and after the model, the checkpoint's prompt, its poolings and its
+    normalising, is what the others do as well.
     """
     import torch
     from transformers import AutoModel, AutoTokenizer
@@ -81,7 +96,9 @@ def _transformers(folder: str) -> Encode:
     from reference.text import read_tokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="right")
-    model = AutoModel.from_pretrained(folder, attn_implementation="sdpa", dtype=torch.float32).eval()
+    model = AutoModel.from_pretrained(
+        folder, attn_implementation="sdpa", dtype=torch.float32
+    ).eval()
     length = read_tokenizer(Path(folder), read_config(Path(folder))).max_length
     settings = read_sentence_settings(Path(folder), model.config.hidden_size)
     pool = {
@@ -98,18 +115,25 @@ def _transformers(folder: str) -> Encode:
         for start in range(0, len(texts), 32):
             rows = order[start : start + 32]
             batch = tokenizer(
-                [texts[row] for row in rows], padding=True, truncation=True, max_length=length, return_tensors="pt"
+                [texts[row] for row in rows],
+                padding=True,
+                truncation=True,
+                max_length=length,
+                return_tensors="pt",
             )
             hidden = model(**batch).last_hidden_state
             mask = batch["attention_mask"].unsqueeze(-1)
-            vectors[rows] = torch.cat([pool[way](hidden, mask) for way in settings.pooling], dim=1)
+            vectors[rows] = torch.cat(
+                [pool[way](hidden, mask) for way in settings.pooling], dim=1
+            )
         return torch.nn.functional.normalize(vectors) if settings.normalize else vectors
 
     return encode
 
 
 def main() -> None:
-    """Answer each line of texts with the seconds that they took, until the parent closes the pipe."""
+    """Answer each line of texts with the seconds that they took, until the parent closes the
+    pipe."""
     name, folder = sys.argv[1:]
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever a library prints goes to standard error

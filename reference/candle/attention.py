@@ -1,4 +1,5 @@
-"""Scaled dot-product attention, padded and packed; the source is rust_ports/encoders/src/attention.rs."""
+"""Scaled dot-product attention, padded and packed; the source is
+rust_ports/encoders/src/attention.rs."""
 
 from reference.candle._native import (
     blockwise_attention,

@@ -1,4 +1,5 @@
-"""The models with a head, whole, on arrays; their parts are in rust_ports/encoders/src/heads.rs."""
+"""The models with a head, whole, on arrays; their parts are in
+rust_ports/encoders/src/heads.rs."""
 
 from __future__ import annotations
 
@@ -22,7 +23,9 @@ class HeadOutput:
 class Head:
     """An encoder with something on top: the compiled architecture of the class's own name."""
 
-    def __init__(self, config: BertConfig, tensors: dict[str, np.ndarray], dtype: str = "float32") -> None:
+    def __init__(
+        self, config: BertConfig, tensors: dict[str, np.ndarray], dtype: str = "float32"
+    ) -> None:
         self.native = build(config, type(self).__name__, tensors, dtype)
 
     def __call__(
@@ -34,7 +37,8 @@ class Head:
         output_hidden_states: bool = False,
         labels: np.ndarray | None = None,
     ) -> HeadOutput:
-        """Padded: ids and mask [batch, tokens]. Packed: ids [tokens] and the cumulative lengths of the texts."""
+        """Padded: ids and mask [batch, tokens]. Packed: ids [tokens] and the cumulative lengths
+        of the texts."""
         if cu_seqlens is None:
             rest = attention_mask, token_type_ids, output_hidden_states, labels
             return HeadOutput(**self.native.forward(input_ids, *rest))
@@ -69,7 +73,9 @@ class XLMRobertaForTokenClassification(Head):
 class ModernBertHead:
     """A ModernBERT with something on top: the compiled architecture of the class's own name."""
 
-    def __init__(self, config: ModernBertConfig, tensors: dict[str, np.ndarray], dtype: str = "float32") -> None:
+    def __init__(
+        self, config: ModernBertConfig, tensors: dict[str, np.ndarray], dtype: str = "float32"
+    ) -> None:
         self.native = build(config, type(self).__name__, tensors, dtype)
 
     def __call__(
@@ -80,18 +86,29 @@ class ModernBertHead:
         output_hidden_states: bool = False,
         labels: np.ndarray | None = None,
     ) -> HeadOutput:
-        """Padded: ids and mask [batch, tokens]. Packed: ids [tokens] and the cumulative lengths of the texts."""
+        """Padded: ids and mask [batch, tokens]. Packed: ids [tokens] and the cumulative lengths
+        of the texts."""
         if cu_seqlens is None:
-            return HeadOutput(**self.native.forward(input_ids, attention_mask, None, output_hidden_states, labels))
-        return HeadOutput(**self.native.forward_packed(input_ids, cu_seqlens, None, output_hidden_states, labels))
+            return HeadOutput(
+                **self.native.forward(
+                    input_ids, attention_mask, None, output_hidden_states, labels
+                )
+            )
+        return HeadOutput(
+            **self.native.forward_packed(
+                input_ids, cu_seqlens, None, output_hidden_states, labels
+            )
+        )
 
 
 class ModernBertForMaskedLM(ModernBertHead):
-    """Scores over the vocabulary at every position; with sparse_prediction and labels, at the labelled ones only."""
+    """Scores over the vocabulary at every position; with sparse_prediction and labels, at the
+    labelled ones only."""
 
 
 class ModernBertForSequenceClassification(ModernBertHead):
-    """Scores over the labels for each text, from its first vector or from the mean, as classifier_pooling says."""
+    """Scores over the labels for each text, from its first vector or from the mean, as
+    classifier_pooling says."""
 
 
 class ModernBertForTokenClassification(ModernBertHead):
@@ -99,5 +116,6 @@ class ModernBertForTokenClassification(ModernBertHead):
 
 
 class ModernBertForMultipleChoice(ModernBertHead):
-    """One score for each of several texts that answer one question: ids are [batch, choices, tokens], logits
-    [batch, choices]; the texts of a packed row are the choices of one question."""
+    """One score for each of several texts that answer one question: ids are [batch, choices,
+    tokens], logits [batch, choices]; the texts of a packed row are the choices of one
+    question."""

@@ -1,5 +1,5 @@
-"""Linear, layer norm, embedding, gated MLP and the activations; the sources are rust_ports/encoders/src/layers.rs and
-activations.rs."""
+"""Linear, layer norm, embedding, gated MLP and the activations; the sources are
+rust_ports/encoders/src/layers.rs and activations.rs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -71,13 +71,16 @@ ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 def activation(name: str) -> Callable[[np.ndarray], np.ndarray]:
     """The activation of that name in Transformers' configurations."""
     if name not in ACTIVATIONS:
-        raise ConfigError(f"hidden_act {name!r} is not implemented; supported: {', '.join(ACTIVATIONS)}")
+        raise ConfigError(
+            f"hidden_act {name!r} is not implemented; supported: {', '.join(ACTIVATIONS)}"
+        )
     return ACTIVATIONS[name]
 
 
 @dataclass(frozen=True)
 class GatedMLP:
-    """One half of the wide features, activated, scales the other; Wi to [..., 2 intermediate], Wo back."""
+    """One half of the wide features, activated, scales the other; Wi to [..., 2 intermediate],
+    Wo back."""
 
     Wi: Linear
     Wo: Linear

@@ -1,4 +1,5 @@
-"""ModernBERT as a whole model on arrays; its parts are in rust_ports/encoders/src/modernbert.rs."""
+"""ModernBERT as a whole model on arrays; its parts are in
+rust_ports/encoders/src/modernbert.rs."""
 
 from __future__ import annotations
 
@@ -12,17 +13,20 @@ from reference.config import ModernBertConfig
 
 @dataclass
 class ModernBertModelOutput:
-    """What ModernBertModel returns; hidden_states holds the normed embeddings and then each layer's output, the last of
-    them after the final norm."""
+    """What ModernBertModel returns; hidden_states holds the normed embeddings and then each
+    layer's output, the last of them after the final norm."""
 
     last_hidden_state: np.ndarray
     hidden_states: list[np.ndarray] | None = None
 
 
 class ModernBertModel:
-    """Ids in, one vector a token out. Each layer attends to the whole text or to a window, as its layer_type says."""
+    """Ids in, one vector a token out. Each layer attends to the whole text or to a window, as
+    its layer_type says."""
 
-    def __init__(self, config: ModernBertConfig, tensors: dict[str, np.ndarray], dtype: str = "float32") -> None:
+    def __init__(
+        self, config: ModernBertConfig, tensors: dict[str, np.ndarray], dtype: str = "float32"
+    ) -> None:
         self.native = build(config, "ModernBertModel", tensors, dtype)
 
     def __call__(
@@ -32,9 +36,12 @@ class ModernBertModel:
         cu_seqlens: np.ndarray | None = None,
         output_hidden_states: bool = False,
     ) -> ModernBertModelOutput:
-        """Padded: ids and mask [batch, tokens]. Packed: ids [tokens] and the cumulative lengths of the texts."""
+        """Padded: ids and mask [batch, tokens]. Packed: ids [tokens] and the cumulative lengths
+        of the texts."""
         if cu_seqlens is None:
             outputs = self.native.forward(input_ids, attention_mask, None, output_hidden_states)
         else:
-            outputs = self.native.forward_packed(input_ids, cu_seqlens, None, output_hidden_states)
+            outputs = self.native.forward_packed(
+                input_ids, cu_seqlens, None, output_hidden_states
+            )
         return ModernBertModelOutput(**outputs)

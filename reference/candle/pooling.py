@@ -1,4 +1,5 @@
-"""From one vector a token to one vector a text; the source is rust_ports/encoders/src/pooling.rs."""
+"""From one vector a token to one vector a text; the source is
+rust_ports/encoders/src/pooling.rs."""
 
 from reference.candle._native import cls_pooling, max_pooling, mean_pooling, normalize
 

@@ -1,4 +1,5 @@
-"""The candle port behind the protocol of reference/backend.py; the compiled model fulfils it by itself."""
+"""The candle port behind the protocol of reference/backend.py; the compiled model fulfils it by
+itself."""
 
 from __future__ import annotations
 
@@ -13,6 +14,9 @@ from reference.config import EncoderConfig
 DTYPES = ("float32", "float64", "float16")
 
 
-def build(config: EncoderConfig, architecture: str, tensors: dict[str, np.ndarray], dtype: str) -> Model:
-    """The architecture with these tensors in it; Rust checks the configuration and each tensor again."""
+def build(
+    config: EncoderConfig, architecture: str, tensors: dict[str, np.ndarray], dtype: str
+) -> Model:
+    """The architecture with these tensors in it; Rust checks the configuration and each tensor
+    again."""
     return Model(json.dumps(config.to_dict()), architecture, tensors, dtype)

@@ -12,7 +12,8 @@ from reference.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class BertConfig(EncoderConfig):
-    """The configuration of BERT and of its XLM-RoBERTa and RoBERTa relatives, under Transformers' names."""
+    """The configuration of BERT and of its XLM-RoBERTa and RoBERTa relatives, under
+    Transformers' names."""
 
     model_type: str = "bert"
     vocab_size: int = 30522
@@ -33,7 +34,12 @@ class BertConfig(EncoderConfig):
 
     MODEL_TYPES: ClassVar = {
         "bert": {},
-        "roberta": {"vocab_size": 50265, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2},
+        "roberta": {
+            "vocab_size": 50265,
+            "pad_token_id": 1,
+            "bos_token_id": 0,
+            "eos_token_id": 2,
+        },
         "xlm-roberta": {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2},
     }
     ONLY_VALUES: ClassVar = {
@@ -57,16 +63,20 @@ class BertConfig(EncoderConfig):
         if self.classifier_dropout is not None:  # it then is hidden_dropout_prob
             check_share("classifier_dropout", self.classifier_dropout)
         if self.pad_token_id is None and self.model_type != "bert":
-            raise ConfigError(f"{self.model_type} counts positions from pad_token_id, which is null here")
+            raise ConfigError(
+                f"{self.model_type} counts positions from pad_token_id, which is null here"
+            )
         if self.max_tokens < 1:
             raise ConfigError(
-                f"max_position_embeddings {self.max_position_embeddings} leaves no position for a token: "
+                f"max_position_embeddings {self.max_position_embeddings} leaves no position "
+                "for a token: "
                 f"{self.model_type} starts at pad_token_id + 1 = {self.pad_token_id + 1}"
             )
 
     @property
     def max_tokens(self) -> int:
-        """How many tokens a text may have: the RoBERTa family's positions start after the pad id."""
+        """How many tokens a text may have: the RoBERTa family's positions start after the pad
+        id."""
         if self.model_type == "bert":
             return self.max_position_embeddings
         return self.max_position_embeddings - self.pad_token_id - 1

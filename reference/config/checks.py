@@ -16,7 +16,9 @@ def check_choice(name: str, value: Any, allowed: Collection[str]) -> None:
 
 def check_integer(name: str, value: Any, minimum: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
-        raise ConfigError(f"{name} is {value!r:.80}; it must be a whole number of at least {minimum}")
+        raise ConfigError(
+            f"{name} is {value!r:.80}; it must be a whole number of at least {minimum}"
+        )
     if value >= 2**31:
         raise ConfigError(f"{name} is {value!r:.80}; no encoder is that large")
 
@@ -41,22 +43,30 @@ def check_switch(name: str, value: Any) -> None:
 
 def check_labels(labels: Any) -> None:
     if not isinstance(labels, Mapping) or not labels:
-        raise ConfigError(f"id2label must be a mapping from number to label, not {labels!r:.80}")
+        raise ConfigError(
+            f"id2label must be a mapping from number to label, not {labels!r:.80}"
+        )
     if not all(isinstance(label, str) for label in labels.values()):
         raise ConfigError("id2label's values must be strings")
     if set(labels) != set(range(len(labels))):
-        raise ConfigError(f"id2label must number its labels 0 to {len(labels) - 1}; it has {list(labels)[:10]!r:.80}")
+        raise ConfigError(
+            f"id2label must number its labels 0 to {len(labels) - 1}; it has "
+            f"{list(labels)[:10]!r:.80}"
+        )
 
 
 def check_architectures(names: Any) -> None:
     if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
         raise ConfigError(f"architectures must be a list of class names, not {names!r:.80}")
     if len(names) > 1:
-        raise ConfigError(f"architectures names {' and '.join(names)}; a checkpoint is of one class")
+        raise ConfigError(
+            f"architectures names {' and '.join(names)}; a checkpoint is of one class"
+        )
 
 
 def unsupported(key: str, value: Any, allowed: Any) -> str:
-    return f"{key} is {value!r:.80}, which no port implements; supported: {', '.join(repr(item) for item in allowed)}"
+    supported = ", ".join(repr(item) for item in allowed)
+    return f"{key} is {value!r:.80}, which no port implements; supported: {supported}"
 
 
 def _is_finite(value: float) -> bool:

@@ -37,7 +37,8 @@ ACTIVATIONS = (
     "swish",
     "tanh",
 )
-MOST_LAYERS = 1000  # the deepest encoder ever trained; more would take minutes only to list what is missing
+# The deepest encoder ever trained; more would take minutes only to list what is missing.
+MOST_LAYERS = 1000
 PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
 
 
@@ -62,9 +63,13 @@ class EncoderConfig:
     architectures: tuple[str, ...] = ()
 
     has_token_types: ClassVar[bool] = True
-    MODEL_TYPES: ClassVar[Mapping[str, Mapping[str, Any]]]  # and where their defaults differ from the class's
+    MODEL_TYPES: ClassVar[
+        Mapping[str, Mapping[str, Any]]
+    ]  # and where their defaults differ from the class's
     ONLY_VALUES: ClassVar[Mapping[str, tuple]]  # keys of which one value is implemented
-    LEGACY: ClassVar[frozenset[str]] = frozenset()  # keys that older files have, and that say nothing any more
+    LEGACY: ClassVar[frozenset[str]] = (
+        frozenset()
+    )  # keys that older files have, and that say nothing any more
 
     def __post_init__(self) -> None:
         check_choice("model_type", self.model_type, self.MODEL_TYPES)
@@ -78,10 +83,14 @@ class EncoderConfig:
         ):
             check_integer(name, getattr(self, name), minimum=1)
         if self.num_hidden_layers > MOST_LAYERS:
-            raise ConfigError(f"num_hidden_layers is {self.num_hidden_layers}; no encoder has more than {MOST_LAYERS}")
+            raise ConfigError(
+                f"num_hidden_layers is {self.num_hidden_layers}; no encoder has more than "
+                f"{MOST_LAYERS}"
+            )
         if self.hidden_size % self.num_attention_heads:
             raise ConfigError(
-                f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {self.num_attention_heads}"
+                f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads "
+                f"{self.num_attention_heads}"
             )
         check_number("initializer_range", self.initializer_range, above=0.0)
         if self.problem_type is not None:
@@ -93,7 +102,10 @@ class EncoderConfig:
         if self.pad_token_id is not None:
             check_integer("pad_token_id", self.pad_token_id, minimum=0)
             if self.pad_token_id >= self.vocab_size:
-                raise ConfigError(f"pad_token_id {self.pad_token_id} lies outside the vocabulary of {self.vocab_size}")
+                raise ConfigError(
+                    f"pad_token_id {self.pad_token_id} lies outside the vocabulary of "
+                    f"{self.vocab_size}"
+                )
         check_labels(self.id2label)
         check_architectures(self.architectures)
 

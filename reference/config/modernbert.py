@@ -1,4 +1,5 @@
-"""The configuration of ModernBERT, in the spelling of Transformers 5 and in the older one of the hub's checkpoints."""
+"""The configuration of ModernBERT, in the spelling of Transformers 5 and in the older one of
+the hub's checkpoints."""
 
 from __future__ import annotations
 
@@ -7,7 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from reference.config.checks import check_choice, check_integer, check_number, check_share, check_switch
+from reference.config.checks import (
+    check_choice,
+    check_integer,
+    check_number,
+    check_share,
+    check_switch,
+)
 from reference.config.encoder import ACTIVATIONS, EncoderConfig
 from reference.errors import ConfigError
 
@@ -55,7 +62,11 @@ class ModernBertConfig(EncoderConfig):
     has_token_types: ClassVar = False
     MODEL_TYPES: ClassVar = {"modernbert": {}}
     ONLY_VALUES: ClassVar = {
-        "position_embedding_type": ("absolute", "rope", None),  # written by old versions, and never read
+        "position_embedding_type": (
+            "absolute",
+            "rope",
+            None,
+        ),  # written by old versions, and never read
         "head_dim": (None,),
         "is_decoder": (False, None),
         "add_cross_attention": (False, None),
@@ -82,39 +93,52 @@ class ModernBertConfig(EncoderConfig):
         check_number("norm_eps", self.norm_eps, above=0.0)
         check_number("initializer_cutoff_factor", self.initializer_cutoff_factor, above=0.0)
         check_integer("local_attention", self.local_attention, minimum=1)
-        check_integer("sparse_pred_ignore_index", self.sparse_pred_ignore_index, minimum=-(2**31))
-        for name in ("attention_dropout", "embedding_dropout", "mlp_dropout", "classifier_dropout"):
+        check_integer(
+            "sparse_pred_ignore_index", self.sparse_pred_ignore_index, minimum=-(2**31)
+        )
+        for name in (
+            "attention_dropout",
+            "embedding_dropout",
+            "mlp_dropout",
+            "classifier_dropout",
+        ):
             check_share(name, getattr(self, name))
         for name in ("norm", "attention", "mlp", "decoder", "classifier"):
             check_switch(f"{name}_bias", getattr(self, f"{name}_bias"))
         check_switch("sparse_prediction", self.sparse_prediction)
         if self.head_dim % 2:
             raise ConfigError(
-                f"hidden_size / num_attention_heads is {self.head_dim}; RoPE turns pairs, so it must be even"
+                f"hidden_size / num_attention_heads is {self.head_dim}; RoPE turns pairs, so "
+                "it must be even"
             )
         self._check_layer_types()
 
     def _check_layer_types(self) -> None:
         if not isinstance(self.layer_types, tuple):
             raise ConfigError(
-                f"layer_types is {self.layer_types!r:.80}; it must be a list of {' and '.join(LAYER_TYPES)}"
+                f"layer_types is {self.layer_types!r:.80}; it must be a list of "
+                f"{' and '.join(LAYER_TYPES)}"
             )
         for kind in self.layer_types:
             check_choice("a layer of layer_types", kind, LAYER_TYPES)
         if len(self.layer_types) != self.num_hidden_layers:
             raise ConfigError(
-                f"layer_types names {len(self.layer_types)} layers, num_hidden_layers {self.num_hidden_layers}"
+                f"layer_types names {len(self.layer_types)} layers, num_hidden_layers "
+                f"{self.num_hidden_layers}"
             )
 
     @property
     def windows(self) -> dict[str, int | None]:
-        """For each kind of layer how many tokens it sees on either side; None is all of them."""
+        """For each kind of layer how many tokens it sees on either side; None is all of
+        them."""
         return {"full_attention": None, "sliding_attention": self.local_attention // 2}
 
     @property
     def rope_thetas(self) -> dict[str, float]:
         """For each kind of layer the base of RoPE's frequencies."""
-        return {kind: parameters["rope_theta"] for kind, parameters in self.rope_parameters.items()}
+        return {
+            kind: parameters["rope_theta"] for kind, parameters in self.rope_parameters.items()
+        }
 
     @property
     def type_vocab_size(self) -> int:
@@ -123,26 +147,38 @@ class ModernBertConfig(EncoderConfig):
 
     @property
     def max_tokens(self) -> int:
-        """Rotary positions have no end; max_position_embeddings is what the model was trained for."""
+        """Rotary positions have no end; max_position_embeddings is what the model was trained
+        for."""
         return sys.maxsize
 
     @classmethod
     def upgrade(cls, values: dict[str, Any]) -> dict[str, Any]:
         """layer_types from global_attn_every_n_layers, rope_parameters from the two thetas."""
         values = dict(values)
-        if values.get("layer_types") is None and values.get("global_attn_every_n_layers") is not None:
-            every, layers = values["global_attn_every_n_layers"], values.get("num_hidden_layers", cls.num_hidden_layers)
+        if (
+            values.get("layer_types") is None
+            and values.get("global_attn_every_n_layers") is not None
+        ):
+            every, layers = (
+                values["global_attn_every_n_layers"],
+                values.get("num_hidden_layers", cls.num_hidden_layers),
+            )
             check_integer("global_attn_every_n_layers", every, minimum=1)
             check_integer("num_hidden_layers", layers, minimum=1)
             values["layer_types"] = _every(every, min(layers, 2**20))
         if isinstance(values.get("layer_types"), list):
             values["layer_types"] = tuple(values["layer_types"])
-        old = {"full_attention": values.get("global_rope_theta"), "sliding_attention": values.get("local_rope_theta")}
+        old = {
+            "full_attention": values.get("global_rope_theta"),
+            "sliding_attention": values.get("local_rope_theta"),
+        }
         rope = values.get("rope_parameters")
         if rope is None or isinstance(rope, Mapping):
             rope = dict(rope or {})
             for kind, theta in old.items():
-                if theta is not None and isinstance(parameters := rope.get(kind) or {}, Mapping):
+                if theta is not None and isinstance(
+                    parameters := rope.get(kind) or {}, Mapping
+                ):
                     rope[kind] = {"rope_theta": theta} | dict(parameters)
             values["rope_parameters"] = rope
         return values
@@ -153,13 +189,18 @@ class ModernBertConfig(EncoderConfig):
 
 def _every(n: int, layers: int) -> tuple[str, ...]:
     """A full layer and n - 1 sliding ones, over and over."""
-    return tuple("sliding_attention" if number % n else "full_attention" for number in range(layers))
+    return tuple(
+        "sliding_attention" if number % n else "full_attention" for number in range(layers)
+    )
 
 
 def _with_defaults(rope: Any) -> dict[str, dict[str, Any]]:
     """rope_type and rope_theta for each kind of layer."""
     if rope is not None and not isinstance(rope, Mapping):
-        raise ConfigError(f"rope_parameters is {rope!r:.80}; it must be an object with {' and '.join(LAYER_TYPES)}")
+        raise ConfigError(
+            f"rope_parameters is {rope!r:.80}; it must be an object with "
+            f"{' and '.join(LAYER_TYPES)}"
+        )
     rope = rope or {}
     for kind in rope:
         check_choice("a key of rope_parameters", kind, LAYER_TYPES)

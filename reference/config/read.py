@@ -1,5 +1,6 @@
-"""From a config.json to a configuration. Every value that shapes the computation is read and checked; one that no port
-implements raises, since a model that ignores part of its configuration loads without complaint and is wrong."""
+"""From a config.json to a configuration. Every value that shapes the computation is read and
+checked; one that no port implements raises, since a model that ignores part of its
+configuration loads without complaint and is wrong."""
 
 from __future__ import annotations
 
@@ -17,21 +18,31 @@ from reference.config.modernbert import ModernBertConfig
 from reference.errors import CheckpointError, ConfigError
 
 BY_MODEL_TYPE: dict[str, type[EncoderConfig]] = {
-    model_type: kind for kind in (BertConfig, ModernBertConfig) for model_type in kind.MODEL_TYPES
+    model_type: kind
+    for kind in (BertConfig, ModernBertConfig)
+    for model_type in kind.MODEL_TYPES
 }
 MOST_LABELS = 1_000_000
 
 # Keys that Transformers writes and that do not touch what an encoder computes.
 METADATA = frozenset(
-    "_attn_implementation _name_or_path attn_implementation bad_words_ids begin_suppress_tokens "
-    "chunk_size_feed_forward decoder_start_token_id directionality diversity_penalty do_sample dtype "
-    "early_stopping encoder_no_repeat_ngram_size exponential_decay_length_penalty finetuning_task "
-    "forced_bos_token_id forced_eos_token_id gradient_checkpointing length_penalty max_length min_length "
-    "model_max_length no_repeat_ngram_size num_beam_groups num_beams num_return_sequences output_attentions "
+    "_attn_implementation _name_or_path attn_implementation bad_words_ids "
+    "begin_suppress_tokens "
+    "chunk_size_feed_forward decoder_start_token_id directionality diversity_penalty do_sample "
+    "dtype "
+    "early_stopping encoder_no_repeat_ngram_size exponential_decay_length_penalty "
+    "finetuning_task "
+    "forced_bos_token_id forced_eos_token_id gradient_checkpointing length_penalty max_length "
+    "min_length "
+    "model_max_length no_repeat_ngram_size num_beam_groups num_beams num_return_sequences "
+    "output_attentions "
     "output_hidden_states output_past output_scores pooler_fc_size pooler_num_attention_heads "
-    "pooler_num_fc_layers pooler_size_per_head pooler_type prefix remove_invalid_values repetition_penalty "
-    "return_dict return_dict_in_generate sep_token_id suppress_tokens task_specific_params temperature "
-    "tf_legacy_loss tokenizer_class top_k top_p torch_dtype torchscript transformers_version typical_p "
+    "pooler_num_fc_layers pooler_size_per_head pooler_type prefix remove_invalid_values "
+    "repetition_penalty "
+    "return_dict return_dict_in_generate sep_token_id suppress_tokens task_specific_params "
+    "temperature "
+    "tf_legacy_loss tokenizer_class top_k top_p torch_dtype torchscript transformers_version "
+    "typical_p "
     "use_bfloat16 use_cache xla_device ".split()
 )
 
@@ -39,7 +50,9 @@ METADATA = frozenset(
 def config_from_dict(values: Mapping[str, Any], where: str = "config") -> EncoderConfig:
     """Check a parsed config.json and turn it into a configuration."""
     if not isinstance(values, Mapping):
-        raise ConfigError(f"{where} is a {type(values).__name__}; it must be a mapping from key to value")
+        raise ConfigError(
+            f"{where} is a {type(values).__name__}; it must be a mapping from key to value"
+        )
     try:
         return _config_from_dict(values, where)
     except ConfigError as error:
@@ -51,14 +64,16 @@ def read_config(folder: Path) -> EncoderConfig:
     path = Path(folder) / "config.json"
     if not is_file(path) and is_file(path.with_name("modules.json")):
         raise CheckpointError(
-            f"{path} is missing; a Transformer that modules.json keeps in a folder of its own is not supported: "
+            f"{path} is missing; a Transformer that modules.json keeps in a folder of its own "
+            "is not supported: "
             "move its files up to modules.json, and set its path there to ''"
         )
     return config_from_dict(read_json(path, ConfigError), str(path))
 
 
 def read_json(path: Path, error: type[ValueError], kind: type[dict] | type[list] = dict) -> Any:
-    """A JSON object (or list) from a file, or `error` naming the file and what is wrong with it."""
+    """A JSON object (or list) from a file, or `error` naming the file and what is wrong with
+    it."""
     if not is_file(path):
         raise CheckpointError(f"{path} is missing; a checkpoint folder holds a {path.name}")
     try:
@@ -92,11 +107,18 @@ def _config_from_dict(values: Mapping[str, Any], where: str) -> EncoderConfig:
     values = kind.upgrade(dict(values))
     names = {item.name for item in dataclasses.fields(kind)}
     labels = ("id2label", "label2id", "num_labels", "_num_labels")
-    unknown = sorted(map(str, set(values) - names - set(labels) - set(kind.ONLY_VALUES) - kind.LEGACY - METADATA))
+    unknown = sorted(
+        map(
+            str,
+            set(values) - names - set(labels) - set(kind.ONLY_VALUES) - kind.LEGACY - METADATA,
+        )
+    )
     if unknown:
         family = kind.__name__.removesuffix("Config")
         warnings.warn(
-            f"{where} has keys that Transformers' {family} does not read either: {', '.join(unknown)}", stacklevel=4
+            f"{where} has keys that Transformers' {family} does not read either: "
+            f"{', '.join(unknown)}",
+            stacklevel=4,
         )
 
     settings: dict[str, Any] = dict(kind.MODEL_TYPES[model_type])
@@ -122,11 +144,15 @@ def _read_labels(values: Mapping[str, Any]) -> dict[int, str]:
     try:
         labels = {int(number): label for number, label in raw.items()}
     except (TypeError, ValueError, OverflowError):
-        raise ConfigError(f"id2label's keys must be whole numbers, not {list(raw)[:5]!r:.80}") from None
+        raise ConfigError(
+            f"id2label's keys must be whole numbers, not {list(raw)[:5]!r:.80}"
+        ) from None
     if len(labels) != len(raw):
         raise ConfigError(f"id2label gives a number twice: {list(raw)[:10]!r:.80}")
     if count is not None and count != len(labels):
-        raise ConfigError(f"num_labels is {count!r:.80} but id2label names {len(labels)} labels")
+        raise ConfigError(
+            f"num_labels is {count!r:.80} but id2label names {len(labels)} labels"
+        )
     return dict(sorted(labels.items()))
 
 

@@ -1,4 +1,5 @@
-"""What the chapters use to show things: tested source in three tabs, figures for light and dark pages."""
+"""What the chapters use to show things: tested source in three tabs, figures for light and dark
+pages."""
 
 from reference.display.figure import Colors, themed
 from reference.display.listing import Listing, show, show_shared

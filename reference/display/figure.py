@@ -1,12 +1,14 @@
 """Figures that read well on a light and on a dark page.
 
-A figure is drawn twice, once in each set of colours, and both pictures go into one piece of HTML. The page's theme
-hides one of them. Elsewhere, in JupyterLab for instance, the light one is shown, on its white paper: the dark one is
-marked `hidden`, and with the classes by which JupyterLab hides things, since it ignores the attribute in a notebook
-that it does not trust. The book's style sheet lifts both.
+A figure is drawn twice, once in each set of colours, and both pictures go into one piece of
+HTML. The page's theme hides one of them. Elsewhere, in JupyterLab for instance, the light one
+is shown, on its white paper: the dark one is marked `hidden`, and with the classes by which
+JupyterLab hides things, since it ignores the attribute in a notebook that it does not trust.
+The book's style sheet lifts both.
 
-The bytes of a PNG depend on the platform's rasteriser, so the tests replace them by a constant before they compare a
-stored output with a new one (tests/book/nbval_sanitize.cfg); the text around them is compared exactly.
+The bytes of a PNG depend on the platform's rasteriser, so the tests replace them by a constant
+before they compare a stored output with a new one (tests/book/nbval_sanitize.cfg); the text
+around them is compared exactly.
 """
 
 import base64
@@ -20,13 +22,16 @@ from reference.errors import InputError
 
 @dataclass(frozen=True)
 class Colors:
-    """The colours of one theme, by what they stand for. Text on paper has a contrast of 4.5 or more."""
+    """The colours of one theme, by what they stand for. Text on paper has a contrast of 4.5 or
+    more."""
 
     paper: str  # the background
     ink: str  # text, axes, outlines
     muted: str  # secondary text
     faint: str  # grids, padding, whatever should stay in the background
-    torch: str  # the three ports, everywhere in these colours: vermilion, blue, green, apart for colour-blind eyes
+    # The three ports, everywhere in these colours: vermilion, blue, green, apart for
+    # colour-blind eyes.
+    torch: str
     mlx: str
     rust: str
     accent: str  # one thing to look at, where no port is meant
@@ -89,7 +94,8 @@ class ThemedFigure:
     def _repr_html_(self) -> str:
         alt, width = html.escape(self.alt, quote=True), self.width
         pictures = (
-            f'<img alt="{alt}" {attributes} src="data:image/png;base64,{_base64(png)}" width="{width}">'
+            f'<img alt="{alt}" {attributes} '
+            f'src="data:image/png;base64,{_base64(png)}" width="{width}">'
             for attributes, png in (
                 ('class="only-light"', self.light),
                 ('class="only-dark lm-Widget lm-mod-hidden" hidden', self.dark),
@@ -137,7 +143,9 @@ def _render(draw: Callable[[Colors], object], colors: Colors) -> tuple[bytes, in
     """The figure as PNG, and its width on the page. The file carries no date and no version."""
     import matplotlib.pyplot as plt
 
-    with plt.rc_context({**plt.rcParamsDefault, **style(colors), "backend": plt.rcParams["backend"]}):
+    with plt.rc_context(
+        {**plt.rcParamsDefault, **style(colors), "backend": plt.rcParams["backend"]}
+    ):
         figure = draw(colors)
         if not hasattr(figure, "savefig"):
             raise InputError(f"draw(colors) must return its matplotlib figure, not {figure!r}")

@@ -1,8 +1,10 @@
 """The book's listing: the tested source of one function in three tabs.
 
-The HTML is the markup that sphinx-design makes of a tab set, so a rendered page styles the tabs and moves those of
-a page together (its data-sync attributes). JupyterLab strips scripts, styles and data attributes from a notebook that
-it does not trust: there the same HTML reads as three listings, one under the other, with rules between them.
+The HTML is the markup that sphinx-design makes of a tab set, so a rendered page styles the tabs
+and moves those of a page together (its data-sync attributes). JupyterLab strips scripts, styles
+and data attributes from a notebook that
+it does not trust: there the same HTML reads as three listings, one under the other, with rules
+between them.
 """
 
 import html
@@ -13,26 +15,37 @@ from reference.display.source import Definition, find
 from reference.errors import InputError
 
 PORTS = ("torch", "mlx", "rust")
-# JupyterLab ignores `hidden` in a notebook that it does not trust, but keeps classes, among them its own.
+# JupyterLab ignores `hidden` in a notebook that it does not trust, but keeps classes, among
+# them its own.
 HIDDEN = 'class="lm-Widget lm-mod-hidden" hidden'
 LABELS = {"torch": "PyTorch", "mlx": "MLX", "rust": "Rust", None: "Python"}
 
 
 def show(*names: str, ports: tuple[str, ...] = PORTS) -> "Listing":
-    """The source of one or more names in every port: "pooling.mean_pooling", "bert.BertLayer.forward", "rope"."""
-    if not isinstance(ports, tuple | list) or not ports or any(port not in PORTS for port in ports):
-        raise InputError(f"ports is {ports!r:.80}; it must be a tuple of one or more of {', '.join(PORTS)}")
+    """The source of one or more names in every port: "pooling.mean_pooling",
+    "bert.BertLayer.forward", "rope"."""
+    if (
+        not isinstance(ports, tuple | list)
+        or not ports
+        or any(port not in PORTS for port in ports)
+    ):
+        raise InputError(
+            f"ports is {ports!r:.80}; it must be a tuple of one or more of {', '.join(PORTS)}"
+        )
     return _listing(names, ports)
 
 
 def show_shared(*names: str) -> "Listing":
-    """The source of names that the ports share, "masking.draw" for instance: one listing, no tabs."""
+    """The source of names that the ports share, "masking.draw" for instance: one listing, no
+    tabs."""
     return _listing(names, (None,))
 
 
 def _listing(names: tuple[str, ...], ports: tuple[str | None, ...]) -> "Listing":
     if not names:
-        raise InputError('nothing to show: give at least one name, "pooling.mean_pooling" for instance')
+        raise InputError(
+            'nothing to show: give at least one name, "pooling.mean_pooling" for instance'
+        )
     return Listing(names, {port: tuple(find(name, port) for name in names) for port in ports})
 
 
@@ -57,24 +70,33 @@ class Listing:
             ((port, found),) = self.definitions.items()
             return f'<div class="one-way">\n{_blocks(found, port)}\n</div>'
         set_id = "listing-" + "-".join(re.sub(r"\W+", "-", name) for name in self.names)
-        tabs = (_tab(set_id, port, found, first=i == 0) for i, (port, found) in enumerate(self.definitions.items()))
+        tabs = (
+            _tab(set_id, port, found, first=i == 0)
+            for i, (port, found) in enumerate(self.definitions.items())
+        )
         return f'<div class="sd-tab-set docutils three-ways">\n{"".join(tabs)}</div>'
 
 
 def _tab(set_id: str, port: str | None, found: tuple[Definition, ...], first: bool) -> str:
-    """One tab, as sphinx-design writes it. The radio button is hidden wherever the style sheet of the book is not at
-    work; that brings it back, invisible but within reach of the keyboard, and takes the rule away."""
+    """One tab, as sphinx-design writes it. The radio button is hidden wherever the style sheet
+    of the book is not at work; that brings it back, invisible but within reach of the keyboard,
+    and takes the rule away."""
     tab_id = f"{set_id}-{port}"
     return (
-        f'<input {"checked " if first else ""}{HIDDEN} id="{tab_id}" name="{set_id}" type="radio">'
-        f'<label aria-controls="{tab_id}-content" class="sd-tab-label" data-sync-group="port" data-sync-id="{port}" '
+        f"<input {'checked ' if first else ''}{HIDDEN} "
+        f'id="{tab_id}" name="{set_id}" type="radio">'
+        f'<label aria-controls="{tab_id}-content" class="sd-tab-label" '
+        f'data-sync-group="port" data-sync-id="{port}" '
         f'for="{tab_id}"><strong>{LABELS[port]}</strong></label>'
-        f'<div class="sd-tab-content docutils" id="{tab_id}-content">\n{_blocks(found, port)}\n<hr>\n</div>\n'
+        f'<div class="sd-tab-content docutils" id="{tab_id}-content">\n'
+        f"{_blocks(found, port)}\n<hr>\n</div>\n"
     )
 
 
 def _blocks(found: tuple[Definition, ...], port: str | None) -> str:
-    return "\n".join(_highlighted(block, "rust" if port == "rust" else "python") for block in _by_file(found))
+    return "\n".join(
+        _highlighted(block, "rust" if port == "rust" else "python") for block in _by_file(found)
+    )
 
 
 def _by_file(found: tuple[Definition, ...]) -> list[Definition]:
@@ -82,14 +104,17 @@ def _by_file(found: tuple[Definition, ...]) -> list[Definition]:
     blocks: list[Definition] = []
     for definition in found:
         if blocks and blocks[-1].path == definition.path:
-            blocks[-1] = Definition(definition.path, f"{blocks[-1].text}\n\n\n{definition.text}")
+            blocks[-1] = Definition(
+                definition.path, f"{blocks[-1].text}\n\n\n{definition.text}"
+            )
         else:
             blocks.append(definition)
     return blocks
 
 
 def _highlighted(block: Definition, language: str) -> str:
-    """Classes, not colours: the page's light and dark styles decide what a keyword looks like."""
+    """Classes, not colours: the page's light and dark styles decide what a keyword looks
+    like."""
     from pygments import highlight
     from pygments.formatters import HtmlFormatter
     from pygments.lexers import get_lexer_by_name

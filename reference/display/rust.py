@@ -1,8 +1,9 @@
 """Find one definition in Rust source, without a compiler.
 
-The scanner knows just enough of the language to tell code from text: comments (nested ones too), strings, raw
-strings, characters and lifetimes. Everything that is not code is blanked out, position by position, so that braces
-can be counted; what is returned is always a slice of the original.
+The scanner knows just enough of the language to tell code from text: comments (nested ones
+too), strings, raw strings, characters and lifetimes. Everything that is not code is blanked
+out, position by position, so that braces can be counted; what is returned is always a slice of
+the original.
 """
 
 import re
@@ -13,7 +14,9 @@ _RAW_STRING = re.compile(r'[bc]?r(#*)"')
 _CHARACTER = re.compile(r"'(\\(u\{[0-9a-fA-F_]+\}|x[0-9a-fA-F]{2}|.)|[^\\'])'", re.DOTALL)
 _MODIFIERS = r"(?:pub(?:\s*\([^)]*\))?\s+)?(?:(?:default|async|unsafe|extern|const)\s+)*"
 _ITEM = re.compile(
-    _MODIFIERS + r"(?:(fn|struct|enum|union|trait|type|const|static|mod)\s+(?:mut\s+)?(?:r#)?(\w+)|(impl|use)\b)"
+    _MODIFIERS
+    + r"(?:(fn|struct|enum|union|trait|type|const|static|mod)\s+(?:mut\s+)?(?:r#)?(\w+)"
+    + r"|(impl|use)\b)"
 )
 _ENDS_WITH_SEMICOLON = {"const", "static", "type", "use"}
 _OPENING, _CLOSING = "([{", ")]}"
@@ -21,7 +24,8 @@ _OPENING, _CLOSING = "([{", ")]}"
 
 @dataclass(frozen=True)
 class Item:
-    """One item of a file or of an impl block: its slice of the source, and where its body lies."""
+    """One item of a file or of an impl block: its slice of the source, and where its body
+    lies."""
 
     kind: str | None
     name: str
@@ -30,7 +34,8 @@ class Item:
 
 
 def definition(source: str, path: str) -> str | None:
-    """The text of `name`, or of `Type::method`, with doc comments and attributes; None where there is none.
+    """The text of `name`, or of `Type::method`, with doc comments and attributes; None where
+    there is none.
 
     A type comes with all of its impl blocks, in the order of the file.
     """
@@ -39,7 +44,9 @@ def definition(source: str, path: str) -> str | None:
     if not method:
         found = [item.text for item in items if item.name == name and item.kind != "mod"]
     else:
-        blocks = [item for item in items if item.name == name and item.kind in ("impl", "trait")]
+        blocks = [
+            item for item in items if item.name == name and item.kind in ("impl", "trait")
+        ]
         inner = [entry for block in blocks for entry in _items(source, block.body)]
         found = [entry.text for entry in inner if entry.name == method]
     return "\n\n".join(found) or None
@@ -51,7 +58,8 @@ def without_tests(source: str) -> str:
 
 
 def blank_text(source: str) -> str:
-    """The source with comments, strings and characters replaced by blanks; same length, same line breaks."""
+    """The source with comments, strings and characters replaced by blanks; same length, same
+    line breaks."""
     pieces, position = [], 0
     while position < len(source):
         end = _end_of_text(source, position)
@@ -65,7 +73,8 @@ def blank_text(source: str) -> str:
 
 
 def _end_of_text(source: str, start: int) -> int | None:
-    """Where the comment, string or character that begins at `start` ends; None if none begins there."""
+    """Where the comment, string or character that begins at `start` ends; None if none begins
+    there."""
     if source.startswith("//", start):
         end = source.find("\n", start)
         return len(source) if end < 0 else end
@@ -77,7 +86,11 @@ def _end_of_text(source: str, start: int) -> int | None:
         match = _CHARACTER.match(source, start)
         return match.end() if match else None
     inside_a_word = start > 0 and (source[start - 1].isalnum() or source[start - 1] == "_")
-    if source[start] in "rbc" and not inside_a_word and (match := _RAW_STRING.match(source, start)):
+    if (
+        source[start] in "rbc"
+        and not inside_a_word
+        and (match := _RAW_STRING.match(source, start))
+    ):
         closing = '"' + match.group(1)
         end = source.find(closing, match.end())
         return len(source) if end < 0 else end + len(closing)
@@ -105,7 +118,9 @@ def _items(source: str, span: tuple[int, int] | None = None) -> list[Item]:
     items = []
     while (keyword := _skip_attributes(code, position, end)) < end:
         match = _ITEM.match(code, keyword)
-        kind, name = (match.group(1) or match.group(3), match.group(2) or "") if match else (None, "")
+        kind, name = (
+            (match.group(1) or match.group(3), match.group(2) or "") if match else (None, "")
+        )
         stop, body = _end_of_item(code, keyword, end, kind in _ENDS_WITH_SEMICOLON)
         if kind == "impl" and body:
             name = _implemented_type(code[match.end() : body[0] - 1])
@@ -119,15 +134,20 @@ def _skip_attributes(code: str, position: int, end: int) -> int:
     while position < end:
         if code[position].isspace():
             position += 1
-        elif code[position] == "#" and (opening := re.compile(r"#!?\s*\[").match(code, position)):
+        elif code[position] == "#" and (
+            opening := re.compile(r"#!?\s*\[").match(code, position)
+        ):
             position = _matching(code, opening.end() - 1, end) + 1
         else:
             return position
     return end
 
 
-def _end_of_item(code: str, start: int, end: int, at_semicolon: bool) -> tuple[int, tuple[int, int] | None]:
-    """Where an item ends, and the inside of its first braces: `fn` and `impl` end with them, `const` does not."""
+def _end_of_item(
+    code: str, start: int, end: int, at_semicolon: bool
+) -> tuple[int, tuple[int, int] | None]:
+    """Where an item ends, and the inside of its first braces: `fn` and `impl` end with them,
+    `const` does not."""
     position, body = start, None
     while position < end:
         character = code[position]
@@ -135,7 +155,10 @@ def _end_of_item(code: str, start: int, end: int, at_semicolon: bool) -> tuple[i
             return position + 1, body
         if character in _OPENING:
             closing = _matching(code, position, end)
-            a_constant_argument = code[closing + 1 : end].lstrip()[:1] in (">", ",")  # Block<{ N + 1 }>
+            a_constant_argument = code[closing + 1 : end].lstrip()[:1] in (
+                ">",
+                ",",
+            )  # Block<{ N + 1 }>
             if character == "{" and not a_constant_argument:
                 body = body or (position + 1, closing)
                 if not at_semicolon:
@@ -155,7 +178,8 @@ def _matching(code: str, opening: int, end: int) -> int:
 
 
 def _implemented_type(header: str) -> str:
-    """`Linear` from `<'a, T: From<u8>> Module for Linear<'a, T> where ...`, the words between impl and brace."""
+    """`Linear` from `<'a, T: From<u8>> Module for Linear<'a, T> where ...`, the words between
+    impl and brace."""
     while (flat := re.sub(r"<[^<>]*>", " ", header.replace("->", "  "))) != header:
         header = flat
     target = re.split(r"\bwhere\b", header)[0]
@@ -165,11 +189,13 @@ def _implemented_type(header: str) -> str:
 
 
 def _with_comments(source: str, previous: int, keyword: int, stop: int) -> str:
-    """The item with the comments and attributes that stand directly above it, as far as the last blank line."""
+    """The item with the comments and attributes that stand directly above it, as far as the
+    last blank line."""
     above = source[previous:keyword]
     blank_lines = list(re.finditer(r"\n[ \t]*(?=\n)", above))
     start = previous + (blank_lines[-1].end() if blank_lines else 0)
     first_line_break = source.find("\n", start, keyword)
-    # What follows the previous item on its own line, a comment for instance, belongs to that one.
+    # What follows the previous item on its own line, a comment for instance, belongs to that
+    # one.
     start = first_line_break + 1 if first_line_break >= 0 and start > 0 else start
     return textwrap.dedent(source[start:stop]).strip("\n")

@@ -1,4 +1,5 @@
-"""Find one definition in the files of the three ports, by parsing them: no framework is imported."""
+"""Find one definition in the files of the three ports, by parsing them: no framework is
+imported."""
 
 import ast
 import textwrap
@@ -10,7 +11,8 @@ from reference.errors import InputError
 
 PACKAGE = Path(__file__).resolve().parents[1]
 RUST_SOURCES = Path("rust_ports/encoders/src")
-# What one language calls a thing and another cannot: MLX's modules are called, Rust has no constructors.
+# What one language calls a thing and another cannot: MLX's modules are called, Rust has no
+# constructors.
 SPELLINGS = {"forward": ("forward", "__call__"), "__init__": ("__init__", "new")}
 
 
@@ -23,34 +25,47 @@ class Definition:
 
 
 def find(name: str, port: str | None) -> Definition:
-    """The definition of `name`, say "bert.BertLayer.forward", in a port ("torch", "mlx", "rust") or, for None,
-    in the part of the package that the ports share."""
-    root, suffix = (rust_sources(), ".rs") if port == "rust" else (PACKAGE / (port or ""), ".py")
+    """The definition of `name`, say "bert.BertLayer.forward", in a port ("torch", "mlx",
+    "rust") or, for None, in the part of the package that the ports share."""
+    root, suffix = (
+        (rust_sources(), ".rs") if port == "rust" else (PACKAGE / (port or ""), ".py")
+    )
     shown_root = RUST_SOURCES if port == "rust" else Path(PACKAGE.name, port or "")
     if not isinstance(name, str):
-        raise InputError(f'{name!r:.80} cannot be shown: a name is a string, "pooling.mean_pooling" for instance')
+        raise InputError(
+            f"{name!r:.80} cannot be shown: a name is a string, "
+            '"pooling.mean_pooling" for instance'
+        )
     if (located := _file_of(root, suffix, name)) is None:
         raise InputError(
-            f"{shown_root.as_posix()} has no file {name.split('.')[0]}{suffix}, so {name!r} cannot be shown"
+            f"{shown_root.as_posix()} has no file {name.split('.')[0]}{suffix}, so {name!r} "
+            "cannot be shown"
         )
     file, inside = located
     shown = (shown_root / file.relative_to(root)).as_posix()
     if not inside:
         text = file.read_text(encoding="utf-8")
-        return Definition(shown, (rust.without_tests(text) if port == "rust" else text).strip("\n"))
+        return Definition(
+            shown, (rust.without_tests(text) if port == "rust" else text).strip("\n")
+        )
     # A long room in Rust hands on what files in a folder of its name define.
     for part in (file, *sorted(file.with_suffix("").glob(f"*{suffix}"))):
         text = part.read_text(encoding="utf-8")
         for spelling in SPELLINGS.get(inside[-1], (inside[-1],)):
             path = [*inside[:-1], spelling]
-            found = rust.definition(text, "::".join(path)) if port == "rust" else python_definition(text, path)
+            found = (
+                rust.definition(text, "::".join(path))
+                if port == "rust"
+                else python_definition(text, path)
+            )
             if found:
                 return Definition((shown_root / part.relative_to(root)).as_posix(), found)
     raise InputError(f"{shown} defines no {'.'.join(inside)!r}, so {name!r} cannot be shown")
 
 
 def rust_sources() -> Path:
-    """The Rust library's sources: they are part of the repository, not of an installed package."""
+    """The Rust library's sources: they are part of the repository, not of an installed
+    package."""
     for start in (PACKAGE, Path.cwd()):
         for folder in (start, *start.parents):
             if (folder / RUST_SOURCES).is_dir():
@@ -65,8 +80,17 @@ def python_definition(text: str, path: list[str]) -> str | None:
     """The text of a function, class, method or module-level name, with its decorators."""
     body = ast.parse(text).body
     for name in path[:-1]:
-        body = next((node.body for node in body if isinstance(node, ast.ClassDef) and node.name == name), [])
-    lines = text.split("\n")  # as ast counts them; splitlines also cuts at U+2028, inside a string
+        body = next(
+            (
+                node.body
+                for node in body
+                if isinstance(node, ast.ClassDef) and node.name == name
+            ),
+            [],
+        )
+    lines = text.split(
+        "\n"
+    )  # as ast counts them; splitlines also cuts at U+2028, inside a string
     found = [_lines_of(node, lines) for node in body if path[-1] in _names_of(node)]
     return "\n\n".join(found) or None
 
@@ -80,14 +104,17 @@ def _names_of(node: ast.stmt) -> list[str]:
 
 def _lines_of(node: ast.stmt, lines: list[str]) -> str:
     """The node's lines, from its first decorator on, with the comment lines directly above."""
-    first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))])
+    first = min(
+        [node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))]
+    )
     while first > 1 and lines[first - 2].lstrip().startswith("#"):
         first -= 1
     return textwrap.dedent("\n".join(lines[first - 1 : node.end_lineno]))
 
 
 def _file_of(root: Path, suffix: str, name: str) -> tuple[Path, list[str]] | None:
-    """Split "parity.compare.compare" into the file parity/compare.py and the path inside it, [compare]."""
+    """Split "parity.compare.compare" into the file parity/compare.py and the path inside it,
+    [compare]."""
     parts = name.split(".")
     folder = root
     for index, part in enumerate(parts):

@@ -1,8 +1,9 @@
 """Memory for MLX's intermediate results on Linux.
 
-On a CPU MLX takes memory for every result from malloc and gives it back at once. glibc hands whatever is large back to
-the system each time, and the next result begins with thousands of page faults: of a text of 4,096 tokens through
-ModernBERT-base they were a fifth of the time.
+On a CPU MLX takes memory for every result from malloc and gives it back at once. glibc hands
+whatever is large back to
+the system each time, and the next result begins with thousands of page faults: of a text of
+4,096 tokens through ModernBERT-base they were a fifth of the time.
 """
 
 import ctypes
@@ -10,10 +11,15 @@ import ctypes
 # The parameters of glibc's mallopt (malloc.h), and what they are set to.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEPT = 1 << 30  # bytes free at the end of the heap before any go back to the system
-_LARGEST = 32 << 20  # bytes of one request that may come from the heap: the most that glibc accepts
+_LARGEST = (
+    32 << 20
+)  # bytes of one request that may come from the heap: the most that glibc accepts
 
 
 def keep_freed_memory() -> bool:
-    """Let malloc keep freed memory for the next request; say whether that came off. Only glibc has the switch."""
+    """Let malloc keep freed memory for the next request; say whether that came off. Only glibc
+    has the switch."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    return mallopt is not None and bool(mallopt(_M_MMAP_THRESHOLD, _LARGEST) and mallopt(_M_TRIM_THRESHOLD, _KEPT))
+    return mallopt is not None and bool(
+        mallopt(_M_MMAP_THRESHOLD, _LARGEST) and mallopt(_M_TRIM_THRESHOLD, _KEPT)
+    )

@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float, Int
 
 from reference.mlx.fused import softmax
 
-# What a layer is given: (query, key, value) -> context. Whether the batch is padded or packed is settled once,
-# at the top of the model, and no layer needs to know.
+# What a layer is given: (query, key, value) -> context. Whether the batch is padded or packed
+# is settled once, at the top of the model, and no layer needs to know.
 Attend = Callable[[mx.array, mx.array, mx.array], mx.array]
 
 SCORES = 1 << 21  # how many are held at a time; MLX has several blocks in work at once
@@ -23,13 +23,18 @@ def split_heads(
     return x.reshape(*x.shape[:-1], heads, -1).swapaxes(-3, -2)
 
 
-def merge_heads(x: Float[mx.array, "*batch heads tokens head_dim"]) -> Float[mx.array, "*batch tokens hidden"]:
+def merge_heads(
+    x: Float[mx.array, "*batch heads tokens head_dim"],
+) -> Float[mx.array, "*batch tokens hidden"]:
     """Lay the heads side by side again: the inverse of split_heads."""
     return x.swapaxes(-3, -2).flatten(-2)
 
 
-def padding_mask(attention_mask: Int[mx.array, "batch tokens"]) -> Bool[mx.array, "batch 1 1 tokens"]:
-    """True where a key may be attended to, with axes of one to broadcast over heads and queries."""
+def padding_mask(
+    attention_mask: Int[mx.array, "batch tokens"],
+) -> Bool[mx.array, "batch 1 1 tokens"]:
+    """True where a key may be attended to, with axes of one to broadcast over heads and
+    queries."""
     return attention_mask.astype(mx.bool_)[:, None, None, :]
 
 
@@ -41,8 +46,8 @@ def scaled_dot_product_attention(
 ) -> Float[mx.array, "*batch queries head_dim"]:
     """softmax(query · keyᵀ / √head_dim) · value (Vaswani et al. 2017, equation 1).
 
-    A masked score becomes the dtype's lowest number, not -inf: a row in which all is masked then attends evenly,
-    as in Transformers' eager attention, instead of turning into NaN.
+    A masked score becomes the dtype's lowest number, not -inf: a row in which all is masked
+    then attends evenly, as in Transformers' eager attention, instead of turning into NaN.
     """
     scores = query @ key.swapaxes(-1, -2) / math.sqrt(query.shape[-1])  # [..., queries, keys]
     if mask is not None:
@@ -53,7 +58,8 @@ def scaled_dot_product_attention(
 def sliding_window_mask(
     queries: Int[mx.array, "queries"], keys: Int[mx.array, "keys"], window: int
 ) -> Bool[mx.array, "queries keys"]:
-    """True where a key stands at most `window` tokens before or behind the query; both are given as positions."""
+    """True where a key stands at most `window` tokens before or behind the query; both are
+    given as positions."""
     return mx.abs(queries[:, None] - keys) <= window
 
 
@@ -64,10 +70,12 @@ def blockwise_attention(
     mask: Bool[mx.array, "..."] | None = None,
     window: int | None = None,
 ) -> Float[mx.array, "*batch tokens head_dim"]:
-    """Attention to the whole text, or to `window` tokens on each side, without ever holding all scores.
+    """Attention to the whole text, or to `window` tokens on each side, without ever holding all
+    scores.
 
-    Some queries at a time meet the keys that any of them reaches (Beltagy et al. 2020, section 3.1): with a window,
-    memory and time grow with the length of a text and not with its square. `mask` is padding_mask's.
+    Some queries at a time meet the keys that any of them reaches (Beltagy et al. 2020, section
+    3.1): with a window, memory and time grow with the length of a text and not with its square.
+    `mask` is padding_mask's.
     """
     tokens = query.shape[-2]
     if window is not None and window >= tokens - 1:
@@ -79,14 +87,21 @@ def blockwise_attention(
     contexts = []
     for start in range(0, tokens, block):
         queries = slice(start, start + block)
-        keys = slice(None) if window is None else slice(max(0, start - window), start + block + window)
+        keys = (
+            slice(None)
+            if window is None
+            else slice(max(0, start - window), start + block + window)
+        )
         allowed = None if mask is None else mask[..., keys]
         if window is not None:
             near = sliding_window_mask(places[queries], places[keys], window)
             allowed = near if allowed is None else near & allowed
-        context = scaled_dot_product_attention(query[..., queries, :], key[..., keys, :], value[..., keys, :], allowed)
+        context = scaled_dot_product_attention(
+            query[..., queries, :], key[..., keys, :], value[..., keys, :], allowed
+        )
         if window is not None and mask is not None:
-            # A pad that sees nothing but pads gets zeros, as from PyTorch's kernel. Some heads read it.
+            # A pad that sees nothing but pads gets zeros, as from PyTorch's kernel. Some heads
+            # read it.
             context = mx.where(allowed.any(axis=-1, keepdims=True), context, 0)
         contexts.append(context)
     return contexts[0] if len(contexts) == 1 else mx.concatenate(contexts, axis=-2)
@@ -104,15 +119,18 @@ def packed_attention(
     Each text is a slice, so no mask and no score between two texts is ever computed.
     """
     texts = [slice(start, end) for start, end in pairwise(cu_seqlens.tolist())]
-    contexts = [blockwise_attention(query[:, text], key[:, text], value[:, text], window=window) for text in texts]
+    contexts = [
+        blockwise_attention(query[:, text], key[:, text], value[:, text], window=window)
+        for text in texts
+    ]
     return mx.concatenate(contexts, axis=1)
 
 
 def positions(cu_seqlens: Int[mx.array, "texts_plus_one"]) -> Int[mx.array, "tokens"]:
     """0, 1, 2, ... within each text of a packed row.
 
-    MLX cannot repeat each start as often as its text is long; the number of a token's text, which finds the start,
-    is how many texts have ended before it.
+    MLX cannot repeat each start as often as its text is long; the number of a token's text,
+    which finds the start, is how many texts have ended before it.
     """
     tokens = mx.arange(int(cu_seqlens[-1]), dtype=cu_seqlens.dtype)
     text = (cu_seqlens[1:, None] <= tokens).sum(axis=0)

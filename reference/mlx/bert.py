@@ -1,7 +1,7 @@
 """BERT (Devlin et al. 2018) and its XLM-RoBERTa and RoBERTa relatives.
 
-Axes: batch, tokens, hidden, as in book/notation.md; a packed batch has no batch axis, its texts stand in a row.
-Attribute names are the keys of Transformers' checkpoints.
+Axes: batch, tokens, hidden, as in book/notation.md; a packed batch has no batch axis, its texts
+stand in a row. Attribute names are the keys of Transformers' checkpoints.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,8 @@ Hidden = Float[mx.array, "*batch tokens hidden"]
 
 @dataclass
 class BertModelOutput:
-    """What BertModel returns; hidden_states holds the embeddings' output and then each layer's."""
+    """What BertModel returns; hidden_states holds the embeddings' output and then each
+    layer's."""
 
     last_hidden_state: mx.array
     pooler_output: mx.array | None = None
@@ -37,28 +38,41 @@ class BertModelOutput:
 
 
 class BertEmbeddings(nn.Module):
-    """The sum of three looked-up vectors - the word's, its position's, its segment's - and a layer norm."""
+    """The sum of three looked-up vectors - the word's, its position's, its segment's - and a
+    layer norm."""
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
         self.counts_from_padding = config.model_type != "bert"
         self.pad_token_id = config.pad_token_id
-        # The RoBERTa family gives every pad the position of that number, which is trained as little as the pad itself.
+        # The RoBERTa family gives every pad the position of that number, which is trained as
+        # little as the pad itself.
         unused_position = config.pad_token_id if self.counts_from_padding else None
-        self.word_embeddings = Embedding(config.vocab_size, config.hidden_size, config.pad_token_id)
-        self.position_embeddings = Embedding(config.max_position_embeddings, config.hidden_size, unused_position)
+        self.word_embeddings = Embedding(
+            config.vocab_size, config.hidden_size, config.pad_token_id
+        )
+        self.position_embeddings = Embedding(
+            config.max_position_embeddings, config.hidden_size, unused_position
+        )
         self.token_type_embeddings = Embedding(config.type_vocab_size, config.hidden_size)
         self.LayerNorm = LayerNorm(config.hidden_size, config.layer_norm_eps)
 
     def __call__(
-        self, input_ids: Ids, token_type_ids: Ids | None, cu_seqlens: Int[mx.array, "texts_plus_one"] | None
+        self,
+        input_ids: Ids,
+        token_type_ids: Ids | None,
+        cu_seqlens: Int[mx.array, "texts_plus_one"] | None,
     ) -> Hidden:
         if token_type_ids is None:
             token_type_ids = mx.zeros_like(input_ids)
         words = self.word_embeddings(input_ids) + self.token_type_embeddings(token_type_ids)
-        return self.LayerNorm(words + self.position_embeddings(self.position_ids(input_ids, cu_seqlens)))
+        return self.LayerNorm(
+            words + self.position_embeddings(self.position_ids(input_ids, cu_seqlens))
+        )
 
-    def position_ids(self, input_ids: Ids, cu_seqlens: Int[mx.array, "texts_plus_one"] | None) -> Ids:
+    def position_ids(
+        self, input_ids: Ids, cu_seqlens: Int[mx.array, "texts_plus_one"] | None
+    ) -> Ids:
         """BERT counts 0, 1, 2, ...; the RoBERTa family counts real tokens, from the pad id on
         (Transformers' create_position_ids_from_input_ids)."""
         if not self.counts_from_padding:
@@ -68,7 +82,9 @@ class BertEmbeddings(nn.Module):
         real = (input_ids != self.pad_token_id).astype(input_ids.dtype)
         count = real.cumsum(axis=-1)
         if cu_seqlens is not None:
-            start = mx.arange(input_ids.shape[-1]) - positions(cu_seqlens)  # of each token's text
+            start = mx.arange(input_ids.shape[-1]) - positions(
+                cu_seqlens
+            )  # of each token's text
             count = count - mx.pad(count, (1, 0))[start]  # without the real tokens before it
         return count * real + self.pad_token_id
 
@@ -134,7 +150,9 @@ class BertOutput(nn.Module):
         self.dense = Linear(config.intermediate_size, config.hidden_size)
         self.LayerNorm = LayerNorm(config.hidden_size, config.layer_norm_eps)
 
-    def __call__(self, wide: Float[mx.array, "*batch tokens intermediate"], residual: Hidden) -> Hidden:
+    def __call__(
+        self, wide: Float[mx.array, "*batch tokens intermediate"], residual: Hidden
+    ) -> Hidden:
         return self.LayerNorm(self.dense(wide) + residual)
 
 
@@ -173,12 +191,15 @@ class BertPooler(nn.Module):
         super().__init__()
         self.dense = Linear(config.hidden_size, config.hidden_size)
 
-    def __call__(self, first: Float[mx.array, "batch hidden"]) -> Float[mx.array, "batch hidden"]:
+    def __call__(
+        self, first: Float[mx.array, "batch hidden"]
+    ) -> Float[mx.array, "batch hidden"]:
         return mx.tanh(self.dense(first))
 
 
 class BertModel(nn.Module):
-    """Ids in, one vector a token out, and the pooler's vector a text where the checkpoint has a pooler."""
+    """Ids in, one vector a token out, and the pooler's vector a text where the checkpoint has a
+    pooler."""
 
     def __init__(self, config: BertConfig, add_pooling_layer: bool = True) -> None:
         super().__init__()
@@ -194,8 +215,8 @@ class BertModel(nn.Module):
         cu_seqlens: Int[mx.array, "texts_plus_one"] | None = None,
         output_hidden_states: bool = False,
     ) -> BertModelOutput:
-        """Padded: ids and mask [batch, tokens]. Packed: ids [tokens] and cu_seqlens, the cumulative lengths
-        0, n1, n1 + n2, ... of the texts that stand in the row."""
+        """Padded: ids and mask [batch, tokens]. Packed: ids [tokens] and cu_seqlens, the
+        cumulative lengths 0, n1, n1 + n2, ... of the texts that stand in the row."""
         if cu_seqlens is not None:
             attend = partial(packed_attention, cu_seqlens=cu_seqlens)
         else:
@@ -208,6 +229,9 @@ class BertModel(nn.Module):
         return BertModelOutput(last, pooled, states if output_hidden_states else None)
 
 
-def first_tokens(hidden: Hidden, cu_seqlens: Int[mx.array, "texts_plus_one"] | None) -> Float[mx.array, "batch hidden"]:
-    """Index 0 of every row, even if the padding is on the left: so Transformers' BertPooler reads it."""
+def first_tokens(
+    hidden: Hidden, cu_seqlens: Int[mx.array, "texts_plus_one"] | None
+) -> Float[mx.array, "batch hidden"]:
+    """Index 0 of every row, even if the padding is on the left: so Transformers' BertPooler
+    reads it."""
     return hidden[:, 0] if cu_seqlens is None else hidden[cu_seqlens[:-1]]

@@ -1,8 +1,10 @@
 """A fast matrix product for MLX on Linux.
 
-MLX leaves matrix products on the CPU to BLAS. The wheels for Linux bring the reference BLAS, which is written to be
-read: some 2 GFLOP/s, where the routines inside PyTorch's library reach some 180 on the same two cores. Both answer
-to the same names (sgemm_, dgemm_, ...), and the dynamic linker gives a name to the library that came first.
+MLX leaves matrix products on the CPU to BLAS. The wheels for Linux bring the reference BLAS,
+which is written to be
+read: some 2 GFLOP/s, where the routines inside PyTorch's library reach some 180 on the same two
+cores. Both answer to the same names (sgemm_, dgemm_, ...), and the dynamic linker gives a name
+to the library that came first.
 """
 
 import ctypes
@@ -15,10 +17,11 @@ from pathlib import Path
 
 @functools.cache
 def use_torch_blas() -> bool:
-    """Load PyTorch's library ahead of MLX, so that MLX multiplies with the BLAS inside it; say whether that came off.
+    """Load PyTorch's library ahead of MLX, so that MLX multiplies with the BLAS inside it; say
+    whether that came off.
 
-    PyTorch is only found, not imported. Everything computes without it too, only much more slowly: so what stands
-    in the way is warned of, once, and is no error.
+    PyTorch is only found, not imported. Everything computes without it too, only much more
+    slowly: so what stands in the way is warned of, once, and is no error.
     """
     if "mlx.core" in sys.modules:
         # MLX's names are bound already, and the linker does not bind them a second time.
@@ -29,8 +32,11 @@ def use_torch_blas() -> bool:
         _warn("PyTorch is not installed")
         return False
     try:
-        # RTLD_GLOBAL puts the library's names where the linker looks for MLX's. Without it they stay private.
-        ctypes.CDLL(str(Path(torch.origin).parent / "lib" / "libtorch_cpu.so"), mode=ctypes.RTLD_GLOBAL)
+        # RTLD_GLOBAL puts the library's names where the linker looks for MLX's. Without it they
+        # stay private.
+        ctypes.CDLL(
+            str(Path(torch.origin).parent / "lib" / "libtorch_cpu.so"), mode=ctypes.RTLD_GLOBAL
+        )
     except OSError as problem:
         _warn(f"PyTorch's library does not load: {problem}")
         return False
@@ -38,4 +44,8 @@ def use_torch_blas() -> bool:
 
 
 def _warn(reason: str) -> None:
-    warnings.warn(f"MLX multiplies matrices slowly in this process: {reason}", RuntimeWarning, stacklevel=3)
+    warnings.warn(
+        f"MLX multiplies matrices slowly in this process: {reason}",
+        RuntimeWarning,
+        stacklevel=3,
+    )

@@ -1,8 +1,9 @@
 """What MLX computes slowly on a CPU, written for speed.
 
-There it takes erf and exp number by number, and they cost more than the matrix products beside them. Products and
-sums of whole arrays are vectorised, so polynomials stand in for both, as exact in float32 as what they replace.
-On a GPU none of this is needed, and each function is the plain one.
+There it takes erf and exp number by number, and they cost more than the matrix products beside
+them. Products and sums of whole arrays are vectorised, so polynomials stand in for both, as
+exact in float32 as what they replace. On a GPU none of this is needed, and each function is the
+plain one.
 """
 
 import math
@@ -11,14 +12,16 @@ from collections.abc import Callable
 import mlx.core as mx
 from jaxtyping import Float
 
-# A larger array is taken in pieces: they stay in the processor's cache, and each uses the memory of the last one.
-# On a CPU MLX asks the system for every intermediate anew, and a large one costs more to get than to compute.
+# A larger array is taken in pieces: they stay in the processor's cache, and each uses the
+# memory of the last one. On a CPU MLX asks the system for every intermediate anew, and a large
+# one costs more to get than to compute.
 _PIECE = 1 << 18
 # In a smaller array the many steps of a polynomial cost more than they save.
 _FEW = 1 << 13
 
-# Minimax fits, coefficients from the constant up. Φ(-t) is 1 / p(t)^8 for t from 0 on: eight times squared, a short
-# polynomial decays as fast as the tail of a normal distribution. And 2^f for f from -1/2 to 1/2.
+# Minimax fits, coefficients from the constant up. Φ(-t) is 1 / p(t)^8 for t from 0 on: eight
+# times squared, a short polynomial decays as fast as the tail of a normal distribution. And 2^f
+# for f from -1/2 to 1/2.
 _TAIL = (
     *(1.09050774, 0.108761924, 0.0488192555, 0.00943732733, 0.000972699996),
     *(0.000195225293, 7.56647811e-05, -1.17033376e-05, 2.63990975e-06),
@@ -29,7 +32,8 @@ _ROUND = 1.5 * 2**23  # float32 numbers of this size have no bits left for a fra
 
 @mx.custom_function
 def gelu(x: Float[mx.array, "*shape"]) -> Float[mx.array, "*shape"]:
-    """x Φ(x), where Φ(x) = (1 + erf(x / √2)) / 2 is how much of a standard normal distribution lies below x."""
+    """x Φ(x), where Φ(x) = (1 + erf(x / √2)) / 2 is how much of a standard normal distribution
+    lies below x."""
     if mx.default_device() == mx.gpu:
         return 0.5 * x * (1 + mx.erf(x / math.sqrt(2)))
     # MLX's erf has the precision of float32 in float64 too, so nothing is lost there either.
@@ -38,7 +42,8 @@ def gelu(x: Float[mx.array, "*shape"]) -> Float[mx.array, "*shape"]:
 
 @gelu.vjp
 def _gelu_vjp(x: mx.array, cotangent: mx.array, output: mx.array) -> mx.array:
-    """By the derivative of Φ itself, the bell curve, which is better than the derivative of a fit."""
+    """By the derivative of Φ itself, the bell curve, which is better than the derivative of a
+    fit."""
     return cotangent * _in_pieces(_gelu_slope, _at_least_float32(x)).astype(x.dtype)
 
 
@@ -76,14 +81,16 @@ def _tail(distance: mx.array) -> mx.array:
 
 def _softmax(scores: mx.array) -> mx.array:
     weights = _exp(scores - scores.max(axis=-1, keepdims=True))
-    return weights / (weights @ mx.ones((scores.shape[-1], 1)))  # BLAS sums faster than MLX, and more exactly
+    return weights / (
+        weights @ mx.ones((scores.shape[-1], 1))
+    )  # BLAS sums faster than MLX, and more exactly
 
 
 def _exp(x: mx.array) -> mx.array:
     """exp of numbers up to zero, in float32 as 2^n · 2^f with a whole n and a small f.
 
-    Adding _ROUND leaves n in the lowest bits of the number; moved to where a float has its exponent, they are 2^n,
-    and from -127 down that is zero.
+    Adding _ROUND leaves n in the lowest bits of the number; moved to where a float has its
+    exponent, they are 2^n, and from -127 down that is zero.
     """
     if x.dtype != mx.float32:
         return mx.exp(x)

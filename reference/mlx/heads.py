@@ -1,6 +1,7 @@
 """The heads on top of the encoder: masked language model, text and token classification.
 
-Class and attribute names are Transformers' own, so that a checkpoint's architecture and keys name them.
+Class and attribute names are Transformers' own, so that a checkpoint's architecture and keys
+name them.
 """
 
 from dataclasses import dataclass
@@ -44,7 +45,8 @@ class BertPredictionHeadTransform(nn.Module):
 
 
 class BertLMPredictionHead(nn.Module):
-    """A score for every word of the vocabulary; the decoder's weight is the word embedding itself when tied."""
+    """A score for every word of the vocabulary; the decoder's weight is the word embedding
+    itself when tied."""
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
@@ -68,7 +70,8 @@ class BertOnlyMLMHead(nn.Module):
 
 
 class XLMRobertaLMHead(nn.Module):
-    """RoBERTa's prediction head: the same idea under other names, and always with the exact GELU."""
+    """RoBERTa's prediction head: the same idea under other names, and always with the exact
+    GELU."""
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
@@ -89,20 +92,25 @@ class XLMRobertaClassificationHead(nn.Module):
         self.dense = Linear(config.hidden_size, config.hidden_size)
         self.out_proj = Linear(config.hidden_size, config.num_labels)
 
-    def __call__(self, first: Float[mx.array, "batch hidden"]) -> Float[mx.array, "batch labels"]:
+    def __call__(
+        self, first: Float[mx.array, "batch hidden"]
+    ) -> Float[mx.array, "batch labels"]:
         return self.out_proj(mx.tanh(self.dense(first)))
 
 
 class _WordDecoder(Linear):
     """A decoder without a weight of its own: it reads the word embedding's where that stands.
 
-    MLX knows a parameter by its place in the tree, not by its identity. One array in two modules would be two
+    MLX knows a parameter by its place in the tree, not by its identity. One array in two
+    modules would be two
     parameters: it would be saved twice, and each of the two would get a part of the gradient.
     """
 
     def __init__(self, words: Embedding, bias: mx.array | None) -> None:
         nn.Module.__init__(self)
-        self.owners = (words,)  # in a tuple, which MLX's tree of modules and parameters does not enter
+        self.owners = (
+            words,
+        )  # in a tuple, which MLX's tree of modules and parameters does not enter
         self.bias = bias
 
     @property
@@ -111,7 +119,8 @@ class _WordDecoder(Linear):
 
 
 class _TiedDecoder(Linear):
-    """A decoder without parameters of its own: its bias is the head's, and is read where it stands as well."""
+    """A decoder without parameters of its own: its bias is the head's, and is read where it
+    stands as well."""
 
     def __init__(self, words: Embedding, head: nn.Module) -> None:
         nn.Module.__init__(self)
@@ -126,14 +135,18 @@ class _TiedDecoder(Linear):
         return self.owners[1].bias
 
 
-def tie_decoder(head: BertLMPredictionHead | XLMRobertaLMHead, base: BertModel, config: BertConfig) -> None:
-    """Score words with the very vectors that embed them (Press & Wolf 2017), unless the config unties them."""
+def tie_decoder(
+    head: BertLMPredictionHead | XLMRobertaLMHead, base: BertModel, config: BertConfig
+) -> None:
+    """Score words with the very vectors that embed them (Press & Wolf 2017), unless the config
+    unties them."""
     if config.tie_word_embeddings:
         head.decoder = _TiedDecoder(base.embeddings.word_embeddings, head)
 
 
 class Head(nn.Module):
-    """An encoder with something on top. A head says where its encoder is, how it scores and how it is trained."""
+    """An encoder with something on top. A head says where its encoder is, how it scores and how
+    it is trained."""
 
     base: str  # the attribute, and so the key prefix, of the encoder: "bert" or "roberta"
 
@@ -152,15 +165,21 @@ class Head(nn.Module):
         labels: Num[mx.array, "..."] | None = None,
     ) -> HeadOutput:
         encoder = getattr(self, self.base)
-        outputs = encoder(input_ids, attention_mask, token_type_ids, cu_seqlens, output_hidden_states)
+        outputs = encoder(
+            input_ids, attention_mask, token_type_ids, cu_seqlens, output_hidden_states
+        )
         logits = self.score(outputs, cu_seqlens)
         loss = None if labels is None else self.loss(logits, labels)
         return HeadOutput(logits, loss, outputs.hidden_states)
 
-    def score(self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None) -> Float[mx.array, "..."]:
+    def score(
+        self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None
+    ) -> Float[mx.array, "..."]:
         raise NotImplementedError
 
-    def loss(self, logits: Float[mx.array, "..."], labels: Num[mx.array, "..."]) -> Float[mx.array, ""]:
+    def loss(
+        self, logits: Float[mx.array, "..."], labels: Num[mx.array, "..."]
+    ) -> Float[mx.array, ""]:
         return cross_entropy(logits, labels)
 
 
@@ -174,7 +193,9 @@ class BertForMaskedLM(Head):
         self.cls = BertOnlyMLMHead(config)
         tie_decoder(self.cls.predictions, self.bert, config)
 
-    def score(self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None) -> Float[mx.array, "*batch tokens vocab"]:
+    def score(
+        self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None
+    ) -> Float[mx.array, "*batch tokens vocab"]:
         return self.cls(outputs.last_hidden_state)
 
 
@@ -187,11 +208,17 @@ class BertForSequenceClassification(Head):
         super().__init__(config, add_pooling_layer=True)
         self.classifier = Linear(config.hidden_size, config.num_labels)
 
-    def score(self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None) -> Float[mx.array, "batch labels"]:
+    def score(
+        self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None
+    ) -> Float[mx.array, "batch labels"]:
         return self.classifier(outputs.pooler_output)
 
-    def loss(self, logits: Float[mx.array, "batch labels"], labels: Num[mx.array, "..."]) -> Float[mx.array, ""]:
-        return classification_loss(logits, labels, self.config.problem_type, self.config.num_labels)
+    def loss(
+        self, logits: Float[mx.array, "batch labels"], labels: Num[mx.array, "..."]
+    ) -> Float[mx.array, ""]:
+        return classification_loss(
+            logits, labels, self.config.problem_type, self.config.num_labels
+        )
 
 
 class BertForTokenClassification(Head):
@@ -203,7 +230,9 @@ class BertForTokenClassification(Head):
         super().__init__(config)
         self.classifier = Linear(config.hidden_size, config.num_labels)
 
-    def score(self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None) -> Float[mx.array, "*batch tokens labels"]:
+    def score(
+        self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None
+    ) -> Float[mx.array, "*batch tokens labels"]:
         return self.classifier(outputs.last_hidden_state)
 
 
@@ -217,7 +246,9 @@ class XLMRobertaForMaskedLM(Head):
         self.lm_head = XLMRobertaLMHead(config)
         tie_decoder(self.lm_head, self.roberta, config)
 
-    def score(self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None) -> Float[mx.array, "*batch tokens vocab"]:
+    def score(
+        self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None
+    ) -> Float[mx.array, "*batch tokens vocab"]:
         return self.lm_head(outputs.last_hidden_state)
 
 
@@ -230,11 +261,17 @@ class XLMRobertaForSequenceClassification(Head):
         super().__init__(config)
         self.classifier = XLMRobertaClassificationHead(config)
 
-    def score(self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None) -> Float[mx.array, "batch labels"]:
+    def score(
+        self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None
+    ) -> Float[mx.array, "batch labels"]:
         return self.classifier(first_tokens(outputs.last_hidden_state, cu_seqlens))
 
-    def loss(self, logits: Float[mx.array, "batch labels"], labels: Num[mx.array, "..."]) -> Float[mx.array, ""]:
-        return classification_loss(logits, labels, self.config.problem_type, self.config.num_labels)
+    def loss(
+        self, logits: Float[mx.array, "batch labels"], labels: Num[mx.array, "..."]
+    ) -> Float[mx.array, ""]:
+        return classification_loss(
+            logits, labels, self.config.problem_type, self.config.num_labels
+        )
 
 
 class XLMRobertaForTokenClassification(BertForTokenClassification):
@@ -250,7 +287,8 @@ RobertaForTokenClassification = XLMRobertaForTokenClassification
 
 
 class ModernBertPredictionHead(nn.Module):
-    """What ModernBERT puts in front of every decoder and classifier: dense, activation, norm."""
+    """What ModernBERT puts in front of every decoder and classifier: dense, activation,
+    norm."""
 
     def __init__(self, config: ModernBertConfig) -> None:
         super().__init__()
@@ -258,7 +296,9 @@ class ModernBertPredictionHead(nn.Module):
         self.norm = LayerNorm(config.hidden_size, config.norm_eps, config.norm_bias)
         self.activation = activation(config.classifier_activation)
 
-    def __call__(self, hidden: Float[mx.array, "*batch hidden"]) -> Float[mx.array, "*batch hidden"]:
+    def __call__(
+        self, hidden: Float[mx.array, "*batch hidden"]
+    ) -> Float[mx.array, "*batch hidden"]:
         return self.norm(self.activation(self.dense(hidden)))
 
 
@@ -286,16 +326,21 @@ class ModernBertHead(nn.Module):
         loss = None if labels is None else self.loss(logits, labels)
         return HeadOutput(logits, loss, outputs.hidden_states)
 
-    def score(self, hidden: Hidden, attention_mask: Ids | None, cu_seqlens: CuSeqlens | None) -> Float[mx.array, "..."]:
+    def score(
+        self, hidden: Hidden, attention_mask: Ids | None, cu_seqlens: CuSeqlens | None
+    ) -> Float[mx.array, "..."]:
         raise NotImplementedError
 
-    def loss(self, logits: Float[mx.array, "..."], labels: Num[mx.array, "..."]) -> Float[mx.array, ""]:
+    def loss(
+        self, logits: Float[mx.array, "..."], labels: Num[mx.array, "..."]
+    ) -> Float[mx.array, ""]:
         return cross_entropy(logits, labels)
 
     def pool(
         self, hidden: Hidden, attention_mask: Ids | None, cu_seqlens: CuSeqlens | None
     ) -> Float[mx.array, "batch hidden"]:
-        """One vector a text, as classifier_pooling says: that at index 0, be it a pad, or the mean of real tokens."""
+        """One vector a text, as classifier_pooling says: that at index 0, be it a pad, or the
+        mean of real tokens."""
         if self.config.classifier_pooling == "cls":
             return first_tokens(hidden, cu_seqlens)
         if cu_seqlens is not None:
@@ -321,12 +366,17 @@ class ModernBertForMaskedLM(ModernBertHead):
         output_hidden_states: bool = False,
         labels: Int[mx.array, "*batch tokens"] | None = None,
     ) -> HeadOutput:
-        """With sparse_prediction and labels, only the labelled positions are scored: logits are [masked, vocab]."""
+        """With sparse_prediction and labels, only the labelled positions are scored: logits are
+        [masked, vocab]."""
         if labels is None or not self.config.sparse_prediction:
-            return super().__call__(input_ids, attention_mask, cu_seqlens, output_hidden_states, labels)
+            return super().__call__(
+                input_ids, attention_mask, cu_seqlens, output_hidden_states, labels
+            )
         outputs = self.model(input_ids, attention_mask, cu_seqlens, output_hidden_states)
         ignored = labels == self.config.sparse_pred_ignore_index
-        masked = tuple(mx.array(axis) for axis in np.nonzero(~np.array(ignored)))  # MLX cannot index by a mask
+        masked = tuple(
+            mx.array(axis) for axis in np.nonzero(~np.array(ignored))
+        )  # MLX cannot index by a mask
         logits = self.decoder(self.head(outputs.last_hidden_state[masked]))
         return HeadOutput(logits, self.loss(logits, labels[masked]), outputs.hidden_states)
 
@@ -337,13 +387,17 @@ class ModernBertForMaskedLM(ModernBertHead):
 
 
 def tie_modernbert_decoder(network: ModernBertForMaskedLM) -> None:
-    """Score words with the very vectors that embed them, unless the config unties them; the bias is separate."""
+    """Score words with the very vectors that embed them, unless the config unties them; the
+    bias is separate."""
     if network.config.tie_word_embeddings:
-        network.decoder = _WordDecoder(network.model.embeddings.tok_embeddings, network.decoder.bias)
+        network.decoder = _WordDecoder(
+            network.model.embeddings.tok_embeddings, network.decoder.bias
+        )
 
 
 class ModernBertForSequenceClassification(ModernBertHead):
-    """Scores over the labels for each text. The classifier has a bias always; classifier_bias is the head's."""
+    """Scores over the labels for each text. The classifier has a bias always; classifier_bias
+    is the head's."""
 
     def __init__(self, config: ModernBertConfig) -> None:
         super().__init__(config)
@@ -354,8 +408,12 @@ class ModernBertForSequenceClassification(ModernBertHead):
     ) -> Float[mx.array, "batch labels"]:
         return self.classifier(self.head(self.pool(hidden, attention_mask, cu_seqlens)))
 
-    def loss(self, logits: Float[mx.array, "batch labels"], labels: Num[mx.array, "..."]) -> Float[mx.array, ""]:
-        return classification_loss(logits, labels, self.config.problem_type, self.config.num_labels)
+    def loss(
+        self, logits: Float[mx.array, "batch labels"], labels: Num[mx.array, "..."]
+    ) -> Float[mx.array, ""]:
+        return classification_loss(
+            logits, labels, self.config.problem_type, self.config.num_labels
+        )
 
 
 class ModernBertForTokenClassification(ModernBertHead):
@@ -386,8 +444,9 @@ class ModernBertForMultipleChoice(ModernBertHead):
         output_hidden_states: bool = False,
         labels: Int[mx.array, "batch"] | None = None,
     ) -> HeadOutput:
-        """Padded: ids and mask [batch, choices, tokens]. Packed: the texts of the row are the choices of one question.
-        Logits are [batch, choices], and a label is the number of the right choice."""
+        """Padded: ids and mask [batch, choices, tokens]. Packed: the texts of the row are the
+        choices of one question. Logits are [batch, choices], and a label is the number of the
+        right choice."""
         if cu_seqlens is None:
             choices, input_ids = input_ids.shape[1], input_ids.flatten(0, 1)
             attention_mask = None if attention_mask is None else attention_mask.flatten(0, 1)
@@ -395,17 +454,22 @@ class ModernBertForMultipleChoice(ModernBertHead):
             choices = len(cu_seqlens) - 1
         outputs = super().__call__(input_ids, attention_mask, cu_seqlens, output_hidden_states)
         logits = outputs.logits.reshape(-1, choices)
-        return HeadOutput(logits, None if labels is None else self.loss(logits, labels), outputs.hidden_states)
+        return HeadOutput(
+            logits, None if labels is None else self.loss(logits, labels), outputs.hidden_states
+        )
 
     def score(
         self, hidden: Hidden, attention_mask: Ids | None, cu_seqlens: CuSeqlens | None
     ) -> Float[mx.array, "texts"]:
-        return self.classifier(self.head(self.pool(hidden, attention_mask, cu_seqlens))).squeeze(-1)
+        return self.classifier(
+            self.head(self.pool(hidden, attention_mask, cu_seqlens))
+        ).squeeze(-1)
 
     def pool(
         self, hidden: Hidden, attention_mask: Ids | None, cu_seqlens: CuSeqlens | None
     ) -> Float[mx.array, "texts hidden"]:
-        """As ModernBertHead.pool, but here "cls" is the first real token: padding on the left does no harm."""
+        """As ModernBertHead.pool, but here "cls" is the first real token: padding on the left
+        does no harm."""
         if self.config.classifier_pooling == "cls" and attention_mask is not None:
             return cls_pooling(hidden, attention_mask)
         return super().pool(hidden, attention_mask, cu_seqlens)

@@ -19,12 +19,15 @@ class Linear(nn.Module):
         self.weight = mx.zeros((outputs, inputs))
         self.bias = mx.zeros((outputs,)) if bias else None
 
-    def __call__(self, x: Float[mx.array, "*batch inputs"]) -> Float[mx.array, "*batch outputs"]:
+    def __call__(
+        self, x: Float[mx.array, "*batch inputs"]
+    ) -> Float[mx.array, "*batch outputs"]:
         return x @ self.weight.T if self.bias is None else mx.addmm(self.bias, x, self.weight.T)
 
 
 class LayerNorm(nn.Module):
-    """Zero mean and unit variance over the features of each token (Ba et al. 2016), then scale and shift."""
+    """Zero mean and unit variance over the features of each token (Ba et al. 2016), then scale
+    and shift."""
 
     def __init__(self, size: int, eps: float, bias: bool = True) -> None:
         super().__init__()
@@ -33,19 +36,23 @@ class LayerNorm(nn.Module):
         self.eps = eps
 
     def __call__(self, x: Float[mx.array, "*batch hidden"]) -> Float[mx.array, "*batch hidden"]:
-        # A mean is a product with a column of 1/size: BLAS sums faster than MLX does on a CPU, and more exactly.
-        # Half precision is too short to sum in; PyTorch too computes this in float32 inside.
+        # A mean is a product with a column of 1/size: BLAS sums faster than MLX does on a CPU,
+        # and more exactly. Half precision is too short to sum in; PyTorch too computes this in
+        # float32 inside.
         wide = x.astype(mx.result_type(x, mx.float32))
         column = mx.full((x.shape[-1], 1), 1 / x.shape[-1], dtype=wide.dtype)
         centred = wide - wide @ column
-        centred = centred - centred @ column  # what rounding left of the mean, where the features differ by little
+        centred = (
+            centred - centred @ column
+        )  # what rounding left of the mean, where the features differ by little
         variance = centred.square() @ column
         normed = centred * mx.rsqrt(variance + self.eps) * self.weight
         return (normed if self.bias is None else normed + self.bias).astype(x.dtype)
 
 
 class Embedding(nn.Module):
-    """A table of vectors, one row an id. Looking up `padding_idx` trains nothing: no gradient reaches that row."""
+    """A table of vectors, one row an id. Looking up `padding_idx` trains nothing: no gradient
+    reaches that row."""
 
     def __init__(self, rows: int, size: int, padding_idx: int | None = None) -> None:
         super().__init__()
@@ -60,12 +67,14 @@ class Embedding(nn.Module):
 
 
 def gelu(x: Float[mx.array, "*shape"]) -> Float[mx.array, "*shape"]:
-    """x Φ(x) with the exact normal distribution function, through erf (Hendrycks & Gimpel 2016)."""
+    """x Φ(x) with the exact normal distribution function, through erf (Hendrycks & Gimpel
+    2016)."""
     return fused.gelu(x)
 
 
 def gelu_tanh(x: Float[mx.array, "*shape"]) -> Float[mx.array, "*shape"]:
-    """The tanh approximation of GELU; about 5e-4 away from `gelu`, and a checkpoint was trained with one of them."""
+    """The tanh approximation of GELU; about 5e-4 away from `gelu`, and a checkpoint was trained
+    with one of them."""
     return 0.5 * x * (1 + mx.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
 
 
@@ -84,12 +93,14 @@ def linear(x: Float[mx.array, "*shape"]) -> Float[mx.array, "*shape"]:
     return x
 
 
-# Transformers' names (activations.py, ACT2FN); several of them mean one function. Those of mlx.nn would do as well,
-# but they are compiled on their first call, and on a CPU that means by a C++ compiler that has to be installed.
+# Transformers' names (activations.py, ACT2FN); several of them mean one function. Those of
+# mlx.nn would do as well, but they are compiled on their first call, and on a CPU that means by
+# a C++ compiler that has to be installed.
 ACTIVATIONS: dict[str, Callable[[mx.array], mx.array]] = {
     "gelu": gelu,
     "gelu_python": gelu,
-    # With √(2/π) cut to ten digits, which shows in float64: a float32 rounding behind it may go the other way.
+    # With √(2/π) cut to ten digits, which shows in float64: a float32 rounding behind it may go
+    # the other way.
     "gelu_fast": lambda x: 0.5 * x * (1 + mx.tanh(0.7978845608 * x * (1 + 0.044715 * x * x))),
     "gelu_new": gelu_tanh,
     "gelu_python_tanh": gelu_tanh,
@@ -112,17 +123,23 @@ ACTIVATIONS: dict[str, Callable[[mx.array], mx.array]] = {
 def activation(name: str) -> Callable[[mx.array], mx.array]:
     """The activation of that name in Transformers' configurations."""
     if name not in ACTIVATIONS:
-        raise ConfigError(f"hidden_act {name!r} is not implemented; supported: {', '.join(ACTIVATIONS)}")
+        raise ConfigError(
+            f"hidden_act {name!r} is not implemented; supported: {', '.join(ACTIVATIONS)}"
+        )
     return ACTIVATIONS[name]
 
 
 class GatedMLP(nn.Module):
-    """A feed-forward network in which one half of the wide features, activated, scales the other (Shazeer 2020).
+    """A feed-forward network in which one half of the wide features, activated, scales the
+    other (Shazeer 2020).
 
-    Wi makes both halves in one product: the first goes through the activation, the second is the gate.
+    Wi makes both halves in one product: the first goes through the activation, the second is
+    the gate.
     """
 
-    def __init__(self, hidden: int, intermediate: int, activation_name: str, bias: bool = True) -> None:
+    def __init__(
+        self, hidden: int, intermediate: int, activation_name: str, bias: bool = True
+    ) -> None:
         super().__init__()
         self.Wi = Linear(hidden, 2 * intermediate, bias)
         self.Wo = Linear(intermediate, hidden, bias)

@@ -7,25 +7,35 @@ from reference.errors import ConfigError
 
 
 def cross_entropy(
-    logits: Float[mx.array, "*batch labels"], labels: Int[mx.array, "*batch"], ignore_index: int = -100
+    logits: Float[mx.array, "*batch labels"],
+    labels: Int[mx.array, "*batch"],
+    ignore_index: int = -100,
 ) -> Float[mx.array, ""]:
-    """The mean of -log softmax(logits)[label] over the labels that are not ignore_index; NaN where none is left.
+    """The mean of -log softmax(logits)[label] over the labels that are not ignore_index; NaN
+    where none is left.
 
-    MLX cannot drop rows by a mask. An ignored row is replaced before it is computed with, so that nothing which
-    stands in it, not even a NaN, reaches the loss or a gradient.
+    MLX cannot drop rows by a mask. An ignored row is replaced before it is computed with, so
+    that nothing which stands in it, not even a NaN, reaches the loss or a gradient.
     """
     kept = labels != ignore_index
     logits = mx.where(kept[..., None], logits, 0)
-    logits = logits - mx.stop_gradient(logits.max(axis=-1, keepdims=True))  # softmax is blind to it, and exp is not
-    chosen = mx.take_along_axis(logits, mx.where(kept, labels, 0)[..., None], axis=-1).squeeze(-1)
+    logits = logits - mx.stop_gradient(
+        logits.max(axis=-1, keepdims=True)
+    )  # softmax is blind to it, and exp is not
+    chosen = mx.take_along_axis(logits, mx.where(kept, labels, 0)[..., None], axis=-1).squeeze(
+        -1
+    )
     total = _sum_last(mx.exp(logits))
     losses = mx.where(kept, mx.log(total) - chosen, 0)
     count = kept.sum()
-    # The clamp keeps the gradient of an empty mean at zero, where 0/0 would make it NaN; so it is in PyTorch.
+    # The clamp keeps the gradient of an empty mean at zero, where 0/0 would make it NaN; so it
+    # is in PyTorch.
     return mx.where(count > 0, losses.sum() / mx.maximum(count, 1), mx.nan).astype(logits.dtype)
 
 
-def binary_cross_entropy(logits: Float[mx.array, "*batch"], labels: Float[mx.array, "*batch"]) -> Float[mx.array, ""]:
+def binary_cross_entropy(
+    logits: Float[mx.array, "*batch"], labels: Float[mx.array, "*batch"]
+) -> Float[mx.array, ""]:
     """The mean over independent yes-or-no questions, in the form that no large logit overflows.
 
     -y log σ(x) - (1 - y) log(1 - σ(x)) = max(x, 0) - x y + log(1 + exp(-|x|))
@@ -66,16 +76,17 @@ def classification_loss(
 
 
 def _mean(values: Float[mx.array, "*batch"]) -> Float[mx.array, ""]:
-    """The mean, axis by axis. MLX adds the numbers of one reduction up in a row, and in float32 a sum of tens of
-    thousands loses two digits that way; sums of sums, which PyTorch makes by itself, do not."""
+    """The mean, axis by axis. MLX adds the numbers of one reduction up in a row, and in float32
+    a sum of tens of thousands loses two digits that way; sums of sums, which PyTorch makes by
+    itself, do not."""
     while values.ndim > 1:
         values = values.mean(axis=-1)
     return values.mean()
 
 
 def _sum_last(x: Float[mx.array, "*batch labels"]) -> Float[mx.array, "*batch"]:
-    """The sum over the last axis, in blocks. On a CPU MLX adds number after number, and every step rounds:
-    over 30,000 words it would be off by 6e-5 of itself."""
+    """The sum over the last axis, in blocks. On a CPU MLX adds number after number, and every
+    step rounds: over 30,000 words it would be off by 6e-5 of itself."""
     size = 128
     rest = -x.shape[-1] % size
     blocks = mx.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, rest)]).reshape(*x.shape[:-1], -1, size)

@@ -19,17 +19,21 @@ def mask_tokens(
     word_ids: Ids | None = None,
     min_span: int = 1,
 ) -> tuple[Ids, Ids]:
-    """Ids with some tokens hidden, and labels: the original id where a token was chosen, -100 elsewhere.
+    """Ids with some tokens hidden, and labels: the original id where a token was chosen, -100
+    elsewhere.
 
     special_tokens_mask: 1 at [CLS], [SEP], padding and whatever else is never chosen.
-    word_ids: the number of each token's word; then words are chosen as a whole, by the draw of their first token.
-        Without them each token is a word by itself.
-    min_span: choose at least so many words in a row, about `probability` of all in the end; no span crosses a special
-        token, and where fewer words stand between two of them, none is chosen.
+    word_ids: the number of each token's word; then words are chosen as a whole, by the draw of
+        their first token. Without them each token is a word by itself.
+    min_span: choose at least so many words in a row, about `probability` of all in the end; no
+        span crosses a special token, and where fewer words stand between two of them, none is
+        chosen.
     """
     check_batch(mx.array, input_ids, special_tokens_mask, draws, mask_token_id, word_ids)
     limits = thresholds(probability, mask_share, random_share, min_span)
-    uniform, action, word = (mx.array(array) for array in (draws.chosen, draws.action, draws.word))
+    uniform, action, word = (
+        mx.array(array) for array in (draws.chosen, draws.action, draws.word)
+    )
     input_ids, free = input_ids.astype(mx.int64), special_tokens_mask == 0
 
     first, last = word_bounds(word_ids, free)
@@ -47,17 +51,25 @@ def word_bounds(word_ids: Ids | None, free: Bool[mx.array, "batch tokens"]) -> t
     places = mx.broadcast_to(mx.arange(tokens), free.shape)
     if word_ids is None:
         return places, places
-    inside = (word_ids[:, 1:] == word_ids[:, :-1]) & free[:, 1:] & free[:, :-1]  # no word ends between the two
+    inside = (
+        (word_ids[:, 1:] == word_ids[:, :-1]) & free[:, 1:] & free[:, :-1]
+    )  # no word ends between the two
     first = mx.cummax(mx.where(mx.pad(inside, ((0, 0), (1, 0))), 0, places), axis=1)
-    last = mx.cummin(mx.where(mx.pad(inside, ((0, 0), (0, 1))), tokens, places), axis=1, reverse=True)
+    last = mx.cummin(
+        mx.where(mx.pad(inside, ((0, 0), (0, 1))), tokens, places), axis=1, reverse=True
+    )
     return first, last
 
 
 def spread(
-    starts: Bool[mx.array, "batch tokens"], free: Bool[mx.array, "batch tokens"], first: Ids, last: Ids, span: int
+    starts: Bool[mx.array, "batch tokens"],
+    free: Bool[mx.array, "batch tokens"],
+    first: Ids,
+    last: Ids,
+    span: int,
 ) -> Bool[mx.array, "batch tokens"]:
-    """Every start takes the span - 1 words behind it along; one whose span would meet a special token is dropped. A
-    word starts with all of its tokens, or not at all."""
+    """Every start takes the span - 1 words behind it along; one whose span would meet a special
+    token is dropped. A word starts with all of its tokens, or not at all."""
     tokens = last.shape[1]
     span = min(span, tokens + 1)  # which already fits nowhere
     before, behind = mx.maximum(first - 1, 0), mx.minimum(last + 1, tokens - 1)

@@ -1,7 +1,8 @@
-"""ModernBERT (Warner et al. 2024): rotary positions, local and global attention, pre-norm, a gated network.
+"""ModernBERT (Warner et al. 2024): rotary positions, local and global attention, pre-norm, a
+gated network.
 
-Axes: batch, tokens, hidden, as in book/notation.md; a packed batch has no batch axis, its texts stand in a row.
-Attribute names are the keys of Transformers' checkpoints.
+Axes: batch, tokens, hidden, as in book/notation.md; a packed batch has no batch axis, its texts
+stand in a row. Attribute names are the keys of Transformers' checkpoints.
 """
 
 from dataclasses import dataclass
@@ -30,19 +31,22 @@ Hidden = Float[mx.array, "*batch tokens hidden"]
 
 @dataclass
 class ModernBertModelOutput:
-    """What ModernBertModel returns; hidden_states holds the normed embeddings and then each layer's output, the last of
-    them after the final norm."""
+    """What ModernBertModel returns; hidden_states holds the normed embeddings and then each
+    layer's output, the last of them after the final norm."""
 
     last_hidden_state: mx.array
     hidden_states: list[mx.array] | None = None
 
 
 class ModernBertEmbeddings(nn.Module):
-    """A looked-up vector and a norm. Positions are no part of it: they come in with attention."""
+    """A looked-up vector and a norm. Positions are no part of it: they come in with
+    attention."""
 
     def __init__(self, config: ModernBertConfig) -> None:
         super().__init__()
-        self.tok_embeddings = Embedding(config.vocab_size, config.hidden_size, config.pad_token_id)
+        self.tok_embeddings = Embedding(
+            config.vocab_size, config.hidden_size, config.pad_token_id
+        )
         self.norm = LayerNorm(config.hidden_size, config.norm_eps, config.norm_bias)
 
     def __call__(self, input_ids: Ids) -> Hidden:
@@ -50,7 +54,8 @@ class ModernBertEmbeddings(nn.Module):
 
 
 class ModernBertAttention(nn.Module):
-    """One projection to queries, keys and values, a turn of queries and keys by position, attention, a projection."""
+    """One projection to queries, keys and values, a turn of queries and keys by position,
+    attention, a projection."""
 
     def __init__(self, config: ModernBertConfig) -> None:
         super().__init__()
@@ -59,21 +64,30 @@ class ModernBertAttention(nn.Module):
         self.heads = config.num_attention_heads
 
     def __call__(self, hidden: Hidden, tables: Tables, attend: Attend) -> Hidden:
-        query, key, value = (split_heads(part, self.heads) for part in mx.split(self.Wqkv(hidden), 3, axis=-1))
+        query, key, value = (
+            split_heads(part, self.heads) for part in mx.split(self.Wqkv(hidden), 3, axis=-1)
+        )
         context = attend(apply_rope(query, *tables), apply_rope(key, *tables), value)
         return self.Wo(merge_heads(context))
 
 
 class ModernBertEncoderLayer(nn.Module):
-    """Attention and the gated network, each behind a norm and added to what went in. Layer 0 has no norm before its
-    attention, for the embeddings end with one."""
+    """Attention and the gated network, each behind a norm and added to what went in. Layer 0
+    has no norm before its attention, for the embeddings end with one."""
 
     def __init__(self, config: ModernBertConfig, number: int) -> None:
         super().__init__()
-        self.attn_norm = LayerNorm(config.hidden_size, config.norm_eps, config.norm_bias) if number else None
+        self.attn_norm = (
+            LayerNorm(config.hidden_size, config.norm_eps, config.norm_bias) if number else None
+        )
         self.attn = ModernBertAttention(config)
         self.mlp_norm = LayerNorm(config.hidden_size, config.norm_eps, config.norm_bias)
-        self.mlp = GatedMLP(config.hidden_size, config.intermediate_size, config.hidden_activation, config.mlp_bias)
+        self.mlp = GatedMLP(
+            config.hidden_size,
+            config.intermediate_size,
+            config.hidden_activation,
+            config.mlp_bias,
+        )
 
     def __call__(self, hidden: Hidden, tables: Tables, attend: Attend) -> Hidden:
         normed = hidden if self.attn_norm is None else self.attn_norm(hidden)
@@ -82,13 +96,16 @@ class ModernBertEncoderLayer(nn.Module):
 
 
 class ModernBertModel(nn.Module):
-    """Ids in, one vector a token out. Each layer attends to the whole text or to a window, as its layer_type says."""
+    """Ids in, one vector a token out. Each layer attends to the whole text or to a window, as
+    its layer_type says."""
 
     def __init__(self, config: ModernBertConfig) -> None:
         super().__init__()
         self.config = config
         self.embeddings = ModernBertEmbeddings(config)
-        self.layers = [ModernBertEncoderLayer(config, n) for n in range(config.num_hidden_layers)]
+        self.layers = [
+            ModernBertEncoderLayer(config, n) for n in range(config.num_hidden_layers)
+        ]
         self.final_norm = LayerNorm(config.hidden_size, config.norm_eps, config.norm_bias)
 
     def __call__(
@@ -98,11 +115,14 @@ class ModernBertModel(nn.Module):
         cu_seqlens: Int[mx.array, "texts_plus_one"] | None = None,
         output_hidden_states: bool = False,
     ) -> ModernBertModelOutput:
-        """Padded: ids and mask [batch, tokens]. Packed: ids [tokens] and cu_seqlens, the cumulative lengths
-        0, n1, n1 + n2, ... of the texts that stand in the row."""
+        """Padded: ids and mask [batch, tokens]. Packed: ids [tokens] and cu_seqlens, the
+        cumulative lengths 0, n1, n1 + n2, ... of the texts that stand in the row."""
         hidden = self.embeddings(input_ids)
         tables = self.tables(input_ids, cu_seqlens, hidden.dtype)
-        attends = {kind: attend_to(window, attention_mask, cu_seqlens) for kind, window in self.config.windows.items()}
+        attends = {
+            kind: attend_to(window, attention_mask, cu_seqlens)
+            for kind, window in self.config.windows.items()
+        }
         states = [hidden]
         for layer, kind in zip(self.layers, self.config.layer_types, strict=True):
             states.append(layer(states[-1], tables[kind], attends[kind]))
@@ -110,18 +130,26 @@ class ModernBertModel(nn.Module):
         return ModernBertModelOutput(states[-1], states if output_hidden_states else None)
 
     def tables(
-        self, input_ids: Ids, cu_seqlens: Int[mx.array, "texts_plus_one"] | None, dtype: mx.Dtype
+        self,
+        input_ids: Ids,
+        cu_seqlens: Int[mx.array, "texts_plus_one"] | None,
+        dtype: mx.Dtype,
     ) -> dict[str, Tables]:
-        """RoPE's tables for each kind of layer. Positions begin at 0 in every text of a packed row, and at the left
-        edge of a padded one, pads included."""
+        """RoPE's tables for each kind of layer. Positions begin at 0 in every text of a packed
+        row, and at the left edge of a padded one, pads included."""
         tokens = input_ids.shape[-1]
         places = mx.arange(tokens) if cu_seqlens is None else positions(cu_seqlens)
         thetas = self.config.rope_thetas
-        return {kind: rope_tables(places, self.config.head_dim, theta, dtype) for kind, theta in thetas.items()}
+        return {
+            kind: rope_tables(places, self.config.head_dim, theta, dtype)
+            for kind, theta in thetas.items()
+        }
 
 
 def attend_to(
-    window: int | None, attention_mask: Ids | None, cu_seqlens: Int[mx.array, "texts_plus_one"] | None
+    window: int | None,
+    attention_mask: Ids | None,
+    cu_seqlens: Int[mx.array, "texts_plus_one"] | None,
 ) -> Attend:
     """Attention over a whole text, or over `window` tokens on each side."""
     if cu_seqlens is not None:

@@ -19,8 +19,9 @@ from reference.mlx.losses import mean_squared_error
 from reference.mlx.modernbert import ModernBertModel, ModernBertModelOutput
 from reference.mlx.trace import record
 
-# How many numbers the widest intermediate of embed may have on a CPU. There MLX has no memory of its own: a large
-# intermediate is asked of the system each time, and it costs more to get than to compute.
+# How many numbers the widest intermediate of embed may have on a CPU. There MLX has no memory
+# of its own: a large intermediate is asked of the system each time, and it costs more to get
+# than to compute.
 _WIDEST = 1 << 20
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")
@@ -28,9 +29,14 @@ HEADS = (heads.Head, heads.ModernBertHead)
 POOLING = {"cls": pooling.cls_pooling, "max": pooling.max_pooling, "mean": pooling.mean_pooling}
 
 
-def build(config: EncoderConfig, architecture: str, tensors: dict[str, np.ndarray], dtype: str) -> MLXModel:
-    """The architecture with these tensors in it; MLX is lazy, so its placeholders never take memory."""
-    device = mx.cpu if dtype == "float64" else mx.default_device()  # no GPU of Apple's computes in float64
+def build(
+    config: EncoderConfig, architecture: str, tensors: dict[str, np.ndarray], dtype: str
+) -> MLXModel:
+    """The architecture with these tensors in it; MLX is lazy, so its placeholders never take
+    memory."""
+    device = (
+        mx.cpu if dtype == "float64" else mx.default_device()
+    )  # no GPU of Apple's computes in float64
     with mx.stream(device):
         if architecture == "ModernBertModel":
             network = ModernBertModel(config)
@@ -39,17 +45,26 @@ def build(config: EncoderConfig, architecture: str, tensors: dict[str, np.ndarra
         else:
             network = getattr(heads, architecture)(config)
         kind = getattr(mx, dtype)
-        network.load_weights([(key, mx.array(value, dtype=kind)) for key, value in tensors.items()])
+        network.load_weights(
+            [(key, mx.array(value, dtype=kind)) for key, value in tensors.items()]
+        )
         mx.eval(network.parameters())
-    tokens_at_once = sys.maxsize if device == mx.gpu else max(1, _WIDEST // config.intermediate_size)
+    tokens_at_once = (
+        sys.maxsize if device == mx.gpu else max(1, _WIDEST // config.intermediate_size)
+    )
     return MLXModel(network.eval(), list(tensors), device, tokens_at_once)
 
 
 class MLXModel:
-    """A network, the names of its parameters and its device; NumPy at the border, MLX arrays inside."""
+    """A network, the names of its parameters and its device; NumPy at the border, MLX arrays
+    inside."""
 
     def __init__(
-        self, network: nn.Module, keys: list[str], device: mx.Device | mx.DeviceType, tokens_at_once: int
+        self,
+        network: nn.Module,
+        keys: list[str],
+        device: mx.Device | mx.DeviceType,
+        tokens_at_once: int,
     ) -> None:
         self.network = network
         self.keys = keys
@@ -64,8 +79,14 @@ class MLXModel:
         output_hidden_states: bool,
     ) -> dict[str, Any]:
         with mx.stream(self.device):
-            arguments = _arguments(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
-            return _outputs(self.network(**arguments, output_hidden_states=output_hidden_states))
+            arguments = _arguments(
+                input_ids=input_ids,
+                attention_mask=attention_mask,
+                token_type_ids=token_type_ids,
+            )
+            return _outputs(
+                self.network(**arguments, output_hidden_states=output_hidden_states)
+            )
 
     def forward_packed(
         self,
@@ -75,8 +96,12 @@ class MLXModel:
         output_hidden_states: bool,
     ) -> dict[str, Any]:
         with mx.stream(self.device):
-            arguments = _arguments(input_ids=input_ids, token_type_ids=token_type_ids, cu_seqlens=cu_seqlens)
-            return _outputs(self.network(**arguments, output_hidden_states=output_hidden_states))
+            arguments = _arguments(
+                input_ids=input_ids, token_type_ids=token_type_ids, cu_seqlens=cu_seqlens
+            )
+            return _outputs(
+                self.network(**arguments, output_hidden_states=output_hidden_states)
+            )
 
     def embed(
         self,
@@ -104,10 +129,19 @@ class MLXModel:
     ) -> np.ndarray:
         with mx.stream(self.device):
             lengths = _tensor(cu_seqlens)
-            encoder = getattr(self.network, self.network.base) if isinstance(self.network, HEADS) else self.network
-            outputs = encoder(**_arguments(input_ids=input_ids, token_type_ids=token_type_ids), cu_seqlens=lengths)
+            encoder = (
+                getattr(self.network, self.network.base)
+                if isinstance(self.network, HEADS)
+                else self.network
+            )
+            outputs = encoder(
+                **_arguments(input_ids=input_ids, token_type_ids=token_type_ids),
+                cu_seqlens=lengths,
+            )
             hidden, attention_mask = pad_packed(outputs.last_hidden_state, lengths)
-            vectors = mx.concatenate([POOLING[way](hidden, attention_mask) for way in ways], axis=-1)
+            vectors = mx.concatenate(
+                [POOLING[way](hidden, attention_mask) for way in ways], axis=-1
+            )
             return _array(pooling.normalize(vectors) if normalize else vectors)
 
     def gradients(
@@ -118,7 +152,11 @@ class MLXModel:
         labels: np.ndarray,
     ) -> tuple[float, dict[str, np.ndarray]]:
         with mx.stream(self.device):
-            arguments = _arguments(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
+            arguments = _arguments(
+                input_ids=input_ids,
+                attention_mask=attention_mask,
+                token_type_ids=token_type_ids,
+            )
             if not isinstance(self.network, HEADS):
                 loss_of = lambda: _base_loss(self.network(**arguments), attention_mask, labels)
             else:
@@ -130,11 +168,18 @@ class MLXModel:
             return loss.item(), {key: _array(gradients[key]) for key in self.keys}
 
     def trace(
-        self, input_ids: np.ndarray, attention_mask: np.ndarray | None, token_type_ids: np.ndarray | None
+        self,
+        input_ids: np.ndarray,
+        attention_mask: np.ndarray | None,
+        token_type_ids: np.ndarray | None,
     ) -> dict[str, np.ndarray]:
         with mx.stream(self.device), record(self.network) as seen:
             self.network(
-                **_arguments(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
+                **_arguments(
+                    input_ids=input_ids,
+                    attention_mask=attention_mask,
+                    token_type_ids=token_type_ids,
+                )
             )
             return {name: _array(output) for name, output in seen.items()}
 
@@ -144,7 +189,8 @@ class MLXModel:
 
 
 def _groups(cu_seqlens: np.ndarray, tokens: int) -> Iterator[tuple[int, int]]:
-    """First and last bound of as many texts in a row as have at most so many tokens; a longer text goes alone."""
+    """First and last bound of as many texts in a row as have at most so many tokens; a longer
+    text goes alone."""
     first, texts = 0, len(cu_seqlens) - 1
     for text in range(1, texts + 1):
         if text == texts or cu_seqlens[text + 1] - cu_seqlens[first] > tokens:
@@ -153,21 +199,32 @@ def _groups(cu_seqlens: np.ndarray, tokens: int) -> Iterator[tuple[int, int]]:
 
 
 def _base_loss(
-    outputs: BertModelOutput | ModernBertModelOutput, attention_mask: np.ndarray | None, labels: np.ndarray
+    outputs: BertModelOutput | ModernBertModelOutput,
+    attention_mask: np.ndarray | None,
+    labels: np.ndarray,
 ) -> mx.array:
-    """A base model is trained on nothing; its gradients are those of the distance to given states of real tokens."""
+    """A base model is trained on nothing; its gradients are those of the distance to given
+    states of real tokens."""
     hidden = outputs.last_hidden_state
     mask = np.ones(hidden.shape[:2]) if attention_mask is None else attention_mask
-    real = tuple(mx.array(axis) for axis in np.nonzero(mask))  # MLX indexes by numbers only, not by a mask
+    real = tuple(
+        mx.array(axis) for axis in np.nonzero(mask)
+    )  # MLX indexes by numbers only, not by a mask
     return mean_squared_error(hidden[real], _tensor(labels).astype(hidden.dtype)[real])
 
 
-def _outputs(outputs: BertModelOutput | ModernBertModelOutput | heads.HeadOutput) -> dict[str, Any]:
+def _outputs(
+    outputs: BertModelOutput | ModernBertModelOutput | heads.HeadOutput,
+) -> dict[str, Any]:
     names = ("last_hidden_state", "pooler_output", "logits")
-    arrays = {name: value for name in names if (value := getattr(outputs, name, None)) is not None}
+    arrays = {
+        name: value for name in names if (value := getattr(outputs, name, None)) is not None
+    }
     if outputs.hidden_states is not None:
         arrays["hidden_states"] = outputs.hidden_states
-    mx.eval(arrays)  # all at once: asked for one by one, what they share would be computed in pieces
+    mx.eval(
+        arrays
+    )  # all at once: asked for one by one, what they share would be computed in pieces
     return {
         name: [_array(state) for state in value] if isinstance(value, list) else _array(value)
         for name, value in arrays.items()
@@ -175,7 +232,8 @@ def _outputs(outputs: BertModelOutput | ModernBertModelOutput | heads.HeadOutput
 
 
 def _arguments(**arrays: np.ndarray | None) -> dict[str, mx.array]:
-    """MLX arrays under the names of the arguments, without what is not given: ModernBERT takes no token types."""
+    """MLX arrays under the names of the arguments, without what is not given: ModernBERT takes
+    no token types."""
     return {name: _tensor(array) for name, array in arrays.items() if array is not None}
 
 
@@ -186,4 +244,6 @@ def _tensor(array: np.ndarray) -> mx.array:
 
 def _array(tensor: mx.array) -> np.ndarray:
     """NumPy has no bfloat16, and half precision is for computing, not for handing over."""
-    return np.array(tensor.astype(mx.float32) if tensor.dtype in (mx.float16, mx.bfloat16) else tensor)
+    return np.array(
+        tensor.astype(mx.float32) if tensor.dtype in (mx.float16, mx.bfloat16) else tensor
+    )

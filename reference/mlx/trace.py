@@ -11,9 +11,11 @@ from mlx import nn
 
 @contextmanager
 def record(network: nn.Module) -> Iterator[dict[str, mx.array]]:
-    """While this is open, a dict gathers module path -> the array that the module returned, in order of evaluation.
+    """While this is open, a dict gathers module path -> the array that the module returned, in
+    order of evaluation.
 
-    MLX has no hooks, so the classes' __call__ is wrapped for that while; other instances pass through it untouched.
+    MLX has no hooks, so the classes' __call__ is wrapped for that while; other instances pass
+    through it untouched.
     """
     names = {id(module): name for name, module in network.named_modules()}
     seen: dict[str, mx.array] = {}
@@ -23,7 +25,9 @@ def record(network: nn.Module) -> Iterator[dict[str, mx.array]]:
         def call_and_keep(module: nn.Module, *args: object, **kwargs: object) -> object:
             name = names.get(id(module))
             if name is not None and name.endswith(".Wo"):
-                seen[f"{name}.input"] = args[0]  # what attention and the gate of a ModernBERT made
+                seen[f"{name}.input"] = args[
+                    0
+                ]  # what attention and the gate of a ModernBERT made
             output = call(module, *args, **kwargs)
             if name is not None and isinstance(output, mx.array):
                 seen[name] = output

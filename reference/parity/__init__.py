@@ -1,7 +1,8 @@
-"""Parity with Transformers, measured: every hidden state, output, loss and gradient, held against float64.
+"""Parity with Transformers, measured: every hidden state, output, loss and gradient, held
+against float64.
 
-    report = reference.parity.compare("sentence-transformers/all-MiniLM-L6-v2", backends=("torch",))
-    print(report.table())
+    report = reference.parity.compare("sentence-transformers/all-MiniLM-L6-v2",
+    backends=("torch",)) print(report.table())
 
 Transformers and the frameworks are imported when a comparison runs, not before.
 """
@@ -36,8 +37,9 @@ def compare(
     model: a folder, or a hub id, of any supported architecture.
     dtype: what the backends compute in; Transformers' own error in it is the noise floor.
     texts: what to run; None takes a fixed set, or random ids where the folder has no tokenizer.
-    port: an implementation of one's own that is held against the oracle as well: a callable (input_ids, attention_mask,
-        token_type_ids) -> dict of NumPy arrays under the keys of a pipeline's forward, as many of them as it has.
+    port: an implementation of one's own that is held against the oracle as well: a callable
+        (input_ids, attention_mask, token_type_ids) -> dict of NumPy arrays under the keys of a
+        pipeline's forward, as many of them as it has.
     """
     from reference.parity.comparison import compare
 
@@ -53,10 +55,11 @@ def gradients(
     token_type_ids: Any = None,
     dtype: str = "float32",
 ) -> tuple[float, dict[str, np.ndarray]]:
-    """The loss of the checkpoint's own head on the labels, and its gradient in every parameter, without dropout.
+    """The loss of the checkpoint's own head on the labels, and its gradient in every parameter,
+    without dropout.
 
-    For a base model the labels are a target [batch, tokens, hidden] and the loss is the mean squared error over real
-    tokens.
+    For a base model the labels are a target [batch, tokens, hidden] and the loss is the mean
+    squared error over real tokens.
     """
     from reference.backend import build
     from reference.checkpoint import locate, read_checkpoint
@@ -81,13 +84,18 @@ def random_checkpoint(
     tokenizer: str | os.PathLike[str] | None = None,
     **config: Any,
 ) -> Path:
-    """Write a small checkpoint with seeded random weights, made and saved by Transformers; its folder comes back.
+    """Write a small checkpoint with seeded random weights, made and saved by Transformers; its
+    folder comes back.
 
-    pooling: "cls", "max" or "mean" makes it an embedding model, `normalize` one whose vectors have length one.
-    tokenizer: a model whose tokenizer it shall have, with that vocabulary and those special tokens; without one it
-        takes ids and no texts.
-    config: keys of the configuration that differ: hidden_size=64, hidden_act="relu", num_labels=3, ...
+    pooling: "cls", "max" or "mean" makes it an embedding model, `normalize` one whose vectors
+    have length one.
+    tokenizer: a model whose tokenizer it shall have, with that vocabulary and those special
+        tokens; without one it takes ids and no texts.
+    config: keys of the configuration that differ: hidden_size=64, hidden_act="relu",
+        num_labels=3, ...
     """
     from reference.parity.random_models import random_checkpoint
 
-    return random_checkpoint(Path(folder), architecture, seed, pooling, normalize, tokenizer, **config)
+    return random_checkpoint(
+        Path(folder), architecture, seed, pooling, normalize, tokenizer, **config
+    )

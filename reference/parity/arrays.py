@@ -1,4 +1,5 @@
-"""The gate for arrays of one's own: one step of a model, a new pooling, anything with a truth to hold it against."""
+"""The gate for arrays of one's own: one step of a model, a new pooling, anything with a truth
+to hold it against."""
 
 from __future__ import annotations
 
@@ -10,7 +11,11 @@ from reference.parity.report import Report
 
 
 def compare_arrays(
-    title: str, truth: Tensors, transformers: Tensors, found: Mapping[str, Tensors], dtype: str = "float32"
+    title: str,
+    truth: Tensors,
+    transformers: Tensors,
+    found: Mapping[str, Tensors],
+    dtype: str = "float32",
 ) -> Report:
     """Hold arrays, by backend and then by name, against the truth by the noise floor.
 

@@ -19,11 +19,16 @@ from reference.parity import compare
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Hold the ports against Transformers in float64 on one checkpoint: every hidden state, output, loss and "
-        "gradient. The exit status is 1 where one of them is off by more than twice Transformers' own rounding."
+        "Hold the ports against Transformers in float64 on one checkpoint: every hidden state, "
+        "output, loss and "
+        "gradient. The exit status is 1 where one of them is off by more than twice "
+        "Transformers' own rounding."
     )
     parser.add_argument(
-        "model", nargs="?", default=EMBEDDED_MODEL, help=f"a folder or a hub id (default {EMBEDDED_MODEL})"
+        "model",
+        nargs="?",
+        default=EMBEDDED_MODEL,
+        help=f"a folder or a hub id (default {EMBEDDED_MODEL})",
     )
     parser.add_argument(
         "--backends",
@@ -31,12 +36,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"one or more of {', '.join(BACKENDS)} (default all; none beside --port)",
     )
-    parser.add_argument("--dtype", default="float32", help="float32 (the default), float64, float16 or bfloat16")
-    parser.add_argument("--layers", action="store_true", help="list every tensor, not the worst of each kind")
+    parser.add_argument(
+        "--dtype", default="float32", help="float32 (the default), float64, float16 or bfloat16"
+    )
+    parser.add_argument(
+        "--layers", action="store_true", help="list every tensor, not the worst of each kind"
+    )
     parser.add_argument(
         "--port",
         metavar="MODULE:CALLABLE",
-        help="an implementation of your own: (input_ids, attention_mask, token_type_ids) -> dict of NumPy arrays",
+        help="an implementation of your own: (input_ids, attention_mask, token_type_ids) -> "
+        "dict of NumPy arrays",
     )
     parser.add_argument("--json", metavar="FILE", help="write every number to FILE as well")
 
@@ -44,7 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Print the report; 0 where all passed, 1 where something did not."""
     port = None if options.port is None else find_port(options.port)
-    chosen = options.backends if options.backends is not None else BACKENDS if port is None else ()
+    chosen = (
+        options.backends if options.backends is not None else BACKENDS if port is None else ()
+    )
     backends = check_names(chosen, BACKENDS, "backend")
     target = None if options.json is None else check_target(options.json, "--json")
 
@@ -56,17 +68,22 @@ def main(options: argparse.Namespace) -> int:
 
 
 def find_port(name: str) -> Callable[..., Any]:
-    """The callable that `module:callable` names; modules of the current folder are found too."""
+    """The callable that `module:callable` names; modules of the current folder are found
+    too."""
     module_name, colon, path = name.partition(":")
     if not (module_name and colon and path):
-        raise InputError(f"--port is {name!r}; it must be module:callable, as in my_port:forward")
+        raise InputError(
+            f"--port is {name!r}; it must be module:callable, as in my_port:forward"
+        )
     sys.path.insert(0, str(Path.cwd()))
     try:
         found: Any = importlib.import_module(module_name)
     except EncodersError:
         raise
     except Exception as problem:
-        raise InputError(f"--port: importing {module_name} raised {type(problem).__name__}: {problem}") from problem
+        raise InputError(
+            f"--port: importing {module_name} raised {type(problem).__name__}: {problem}"
+        ) from problem
     finally:
         sys.path.pop(0)
     for attribute in path.split("."):

@@ -33,19 +33,35 @@ def compare(
     if port is not None:
         check_port(port)
     elif not backends:
-        raise InputError("there is nothing to compare: no backend is named and no port is given")
+        raise InputError(
+            "there is nothing to compare: no backend is named and no port is given"
+        )
     checkpoint = read_checkpoint(locate(model))
     subject = Subject(checkpoint, make_batches(checkpoint, texts), dtype)
 
     models = {backend: subject.build(backend) for backend in backends}
-    runs: dict[str, Run] = {backend: partial(_run, its_model) for backend, its_model in models.items()}
+    runs: dict[str, Run] = {
+        backend: partial(_run, its_model) for backend, its_model in models.items()
+    }
     notes: dict[str, None] = {}  # each once, in order
     if port is not None:
         runs[PORT] = partial(run_stranger, port, notes)
     rows = subject.measure(runs)
-    looks = {backend: partial(subject.operations, backend, its_model) for backend, its_model in models.items()}
-    divergences = {backend: first_divergence(rows[backend], looks.get(backend)) for backend in runs}
-    return Report(os.fspath(model), dtype, factor(dtype), tuple(chain(*rows.values())), divergences, tuple(notes))
+    looks = {
+        backend: partial(subject.operations, backend, its_model)
+        for backend, its_model in models.items()
+    }
+    divergences = {
+        backend: first_divergence(rows[backend], looks.get(backend)) for backend in runs
+    }
+    return Report(
+        os.fspath(model),
+        dtype,
+        factor(dtype),
+        tuple(chain(*rows.values())),
+        divergences,
+        tuple(notes),
+    )
 
 
 def _run(model: Model, sample: Sample) -> Tensors:
@@ -53,10 +69,14 @@ def _run(model: Model, sample: Sample) -> Tensors:
 
 
 def _check_backends(backends: Sequence[str], dtype: str) -> tuple[str, ...]:
-    """Backends that compute in that dtype, each once; told before the oracle is built, which takes its time."""
+    """Backends that compute in that dtype, each once; told before the oracle is built, which
+    takes its time."""
     names = (backends,) if isinstance(backends, str) else backends
     if not isinstance(names, Iterable):
-        raise InputError(f"backends is {backends!r:.80}; it must be a list of names out of {', '.join(BACKENDS)}")
+        raise InputError(
+            f"backends is {backends!r:.80}; it must be a list of names out of "
+            f"{', '.join(BACKENDS)}"
+        )
     checked = tuple(dict.fromkeys(check_name(name, BACKENDS, "backend") for name in names))
     for backend in checked:
         port_for(backend, dtype)

@@ -47,11 +47,15 @@ MEANINGS = {
 LAYER = re.compile(r"(?:.*\.)?(?:encoder\.layer|layers)\.(\d+)(?:\.(.*))?")
 
 
-def first_divergence(rows: Sequence[Row], operations: Callable[[], Sequence[Row]] | None = None) -> Divergence | None:
-    """The first departure among a backend's rows; `operations` looks inside a layer, at some cost, when that is needed.
+def first_divergence(
+    rows: Sequence[Row], operations: Callable[[], Sequence[Row]] | None = None
+) -> Divergence | None:
+    """The first departure among a backend's rows; `operations` looks inside a layer, at some
+    cost, when that is needed.
 
-    Looked for in the order in which things are computed: the hidden states, the heads on top, then what is
-    computed apart from them (the packed row, the sentence embedding), then backwards through the gradients.
+    Looked for in the order in which things are computed: the hidden states, the heads on top,
+    then what is computed apart from them (the packed row, the sentence embedding), then
+    backwards through the gradients.
     """
     failed = [row for row in rows if not row.passed]
     if not failed:
@@ -59,13 +63,21 @@ def first_divergence(rows: Sequence[Row], operations: Callable[[], Sequence[Row]
     for row in failed:
         if row.tensor.startswith("hidden_states."):
             return _in_layer(int(row.tensor.rpartition(".")[2]), operations)
-    forward = [row.tensor for row in failed if row.tensor in ("last_hidden_state", "pooler_output", "logits")]
+    forward = [
+        row.tensor
+        for row in failed
+        if row.tensor in ("last_hidden_state", "pooler_output", "logits")
+    ]
     if forward:
         return _in_head(forward[0], operations)
     for row in failed:
         if row.tensor.startswith("packed.hidden_states."):
             state = int(row.tensor.rpartition(".")[2])
-            return Divergence(_layer_of(state), None, f"{_place(state)} of the packed row; the padded batch agrees")
+            return Divergence(
+                _layer_of(state),
+                None,
+                f"{_place(state)} of the packed row; the padded batch agrees",
+            )
     apart = [row.tensor for row in failed if not is_gradient(row.tensor)]
     if apart:
         return Divergence(None, None, f"{apart[0]}; the hidden states agree")
@@ -89,12 +101,15 @@ def _in_head(tensor: str, operations: Callable[[], Sequence[Row]] | None) -> Div
 
 
 def _in_gradients(failed: Sequence[str]) -> Divergence:
-    """The backward pass starts at the top, so the last parameter that fails is where it went wrong first."""
+    """The backward pass starts at the top, so the last parameter that fails is where it went
+    wrong first."""
     key = failed[-1].removeprefix("gradients.")
     found = LAYER.fullmatch(key)
     layer = int(found[1]) if found else None
     where = "" if layer is None else f"layer {layer}, "
-    return Divergence(layer, key, f"{where}the gradient of {key}; the forward pass and the loss agree")
+    return Divergence(
+        layer, key, f"{where}the gradient of {key}; the forward pass and the loss agree"
+    )
 
 
 def _layer_of(state: int) -> int | None:

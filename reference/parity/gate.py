@@ -1,4 +1,5 @@
-"""How far from the oracle is too far: noise floors, measured where that is possible, and the gate over them."""
+"""How far from the oracle is too far: noise floors, measured where that is possible, and the
+gate over them."""
 
 from __future__ import annotations
 
@@ -12,15 +13,16 @@ from reference.parity.report import Row
 # Spacing of each dtype's numbers just above 1.
 EPSILONS = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
 
-# A floor is never below this many epsilons of the tensor's largest value: a small tensor may be right to the last
-# digit by luck, and a port that rounds once more is no worse for it.
+# A floor is never below this many epsilons of the tensor's largest value: a small tensor may be
+# right to the last digit by luck, and a port that rounds once more is no worse for it.
 LEAST_EPSILONS = 4
 
 # A port may be twice as far from the truth as Transformers is in the same dtype.
 FACTOR = 2.0
 
-# In float64 the oracle is no measure of its own error, so the gate is a share of the tensor's largest value. Torch and
-# candle compute in full; MLX evaluates erf and exp in single precision even there (it is 4e-7 off in practice).
+# In float64 the oracle is no measure of its own error, so the gate is a share of the tensor's
+# largest value. Torch and candle compute in full; MLX evaluates erf and exp in single precision
+# even there (it is 4e-7 off in practice).
 FLOAT64_TOLERANCE = {"mlx": 1e-5}
 FLOAT64_DEFAULT = 1e-10
 FLOAT64_ARITHMETIC = {"mlx": EPSILONS["float32"]}
@@ -47,20 +49,23 @@ def noise_floors(truth: Tensors, noisy: Tensors, dtype: str) -> dict[str, float]
 def float64_floors(truth: Tensors, backend: str) -> dict[str, float]:
     """A share of each tensor's largest value."""
     tolerance = FLOAT64_TOLERANCE.get(backend, FLOAT64_DEFAULT)
-    # Some gradients, a key bias's for one, are zero but for the rounding of terms as large as other gradients.
+    # Some gradients, a key bias's for one, are zero but for the rounding of terms as large as
+    # other gradients.
     least = 64 * FLOAT64_ARITHMETIC.get(backend, EPSILONS["float64"]) * _largest_gradient(truth)
     return {
-        name: max(tolerance * _magnitude(tensor), least if is_gradient(name) else 0.0) for name, tensor in truth.items()
+        name: max(tolerance * _magnitude(tensor), least if is_gradient(name) else 0.0)
+        for name, tensor in truth.items()
     }
 
 
 class Tally:
-    """The largest error and the largest floor of each tensor of a backend, over the batches that were added.
+    """The largest error and the largest floor of each tensor of a backend, over the batches
+    that were added.
 
-    A floor from one batch is one draw of a rounding error, and now and then it is small by luck: Transformers' eager
-    attention fails the gate that its sdpa attention sets in one to three of a hundred small models. Over several
-    batches both sides of the comparison are largest values of more draws, and luck evens out, for gradients and losses
-    as well.
+    A floor from one batch is one draw of a rounding error, and now and then it is small by
+    luck: Transformers' eager attention fails the gate that its sdpa attention sets in one to
+    three of a hundred small models. Over several batches both sides of the comparison are
+    largest values of more draws, and luck evens out, for gradients and losses as well.
     """
 
     def __init__(self, backend: str, dtype: str) -> None:
@@ -70,14 +75,17 @@ class Tally:
         self.floors: dict[str, float] = {}
 
     def add(self, found: Tensors, truth: Tensors, floors: Mapping[str, float]) -> None:
-        """Hold tensors against the oracle, element by element; one that is missing is infinitely wrong."""
+        """Hold tensors against the oracle, element by element; one that is missing is
+        infinitely wrong."""
         for name, tensor in truth.items():
             worst = error(found[name], tensor) if name in found else float("inf")
             self.errors[name] = max(worst, self.errors.get(name, 0.0))
             self.floors[name] = max(floors[name], self.floors.get(name, 0.0))
 
     def rows(self) -> list[Row]:
-        return [self._row(name, worst, self.floors[name]) for name, worst in self.errors.items()]
+        return [
+            self._row(name, worst, self.floors[name]) for name, worst in self.errors.items()
+        ]
 
     def _row(self, tensor: str, worst: float, floor: float) -> Row:
         ratio = worst / floor if floor > 0 else (0.0 if worst == 0 else float("inf"))
@@ -101,7 +109,9 @@ def is_gradient(name: str) -> bool:
 
 
 def _largest_gradient(truth: Mapping[str, np.ndarray]) -> float:
-    return max((_magnitude(tensor) for name, tensor in truth.items() if is_gradient(name)), default=0.0)
+    return max(
+        (_magnitude(tensor) for name, tensor in truth.items() if is_gradient(name)), default=0.0
+    )
 
 
 def _magnitude(tensor: np.ndarray) -> float:

@@ -13,8 +13,11 @@ from reference.masking import IGNORED
 from reference.parity.batch import Batch
 
 
-def make_labels(config: EncoderConfig, architecture: Architecture, batch: Batch, seed: int = 0) -> np.ndarray:
-    """Labels of the kind that the head's loss takes; for a base model a target for every hidden value."""
+def make_labels(
+    config: EncoderConfig, architecture: Architecture, batch: Batch, seed: int = 0
+) -> np.ndarray:
+    """Labels of the kind that the head's loss takes; for a base model a target for every hidden
+    value."""
     generator = np.random.default_rng(seed)
     shape = batch.input_ids.shape
     if architecture.task == "base":
@@ -37,18 +40,27 @@ def _some_tokens(generator: np.random.Generator, batch: Batch, vocab_size: int) 
     return labels
 
 
-def _text_labels(generator: np.random.Generator, config: EncoderConfig, texts: int) -> np.ndarray:
-    kind = config.problem_type or ("regression" if config.num_labels == 1 else "single_label_classification")
+def _text_labels(
+    generator: np.random.Generator, config: EncoderConfig, texts: int
+) -> np.ndarray:
+    kind = config.problem_type or (
+        "regression" if config.num_labels == 1 else "single_label_classification"
+    )
     if kind == "single_label_classification":
         return generator.integers(config.num_labels, size=texts)
-    shape = texts if config.num_labels == 1 and kind == "regression" else (texts, config.num_labels)
+    shape = (
+        texts if config.num_labels == 1 and kind == "regression" else (texts, config.num_labels)
+    )
     if kind == "regression":
         return generator.standard_normal(shape)
     return generator.integers(2, size=shape).astype(np.float64)
 
 
-def check_labels(config: EncoderConfig, architecture: Architecture, shape: tuple[int, ...], labels: Any) -> np.ndarray:
-    """A user's labels, of the kind and shape that the head's loss takes; whole numbers come back as int64."""
+def check_labels(
+    config: EncoderConfig, architecture: Architecture, shape: tuple[int, ...], labels: Any
+) -> np.ndarray:
+    """A user's labels, of the kind and shape that the head's loss takes; whole numbers come
+    back as int64."""
     try:
         array = np.asarray(labels)
     except (ValueError, TypeError) as problem:
@@ -69,11 +81,19 @@ def _check_text_labels(config: EncoderConfig, labels: np.ndarray, texts: int) ->
     """Which loss is meant is decided as Transformers decides it (see classification_loss)."""
     kind = config.problem_type
     if kind is None:
-        whole = "single_label_classification" if labels.dtype.kind in "iu" else "multi_label_classification"
+        whole = (
+            "single_label_classification"
+            if labels.dtype.kind in "iu"
+            else "multi_label_classification"
+        )
         kind = "regression" if config.num_labels == 1 else whole
     if kind == "single_label_classification":
         return _check_classes(labels, (texts,), config.num_labels)
-    if kind == "regression" and config.num_labels == 1 and labels.shape in ((texts,), (texts, 1)):
+    if (
+        kind == "regression"
+        and config.num_labels == 1
+        and labels.shape in ((texts,), (texts, 1))
+    ):
         return _check_numbers(labels, labels.shape)
     return _check_numbers(labels, (texts, config.num_labels))
 
@@ -85,7 +105,10 @@ def _check_classes(labels: np.ndarray, shape: tuple[int, ...], size: int) -> np.
         raise InputError(f"labels have shape {labels.shape}; they must have {shape}")
     outside = (labels != IGNORED) & ((labels < 0) | (labels >= size))
     if outside.any():
-        raise InputError(f"labels hold {labels[outside][0]}; a label is {IGNORED} (not counted) or 0 to {size - 1}")
+        raise InputError(
+            f"labels hold {labels[outside][0]}; a label is {IGNORED} (not counted) or 0 to "
+            f"{size - 1}"
+        )
     return labels.astype(np.int64)
 
 

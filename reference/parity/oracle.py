@@ -1,4 +1,5 @@
-"""The oracle: Transformers itself on the same folder, in float64 for the truth, in the port's dtype for the noise."""
+"""The oracle: Transformers itself on the same folder, in float64 for the truth, in the port's
+dtype for the noise."""
 
 from __future__ import annotations
 
@@ -51,7 +52,11 @@ class Oracle:
         for name in OUTPUTS:
             value = outputs.get(name)
             if value is not None:
-                arrays[name] = [_array(state) for state in value] if name == "hidden_states" else _array(value)
+                arrays[name] = (
+                    [_array(state) for state in value]
+                    if name == "hidden_states"
+                    else _array(value)
+                )
         return arrays
 
     @torch.inference_mode()
@@ -62,15 +67,25 @@ class Oracle:
         def keep(name: str, output: Any) -> None:
             seen[name] = _array(output[0] if isinstance(output, tuple) else output)
 
-        modules = [(name, module) for name, module in self.model.named_modules() if _OPERATIONS.fullmatch(name)]
+        modules = [
+            (name, module)
+            for name, module in self.model.named_modules()
+            if _OPERATIONS.fullmatch(name)
+        ]
         hooks = [
-            module.register_forward_hook(lambda module, inputs, output, name=name: keep(name, output))
+            module.register_forward_hook(
+                lambda module, inputs, output, name=name: keep(name, output)
+            )
             for name, module in modules
         ]
         hooks += [
-            module.register_forward_pre_hook(lambda module, inputs, name=name: keep(f"{name}.input", inputs[0]))
+            module.register_forward_pre_hook(
+                lambda module, inputs, name=name: keep(f"{name}.input", inputs[0])
+            )
             for name, module in modules
-            if name.endswith(".Wo")  # where ModernBERT's attention ends, and its gate: no module has them as output
+            if name.endswith(
+                ".Wo"
+            )  # where ModernBERT's attention ends, and its gate: no module has them as output
         ]
         try:
             self.model(**_arguments(batch))
@@ -81,16 +96,25 @@ class Oracle:
 
     @torch.inference_mode()
     def rope_tables(self, tokens: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """For each kind of layer the cosines and sines [tokens, head_dim] that Transformers turns by, in float32; none
-        of a model without rotary positions."""
-        rotary = next((module for name, module in self.model.named_modules() if name.endswith("rotary_emb")), None)
+        """For each kind of layer the cosines and sines [tokens, head_dim] that Transformers
+        turns by, in float32; none of a model without rotary positions."""
+        rotary = next(
+            (
+                module
+                for name, module in self.model.named_modules()
+                if name.endswith("rotary_emb")
+            ),
+            None,
+        )
         if rotary is None:
             return {}
         positions = torch.arange(tokens)[None]
         tables = {kind: rotary(torch.zeros(1), positions, kind) for kind in rotary.layer_types}
         return {kind: (cos[0].numpy(), sin[0].numpy()) for kind, (cos, sin) in tables.items()}
 
-    def gradients(self, batch: Batch, labels: np.ndarray) -> tuple[float, dict[str, np.ndarray]]:
+    def gradients(
+        self, batch: Batch, labels: np.ndarray
+    ) -> tuple[float, dict[str, np.ndarray]]:
         """The loss on the labels, and its gradient in every parameter of the checkpoint."""
         target = torch.from_numpy(labels)
         if target.is_floating_point():
@@ -98,15 +122,22 @@ class Oracle:
         loss = self._loss(batch, target)
         # An oracle that computed its loss in float32 would be no truth.
         if loss.dtype != self.model.dtype:
-            raise AssertionError(f"Transformers computed this loss in {loss.dtype}, not in {self.dtype}")
+            raise AssertionError(
+                f"Transformers computed this loss in {loss.dtype}, not in {self.dtype}"
+            )
         parameters = {key: self.model.get_parameter(key) for key in self.checkpoint.tensors}
-        found = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True, materialize_grads=True)
-        return loss.item(), {key: _array(value) for key, value in zip(parameters, found, strict=True)}
+        found = torch.autograd.grad(
+            loss, list(parameters.values()), allow_unused=True, materialize_grads=True
+        )
+        return loss.item(), {
+            key: _array(value) for key, value in zip(parameters, found, strict=True)
+        }
 
     def _loss(self, batch: Batch, target: Tensor) -> Tensor:
         architecture = self.checkpoint.architecture
         if architecture.name == "ModernBertForMaskedLM":
-            # Transformers' ForMaskedLMLoss goes by way of float32, whatever the model's dtype is.
+            # Transformers' ForMaskedLMLoss goes by way of float32, whatever the model's dtype
+            # is.
             logits = self.model(**_arguments(batch)).logits
             return nn.functional.cross_entropy(logits.flatten(0, -2), target.flatten())
         if architecture.task != "base":
@@ -116,23 +147,34 @@ class Oracle:
         return nn.functional.mse_loss(hidden[real], target[real])
 
 
-def sentence_embeddings(checkpoint: Checkpoint, hidden: np.ndarray, real: np.ndarray) -> np.ndarray:
+def sentence_embeddings(
+    checkpoint: Checkpoint, hidden: np.ndarray, real: np.ndarray
+) -> np.ndarray:
     """One vector a text as modules.json describes it, in the dtype of the hidden states."""
     modules = read_modules(checkpoint)
-    vectors = np.stack([_pool(row[its_real], modules["Pooling"]) for row, its_real in zip(hidden, real, strict=True)])
+    vectors = np.stack(
+        [
+            _pool(row[its_real], modules["Pooling"])
+            for row, its_real in zip(hidden, real, strict=True)
+        ]
+    )
     if "Normalize" in modules:
         vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
     return vectors
 
 
 def read_modules(checkpoint: Checkpoint) -> dict[str, dict[str, Any]]:
-    """Kind of each module of modules.json -> its settings; read here once more, apart from the pipeline's reading."""
+    """Kind of each module of modules.json -> its settings; read here once more, apart from the
+    pipeline's reading."""
     folder = checkpoint.folder
     path = folder / "modules.json"
     modules = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
     settings = {}
     for module in modules:
-        kind, its_config = module["type"].rsplit(".", 1)[-1], folder / module["path"] / "config.json"
+        kind, its_config = (
+            module["type"].rsplit(".", 1)[-1],
+            folder / module["path"] / "config.json",
+        )
         settings[kind] = read_json(its_config, CheckpointError) if kind == "Pooling" else {}
     return settings
 
@@ -154,14 +196,21 @@ def _pool(tokens: np.ndarray, settings: dict[str, Any]) -> np.ndarray:
 def _load(checkpoint: Checkpoint, dtype: torch.dtype) -> nn.Module:
     architecture = checkpoint.architecture
     poolable = architecture.task == "base" and architecture.family != "modernbert"
-    extra = {"add_pooling_layer": "pooler.dense.weight" in checkpoint.tensors} if poolable else {}
+    extra = (
+        {"add_pooling_layer": "pooler.dense.weight" in checkpoint.tensors} if poolable else {}
+    )
     with quiet():
         model, loading = getattr(transformers, architecture.name).from_pretrained(
-            checkpoint.folder, dtype=dtype, attn_implementation="sdpa", output_loading_info=True, **extra
+            checkpoint.folder,
+            dtype=dtype,
+            attn_implementation="sdpa",
+            output_loading_info=True,
+            **extra,
         )
     if loading["missing_keys"]:
         raise CheckpointError(
-            f"Transformers does not find {', '.join(sorted(loading['missing_keys'])[:4])} in {checkpoint.folder} "
+            f"Transformers does not find {', '.join(sorted(loading['missing_keys'])[:4])} in "
+            f"{checkpoint.folder} "
             "and would draw them at random; there is nothing to compare with"
         )
     return model.eval()
@@ -169,7 +218,8 @@ def _load(checkpoint: Checkpoint, dtype: torch.dtype) -> nn.Module:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Without Transformers' progress bars and its report on tensors that belong to other heads."""
+    """Without Transformers' progress bars and its report on tensors that belong to other
+    heads."""
     log = transformers.utils.logging
     level, bar = log.get_verbosity(), log.is_progress_bar_enabled()
     log.set_verbosity_error()

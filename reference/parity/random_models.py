@@ -1,4 +1,5 @@
-"""Small models with random weights in which every part matters, so that a comparison leaves a port nothing to hide."""
+"""Small models with random weights in which every part matters, so that a comparison leaves a
+port nothing to hide."""
 
 from __future__ import annotations
 
@@ -31,10 +32,20 @@ SIZES = {
 }
 MODERNBERT = {
     **{key: size for key, size in SIZES.items() if key != "type_vocab_size"},
-    **{"pad_token_id": 0, "bos_token_id": 1, "cls_token_id": 1, "eos_token_id": 2, "sep_token_id": 2},
+    **{
+        "pad_token_id": 0,
+        "bos_token_id": 1,
+        "cls_token_id": 1,
+        "eos_token_id": 2,
+        "sep_token_id": 2,
+    },
     "local_attention": 8,
 }
-SWITCHES = {"cls": "pooling_mode_cls_token", "max": "pooling_mode_max_tokens", "mean": "pooling_mode_mean_tokens"}
+SWITCHES = {
+    "cls": "pooling_mode_cls_token",
+    "max": "pooling_mode_max_tokens",
+    "mean": "pooling_mode_mean_tokens",
+}
 
 
 def random_checkpoint(
@@ -46,13 +57,19 @@ def random_checkpoint(
     tokenizer: str | os.PathLike[str] | None = None,
     **config: Any,
 ) -> Path:
-    """Build the architecture in Transformers, draw its weights and save it with save_pretrained."""
+    """Build the architecture in Transformers, draw its weights and save it with
+    save_pretrained."""
     if not isinstance(architecture, str) or architecture not in ARCHITECTURES:
-        raise ConfigError(f"architecture {architecture!r} is unknown; it is one of {', '.join(ARCHITECTURES)}")
+        raise ConfigError(
+            f"architecture {architecture!r} is unknown; it is one of {', '.join(ARCHITECTURES)}"
+        )
     if pooling is not None:
         check_name(pooling, SWITCHES, "pooling")
     if check_switch("normalize", normalize) and pooling is None:
-        raise InputError(f"normalize=True needs pooling, one of {', '.join(SWITCHES)}: there is no vector to normalise")
+        raise InputError(
+            f"normalize=True needs pooling, one of {', '.join(SWITCHES)}: there is no vector "
+            "to normalise"
+        )
     model_class = getattr(transformers, architecture)
     sizes = MODERNBERT if architecture.startswith("ModernBert") else SIZES
     source = None if tokenizer is None else locate(tokenizer)
@@ -83,17 +100,22 @@ def _copy_tokenizer(source: Path, folder: Path) -> None:
 
 
 def _vocabulary(folder: Path) -> dict[str, Any]:
-    """The size of the vocabulary, and which ids are special, as that model's configuration has them."""
+    """The size of the vocabulary, and which ids are special, as that model's configuration has
+    them."""
     config = read_json(folder / "config.json", CheckpointError)
-    return {key: value for key, value in config.items() if key == "vocab_size" or key.endswith("_token_id")}
+    return {
+        key: value
+        for key, value in config.items()
+        if key == "vocab_size" or key.endswith("_token_id")
+    }
 
 
 def draw(key: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
     """Random values for one parameter, the same wherever it stands in the model.
 
-    As drawn for training, biases are 0, norms are 1 and attention is nearly even: leaving one of them out would
-    hardly show. Here a weight keeps the size of what passes through it, so that scores of attention differ by about
-    one, and biases and norms are far from neutral.
+    As drawn for training, biases are 0, norms are 1 and attention is nearly even: leaving one
+    of them out would hardly show. Here a weight keeps the size of what passes through it, so
+    that scores of attention differ by about one, and biases and norms are far from neutral.
     """
     digest = hashlib.sha256(f"{seed} {key}".encode()).digest()
     values = np.random.default_rng(list(digest)).standard_normal(shape)
@@ -110,10 +132,20 @@ def _write_modules(folder: Path, pooling: str, normalize: bool, hidden_size: int
     names = ["Transformer", "Pooling", *["Normalize"] * normalize]
     paths = ["", *(f"{number}_{name}" for number, name in enumerate(names) if number)]
     modules = [
-        {"idx": number, "name": str(number), "path": path, "type": f"sentence_transformers.models.{name}"}
+        {
+            "idx": number,
+            "name": str(number),
+            "path": path,
+            "type": f"sentence_transformers.models.{name}",
+        }
         for number, (name, path) in enumerate(zip(names, paths, strict=True))
     ]
     (folder / "modules.json").write_text(json.dumps(modules, indent=2), encoding="utf-8")
-    settings = {"word_embedding_dimension": hidden_size, **{key: way == pooling for way, key in SWITCHES.items()}}
+    settings = {
+        "word_embedding_dimension": hidden_size,
+        **{key: way == pooling for way, key in SWITCHES.items()},
+    }
     (folder / "1_Pooling").mkdir(exist_ok=True)
-    (folder / "1_Pooling" / "config.json").write_text(json.dumps(settings, indent=2), encoding="utf-8")
+    (folder / "1_Pooling" / "config.json").write_text(
+        json.dumps(settings, indent=2), encoding="utf-8"
+    )

@@ -1,4 +1,5 @@
-"""What a comparison found: as an object, as JSON, as a table for the terminal and as one for the page."""
+"""What a comparison found: as an object, as JSON, as a table for the terminal and as one for
+the page."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from reference.parity.tables import html_table, text_table
 
 @dataclass(frozen=True)
 class Row:
-    """One tensor of one backend: its largest error, the noise floor, and the one in units of the other."""
+    """One tensor of one backend: its largest error, the noise floor, and the one in units of
+    the other."""
 
     backend: str
     tensor: str
@@ -28,7 +30,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Divergence:
-    """Where a backend first leaves the oracle. Layers count from 0; the embeddings and the heads are in none."""
+    """Where a backend first leaves the oracle. Layers count from 0; the embeddings and the
+    heads are in none."""
 
     layer: int | None
     operation: str | None
@@ -40,7 +43,8 @@ class Divergence:
 
 @dataclass(frozen=True, repr=False)
 class Report:
-    """The outcome of a comparison; it passed when every row did. It shows itself as its table."""
+    """The outcome of a comparison; it passed when every row did. It shows itself as its
+    table."""
 
     model: str
     dtype: str
@@ -58,7 +62,8 @@ class Report:
         return tuple(self.first_divergence)
 
     def worst(self) -> list[tuple[Row, int]]:
-        """For each backend and kind of tensor the row with the largest ratio, and how many rows it stands for."""
+        """For each backend and kind of tensor the row with the largest ratio, and how many rows
+        it stands for."""
         groups: dict[tuple[str, str], list[Row]] = {}
         for row in self.rows:
             groups.setdefault((row.backend, kind(row.tensor)), []).append(row)
@@ -95,20 +100,26 @@ class Report:
         header, lines = self._cells(layers=False)
         table = html_table(header, lines, left=(0, 1))
         verdicts = "<br>\n".join(html.escape(line) for line in self._verdicts())
-        return f'<div class="parity-report">\n<p>{html.escape(self._title())}</p>\n{table}\n<p>{verdicts}</p>\n</div>'
+        title = f"<p>{html.escape(self._title())}</p>"
+        return f'<div class="parity-report">\n{title}\n{table}\n<p>{verdicts}</p>\n</div>'
 
     def _cells(self, layers: bool) -> tuple[list[str], list[list[str]]]:
         if layers:
             header = ["backend", "tensor", "error", "floor", "ratio", "gate"]
             return header, [[row.backend, row.tensor, *_numbers(row)] for row in self.rows]
         header = ["backend", "compared", "tensors", "error", "floor", "ratio", "gate"]
-        return header, [[row.backend, kind(row.tensor), str(count), *_numbers(row)] for row, count in self.worst()]
+        return header, [
+            [row.backend, kind(row.tensor), str(count), *_numbers(row)]
+            for row, count in self.worst()
+        ]
 
     def _title(self) -> str:
-        """In float64 a floor is a share of the tensor's largest value, and the gate is the floor itself."""
+        """In float64 a floor is a share of the tensor's largest value, and the gate is the
+        floor itself."""
         allowed = "the floor" if self.factor == 1 else f"{self.factor:g} times the noise floor"
         name = Path(self.model).name if Path(self.model).is_absolute() else self.model
-        return f"{name}, {self.dtype}: the largest error against Transformers in float64; up to {allowed} passes"
+        error = "the largest error against Transformers in float64"
+        return f"{name}, {self.dtype}: {error}; up to {allowed} passes"
 
     def _verdicts(self) -> list[str]:
         lines = []
@@ -118,21 +129,31 @@ class Report:
                 lines.append(f"{backend}: all {len(rows)} tensors pass")
             else:
                 failed = sum(not row.passed for row in rows)
-                lines.append(f"{backend}: {failed} of {len(rows)} tensors fail; first divergence: {divergence}")
+                lines.append(
+                    f"{backend}: {failed} of {len(rows)} tensors fail; first divergence: "
+                    f"{divergence}"
+                )
         return [*lines, *self.notes]
 
 
 def kind(tensor: str) -> str:
-    """The group of a tensor in the summary: 'packed.hidden_states.3' is one of 'packed hidden states'."""
+    """The group of a tensor in the summary: 'packed.hidden_states.3' is one of 'packed hidden
+    states'."""
     packed, name = ("packed ", tensor[7:]) if tensor.startswith("packed.") else ("", tensor)
     return packed + re.sub(r"\..*", "", name).replace("_", " ")
 
 
 def _numbers(row: Row) -> list[str]:
-    return [f"{row.error:.1e}", f"{row.floor:.1e}", f"{row.ratio:.3g}", "pass" if row.passed else "FAIL"]
+    return [
+        f"{row.error:.1e}",
+        f"{row.floor:.1e}",
+        f"{row.ratio:.3g}",
+        "pass" if row.passed else "FAIL",
+    ]
 
 
 def _finite(values: dict[str, Any]) -> dict[str, Any]:
     return {
-        key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in values.items()
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in values.items()
     }

@@ -1,4 +1,5 @@
-"""A checkpoint on one batch: the truth about every tensor, its noise floor, and the same tensors of a port."""
+"""A checkpoint on one batch: the truth about every tensor, its noise floor, and the same
+tensors of a port."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ GRADIENT_DTYPES = ("float32", "float64")
 
 @dataclass
 class Sample:
-    """What ports are compared on: Transformers runs once, however many ports are held against it."""
+    """What ports are compared on: Transformers runs once, however many ports are held against
+    it."""
 
     oracle: Oracle
     noisy: Oracle  # Transformers in the ports' own dtype
@@ -38,7 +40,9 @@ class Sample:
 
     @cached_property
     def labels(self) -> np.ndarray:
-        return make_labels(self.checkpoint.config, self.checkpoint.architecture, self.batch, self.seed)
+        return make_labels(
+            self.checkpoint.config, self.checkpoint.architecture, self.batch, self.seed
+        )
 
     @cached_property
     def outputs(self) -> dict[str, Any]:
@@ -50,7 +54,11 @@ class Sample:
         return self._measure(self.oracle)
 
     def floors(self, backend: str) -> dict[str, float]:
-        return float64_floors(self.truth, backend) if self.noisy.dtype == "float64" else self._noise
+        return (
+            float64_floors(self.truth, backend)
+            if self.noisy.dtype == "float64"
+            else self._noise
+        )
 
     def trace(self, model: Model) -> Tensors:
         """What each operation of a port returned."""
@@ -62,7 +70,11 @@ class Sample:
         return self._select(self.oracle.trace(self.batch), self.batch.real)
 
     def traced_floors(self, backend: str) -> dict[str, float]:
-        return float64_floors(self.traced, backend) if self.noisy.dtype == "float64" else self._traced_noise
+        return (
+            float64_floors(self.traced, backend)
+            if self.noisy.dtype == "float64"
+            else self._traced_noise
+        )
 
     def run(self, model: Model) -> Tensors:
         """A port's tensors under the names of the truth."""
@@ -70,26 +82,37 @@ class Sample:
         ids, cu_seqlens, types = self.batch.packed
         found |= _packed(self.flatten(model.forward_packed(ids, cu_seqlens, types, True)))
         if (settings := sentence_settings(self.checkpoint)) is not None:
-            found["sentence_embedding"] = model.embed(ids, cu_seqlens, types, settings.pooling, settings.normalize)
+            found["sentence_embedding"] = model.embed(
+                ids, cu_seqlens, types, settings.pooling, settings.normalize
+            )
         if self.noisy.dtype in GRADIENT_DTYPES:
             found |= _backward(*model.gradients(*self.batch.arguments, self.labels))
         return found
 
     def flatten(self, outputs: Mapping[str, Any], real: np.ndarray | None = None) -> Tensors:
-        """Outputs with the hidden states numbered. `real` restricts a padded batch to its real tokens: what stands at
-        padded positions is left to the implementation. Of several choices each has its row."""
+        """Outputs with the hidden states numbered. `real` restricts a padded batch to its real
+        tokens: what stands at padded positions is left to the implementation. Of several
+        choices each has its row."""
         tensors = numbered(outputs)
         if self.batch.choices is not None and "logits" in tensors:
             tensors["logits"] = tensors["logits"].reshape(-1)
         return self._select(tensors, real)
 
     def _select(self, tensors: Mapping[str, np.ndarray], real: np.ndarray | None) -> Tensors:
-        return {name: array if real is None or self._per_text(name) else array[real] for name, array in tensors.items()}
+        return {
+            name: array if real is None or self._per_text(name) else array[real]
+            for name, array in tensors.items()
+        }
 
     def _per_text(self, name: str) -> bool:
         """Whether a tensor has one row a text, not one a token."""
-        classifies_texts = self.checkpoint.architecture.task in ("text-classification", "multiple-choice")
-        return "pooler" in name or (classifies_texts and name.startswith(("logits", "classifier", "head")))
+        classifies_texts = self.checkpoint.architecture.task in (
+            "text-classification",
+            "multiple-choice",
+        )
+        return "pooler" in name or (
+            classifies_texts and name.startswith(("logits", "classifier", "head"))
+        )
 
     def _measure(self, oracle: Oracle) -> Tensors:
         padded = self.outputs if oracle is self.oracle else oracle.forward(self.batch)
@@ -100,7 +123,9 @@ class Sample:
         tensors |= _packed(self.flatten(padded, unpadded.real))
         if sentence_settings(self.checkpoint) is not None:
             hidden = padded["last_hidden_state"]
-            tensors["sentence_embedding"] = sentence_embeddings(self.checkpoint, hidden, unpadded.real)
+            tensors["sentence_embedding"] = sentence_embeddings(
+                self.checkpoint, hidden, unpadded.real
+            )
         if self.noisy.dtype in GRADIENT_DTYPES:
             tensors |= _backward(*oracle.gradients(self.batch, self.labels))
         return tensors
@@ -123,8 +148,12 @@ def sentence_settings(checkpoint: Checkpoint) -> SentenceSettings | None:
 
 
 def numbered(outputs: Mapping[str, Any]) -> dict[str, Any]:
-    """A port's outputs with the list hidden_states spread out as hidden_states.0, hidden_states.1, ..."""
-    states = {f"hidden_states.{number}": state for number, state in enumerate(outputs.get("hidden_states", ()))}
+    """A port's outputs with the list hidden_states spread out as hidden_states.0,
+    hidden_states.1, ..."""
+    states = {
+        f"hidden_states.{number}": state
+        for number, state in enumerate(outputs.get("hidden_states", ()))
+    }
     return states | {name: value for name, value in outputs.items() if name != "hidden_states"}
 
 
@@ -133,4 +162,6 @@ def _packed(tensors: Tensors) -> Tensors:
 
 
 def _backward(loss: float, gradients: Tensors) -> Tensors:
-    return {"loss": np.array(loss)} | {f"gradients.{key}": array for key, array in gradients.items()}
+    return {"loss": np.array(loss)} | {
+        f"gradients.{key}": array for key, array in gradients.items()
+    }

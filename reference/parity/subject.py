@@ -18,10 +18,15 @@ Run = Callable[[Sample], Tensors]
 
 
 class Subject:
-    """What is compared on. Samples hold every gradient in float64, so they are made anew each time unless kept."""
+    """What is compared on. Samples hold every gradient in float64, so they are made anew each
+    time unless kept."""
 
     def __init__(
-        self, checkpoint: Checkpoint, batches: Sequence[Batch], dtype: str = "float32", keep: bool = False
+        self,
+        checkpoint: Checkpoint,
+        batches: Sequence[Batch],
+        dtype: str = "float32",
+        keep: bool = False,
     ) -> None:
         self.checkpoint = checkpoint
         self.batches = [batch.asked_for(checkpoint.architecture) for batch in batches]
@@ -39,15 +44,23 @@ class Subject:
 
     def build(self, backend: str) -> Model:
         checkpoint = self.checkpoint
-        model = build(backend, checkpoint.config, checkpoint.architecture.name, checkpoint.tensors, self.dtype)
+        model = build(
+            backend,
+            checkpoint.config,
+            checkpoint.architecture.name,
+            checkpoint.tensors,
+            self.dtype,
+        )
         if self.dtype == "float64" and hasattr(model, "use_rope_tables"):
-            # Transformers takes cosines in float32 even here, and another library's differ in the last bit of that.
+            # Transformers takes cosines in float32 even here, and another library's differ in
+            # the last bit of that.
             longest = max(batch.input_ids.shape[1] for batch in self.batches)
             model.use_rope_tables(self.oracle.rope_tables(longest) or None)
         return model
 
     def measure(self, runs: Mapping[str, Run]) -> dict[str, list[Row]]:
-        """For each backend a row for every tensor; of a stranger's port, for those that it returns."""
+        """For each backend a row for every tensor; of a stranger's port, for those that it
+        returns."""
         tallies = {backend: Tally(backend, self.dtype) for backend in runs}
         for sample in self:
             for backend, run in runs.items():
@@ -59,7 +72,8 @@ class Subject:
         return {backend: tally.rows() for backend, tally in tallies.items()}
 
     def operations(self, backend: str, model: Model) -> list[Row]:
-        """Every operation of a port's forward pass, in order of evaluation, each against its own noise floor."""
+        """Every operation of a port's forward pass, in order of evaluation, each against its
+        own noise floor."""
         tally = Tally(backend, self.dtype)
         for sample in self:
             tally.add(sample.trace(model), sample.traced, sample.traced_floors(backend))

@@ -1,4 +1,5 @@
-"""Tables as text for terminals and as plain HTML for pages and notebooks; both are the same on every run."""
+"""Tables as text for terminals and as plain HTML for pages and notebooks; both are the same on
+every run."""
 
 from __future__ import annotations
 
@@ -10,7 +11,9 @@ Line = Sequence[str]
 
 def text_table(header: Line, lines: Sequence[Line], left: Collection[int]) -> str:
     """Columns of equal width; those in `left` are set to the left, the others to the right."""
-    widths = [max(len(line[column]) for line in [header, *lines]) for column in range(len(header))]
+    widths = [
+        max(len(line[column]) for line in [header, *lines]) for column in range(len(header))
+    ]
     rule = ["-" * width for width in widths]
     return "\n".join(_text_line(line, widths, left) for line in [header, rule, *lines])
 
@@ -32,5 +35,8 @@ def _text_line(line: Line, widths: Sequence[int], left: Collection[int]) -> str:
 
 def _html_line(tag: str, line: Line, left: Collection[int]) -> str:
     style = ' style="text-align: left"'
-    cells = [f"<{tag}{style if column in left else ''}>{html.escape(cell)}</{tag}>" for column, cell in enumerate(line)]
+    cells = [
+        f"<{tag}{style if column in left else ''}>{html.escape(cell)}</{tag}>"
+        for column, cell in enumerate(line)
+    ]
     return f"<tr>{''.join(cells)}</tr>"

@@ -5,7 +5,12 @@ from __future__ import annotations
 from reference.inputs import check_name
 from reference.pipelines.base import Pipeline
 from reference.pipelines.embeddings import Embeddings, Similarity
-from reference.pipelines.heads import MaskedLM, MultipleChoice, TextClassification, TokenClassification
+from reference.pipelines.heads import (
+    MaskedLM,
+    MultipleChoice,
+    TextClassification,
+    TokenClassification,
+)
 
 PIPELINES: dict[str, type[Pipeline]] = {
     "embeddings": Embeddings,
@@ -20,7 +25,15 @@ PIPELINES: dict[str, type[Pipeline]] = {
 # What a checkpoint is for, by the task of the architecture that its configuration names.
 BY_TASK = {
     "base": "embeddings",
-    **{name: name for name in ("masked-lm", "text-classification", "token-classification", "multiple-choice")},
+    **{
+        name: name
+        for name in (
+            "masked-lm",
+            "text-classification",
+            "token-classification",
+            "multiple-choice",
+        )
+    },
 }
 
 

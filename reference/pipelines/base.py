@@ -28,7 +28,8 @@ class Pipeline:
 
     def __repr__(self) -> str:
         name = self.checkpoint.architecture.name
-        return f"<{type(self).__name__}: {name} from {self.checkpoint.folder} on {self.backend}, {self.dtype}>"
+        where = f"{self.checkpoint.folder} on {self.backend}, {self.dtype}"
+        return f"<{type(self).__name__}: {name} from {where}>"
 
     @property
     def config(self) -> EncoderConfig:
@@ -47,31 +48,47 @@ class Pipeline:
     ) -> dict[str, Any]:
         """Run a padded batch: ids, mask and token types [batch, tokens].
 
-        The result has the keys that apply: last_hidden_state, pooler_output, logits, and on request hidden_states,
-        a list of one more than there are layers. What stands at padded positions means nothing. NaN and infinity, from
-        an overflow in float16 for one, are returned as they were computed.
+        The result has the keys that apply: last_hidden_state, pooler_output, logits, and on
+        request hidden_states, a list of one more than there are layers. What stands at padded
+        positions means nothing. NaN and infinity, from an overflow in float16 for one, are
+        returned as they were computed.
         """
         arrays = check_padded(self.config, input_ids, attention_mask, token_type_ids)
-        return self.model.forward(*arrays, check_switch("output_hidden_states", output_hidden_states))
+        return self.model.forward(
+            *arrays, check_switch("output_hidden_states", output_hidden_states)
+        )
 
     def forward_packed(
-        self, input_ids: Any, cu_seqlens: Any, token_type_ids: Any = None, output_hidden_states: bool = False
+        self,
+        input_ids: Any,
+        cu_seqlens: Any,
+        token_type_ids: Any = None,
+        output_hidden_states: bool = False,
     ) -> dict[str, Any]:
-        """Run several texts in one row: ids [tokens], and the cumulative lengths 0, n1, n1 + n2, ..."""
+        """Run several texts in one row: ids [tokens], and the cumulative lengths 0, n1, n1 +
+        n2, ..."""
         arrays = check_packed(self.config, input_ids, cu_seqlens, token_type_ids)
-        return self.model.forward_packed(*arrays, check_switch("output_hidden_states", output_hidden_states))
+        return self.model.forward_packed(
+            *arrays, check_switch("output_hidden_states", output_hidden_states)
+        )
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write a checkpoint that load takes, and Transformers too: configuration, weights, and the tokenizer's files.
+        """Write a checkpoint that load takes, and Transformers too: configuration, weights, and
+        the tokenizer's files.
 
-        It is of the architecture that is held: the embeddings of a masked-LM checkpoint are saved as a base model.
+        It is of the architecture that is held: the embeddings of a masked-LM checkpoint are
+        saved as a base model.
         """
         config = replace(self.config, architectures=(self.checkpoint.architecture.name,))
         write_checkpoint(folder, config, self.model.state(), self._files_beside())
 
     def _files_beside(self) -> dict[str, bytes]:
         source = Path(self.checkpoint.folder)
-        return {name: (source / name).read_bytes() for name in self._names_beside() if is_file(source / name)}
+        return {
+            name: (source / name).read_bytes()
+            for name in self._names_beside()
+            if is_file(source / name)
+        }
 
     def _names_beside(self) -> tuple[str, ...]:
         return TOKENIZER_FILES

@@ -21,7 +21,8 @@ class TextClassification(Pipeline):
 
 
 class TokenClassification(Pipeline):
-    """Logits over the labels for every token: [batch, tokens, labels]; config.id2label names them."""
+    """Logits over the labels for every token: [batch, tokens, labels]; config.id2label names
+    them."""
 
     task = "token-classification"
 
@@ -38,8 +39,10 @@ class MultipleChoice(Pipeline):
         token_type_ids: Any = None,
         output_hidden_states: bool = False,
     ) -> dict[str, Any]:
-        """Run a padded batch: ids, mask and token types [batch, choices, tokens]; hidden_states have the texts one
-        below the other, [batch * choices, tokens, hidden]. In forward_packed the texts of the row are the choices of
-        one question."""
+        """Run a padded batch: ids, mask and token types [batch, choices, tokens]; hidden_states
+        have the texts one below the other, [batch * choices, tokens, hidden]. In forward_packed
+        the texts of the row are the choices of one question."""
         arrays = check_choices(self.config, input_ids, attention_mask, token_type_ids)
-        return self.model.forward(*arrays, check_switch("output_hidden_states", output_hidden_states))
+        return self.model.forward(
+            *arrays, check_switch("output_hidden_states", output_hidden_states)
+        )

@@ -10,25 +10,32 @@ from torch import Tensor
 
 from reference.torch import fused
 
-# What a layer is given: (query, key, value) -> context. Whether the batch is padded or packed is settled once,
-# at the top of the model, and no layer needs to know.
+# What a layer is given: (query, key, value) -> context. Whether the batch is padded or packed
+# is settled once, at the top of the model, and no layer needs to know.
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 BLOCK = 128  # queries at a time in a sliding window
 
 
-def split_heads(x: Float[Tensor, "*batch tokens hidden"], heads: int) -> Float[Tensor, "*batch heads tokens head_dim"]:
+def split_heads(
+    x: Float[Tensor, "*batch tokens hidden"], heads: int
+) -> Float[Tensor, "*batch heads tokens head_dim"]:
     """Cut the hidden axis into heads and move them before the tokens."""
     return x.unflatten(-1, (heads, -1)).transpose(-3, -2)
 
 
-def merge_heads(x: Float[Tensor, "*batch heads tokens head_dim"]) -> Float[Tensor, "*batch tokens hidden"]:
+def merge_heads(
+    x: Float[Tensor, "*batch heads tokens head_dim"],
+) -> Float[Tensor, "*batch tokens hidden"]:
     """Lay the heads side by side again: the inverse of split_heads."""
     return x.transpose(-3, -2).flatten(-2)
 
 
-def padding_mask(attention_mask: Int[Tensor, "batch tokens"]) -> Bool[Tensor, "batch 1 1 tokens"]:
-    """True where a key may be attended to, with axes of one to broadcast over heads and queries."""
+def padding_mask(
+    attention_mask: Int[Tensor, "batch tokens"],
+) -> Bool[Tensor, "batch 1 1 tokens"]:
+    """True where a key may be attended to, with axes of one to broadcast over heads and
+    queries."""
     return attention_mask.bool()[:, None, None, :]
 
 
@@ -40,8 +47,8 @@ def scaled_dot_product_attention(
 ) -> Float[Tensor, "*batch queries head_dim"]:
     """softmax(query · keyᵀ / √head_dim) · value (Vaswani et al. 2017, equation 1).
 
-    A masked score becomes the dtype's lowest number, not -inf: a row in which all is masked then attends evenly,
-    as in Transformers' eager attention, instead of turning into NaN.
+    A masked score becomes the dtype's lowest number, not -inf: a row in which all is masked
+    then attends evenly, as in Transformers' eager attention, instead of turning into NaN.
     """
     scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])  # [..., queries, keys]
     if mask is not None:
@@ -52,7 +59,8 @@ def scaled_dot_product_attention(
 def sliding_window_mask(
     queries: Int[Tensor, "queries"], keys: Int[Tensor, "keys"], window: int
 ) -> Bool[Tensor, "queries keys"]:
-    """True where a key stands at most `window` tokens before or behind the query; both are given as positions."""
+    """True where a key stands at most `window` tokens before or behind the query; both are
+    given as positions."""
     return (queries[:, None] - keys).abs() <= window
 
 
@@ -63,11 +71,12 @@ def blockwise_attention(
     mask: Bool[Tensor, "..."] | None = None,
     window: int | None = None,
 ) -> Float[Tensor, "*batch tokens head_dim"]:
-    """Attention to the whole text, or to `window` tokens on each side, without ever holding all scores.
+    """Attention to the whole text, or to `window` tokens on each side, without ever holding all
+    scores.
 
-    With a window, BLOCK queries at a time meet the keys that any of them reaches (Beltagy et al. 2020, section 3.1):
-    memory and time grow with the length of a text and not with its square. Without one PyTorch's fused kernel sees
-    to that. `mask` is padding_mask's.
+    With a window, BLOCK queries at a time meet the keys that any of them reaches (Beltagy et
+    al. 2020, section 3.1): memory and time grow with the length of a text and not with its
+    square. Without one PyTorch's fused kernel sees to that. `mask` is padding_mask's.
     """
     tokens = query.shape[-2]
     if window is None or window >= tokens - 1:

@@ -11,8 +11,10 @@ def scaled_dot_product_attention(
     value: Float[Tensor, "*batch keys head_dim"],
     mask: Bool[Tensor, "..."] | None = None,
 ) -> Float[Tensor, "*batch queries head_dim"]:
-    """attention.scaled_dot_product_attention without ever holding all scores in memory (Dao et al. 2022).
+    """attention.scaled_dot_product_attention without ever holding all scores in memory (Dao et
+    al. 2022).
 
-    It is also the kernel that Transformers runs by default, so the port rounds as Transformers does.
+    It is also the kernel that Transformers runs by default, so the port rounds as Transformers
+    does.
     """
     return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)

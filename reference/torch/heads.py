@@ -1,6 +1,7 @@
 """The heads on top of the encoder: masked language model, text and token classification.
 
-Class and attribute names are Transformers' own, so that a checkpoint's architecture and keys name them.
+Class and attribute names are Transformers' own, so that a checkpoint's architecture and keys
+name them.
 """
 
 from dataclasses import dataclass
@@ -43,7 +44,8 @@ class BertPredictionHeadTransform(nn.Module):
 
 
 class BertLMPredictionHead(nn.Module):
-    """A score for every word of the vocabulary; the decoder's weight is the word embedding itself when tied."""
+    """A score for every word of the vocabulary; the decoder's weight is the word embedding
+    itself when tied."""
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
@@ -67,7 +69,8 @@ class BertOnlyMLMHead(nn.Module):
 
 
 class XLMRobertaLMHead(nn.Module):
-    """RoBERTa's prediction head: the same idea under other names, and always with the exact GELU."""
+    """RoBERTa's prediction head: the same idea under other names, and always with the exact
+    GELU."""
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
@@ -92,15 +95,19 @@ class XLMRobertaClassificationHead(nn.Module):
         return self.out_proj(torch.tanh(self.dense(first)))
 
 
-def tie_decoder(head: BertLMPredictionHead | XLMRobertaLMHead, base: BertModel, config: BertConfig) -> None:
-    """Score words with the very vectors that embed them (Press & Wolf 2017), unless the config unties them."""
+def tie_decoder(
+    head: BertLMPredictionHead | XLMRobertaLMHead, base: BertModel, config: BertConfig
+) -> None:
+    """Score words with the very vectors that embed them (Press & Wolf 2017), unless the config
+    unties them."""
     if config.tie_word_embeddings:
         head.decoder.weight = base.embeddings.word_embeddings.weight
         head.decoder.bias = head.bias
 
 
 class Head(nn.Module):
-    """An encoder with something on top. A head says where its encoder is, how it scores and how it is trained."""
+    """An encoder with something on top. A head says where its encoder is, how it scores and how
+    it is trained."""
 
     base: str  # the attribute, and so the key prefix, of the encoder: "bert" or "roberta"
 
@@ -119,15 +126,21 @@ class Head(nn.Module):
         labels: Num[Tensor, "..."] | None = None,
     ) -> HeadOutput:
         encoder = getattr(self, self.base)
-        outputs = encoder(input_ids, attention_mask, token_type_ids, cu_seqlens, output_hidden_states)
+        outputs = encoder(
+            input_ids, attention_mask, token_type_ids, cu_seqlens, output_hidden_states
+        )
         logits = self.score(outputs, cu_seqlens)
         loss = None if labels is None else self.loss(logits, labels)
         return HeadOutput(logits, loss, outputs.hidden_states)
 
-    def score(self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None) -> Float[Tensor, "..."]:
+    def score(
+        self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None
+    ) -> Float[Tensor, "..."]:
         raise NotImplementedError
 
-    def loss(self, logits: Float[Tensor, "..."], labels: Num[Tensor, "..."]) -> Float[Tensor, ""]:
+    def loss(
+        self, logits: Float[Tensor, "..."], labels: Num[Tensor, "..."]
+    ) -> Float[Tensor, ""]:
         return cross_entropy(logits, labels)
 
 
@@ -141,7 +154,9 @@ class BertForMaskedLM(Head):
         self.cls = BertOnlyMLMHead(config)
         tie_decoder(self.cls.predictions, self.bert, config)
 
-    def score(self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None) -> Float[Tensor, "*batch tokens vocab"]:
+    def score(
+        self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None
+    ) -> Float[Tensor, "*batch tokens vocab"]:
         return self.cls(outputs.last_hidden_state)
 
 
@@ -154,11 +169,17 @@ class BertForSequenceClassification(Head):
         super().__init__(config, add_pooling_layer=True)
         self.classifier = Linear(config.hidden_size, config.num_labels)
 
-    def score(self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None) -> Float[Tensor, "batch labels"]:
+    def score(
+        self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None
+    ) -> Float[Tensor, "batch labels"]:
         return self.classifier(outputs.pooler_output)
 
-    def loss(self, logits: Float[Tensor, "batch labels"], labels: Num[Tensor, "..."]) -> Float[Tensor, ""]:
-        return classification_loss(logits, labels, self.config.problem_type, self.config.num_labels)
+    def loss(
+        self, logits: Float[Tensor, "batch labels"], labels: Num[Tensor, "..."]
+    ) -> Float[Tensor, ""]:
+        return classification_loss(
+            logits, labels, self.config.problem_type, self.config.num_labels
+        )
 
 
 class BertForTokenClassification(Head):
@@ -170,7 +191,9 @@ class BertForTokenClassification(Head):
         super().__init__(config)
         self.classifier = Linear(config.hidden_size, config.num_labels)
 
-    def score(self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None) -> Float[Tensor, "*batch tokens labels"]:
+    def score(
+        self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None
+    ) -> Float[Tensor, "*batch tokens labels"]:
         return self.classifier(outputs.last_hidden_state)
 
 
@@ -184,7 +207,9 @@ class XLMRobertaForMaskedLM(Head):
         self.lm_head = XLMRobertaLMHead(config)
         tie_decoder(self.lm_head, self.roberta, config)
 
-    def score(self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None) -> Float[Tensor, "*batch tokens vocab"]:
+    def score(
+        self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None
+    ) -> Float[Tensor, "*batch tokens vocab"]:
         return self.lm_head(outputs.last_hidden_state)
 
 
@@ -197,11 +222,17 @@ class XLMRobertaForSequenceClassification(Head):
         super().__init__(config)
         self.classifier = XLMRobertaClassificationHead(config)
 
-    def score(self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None) -> Float[Tensor, "batch labels"]:
+    def score(
+        self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None
+    ) -> Float[Tensor, "batch labels"]:
         return self.classifier(first_tokens(outputs.last_hidden_state, cu_seqlens))
 
-    def loss(self, logits: Float[Tensor, "batch labels"], labels: Num[Tensor, "..."]) -> Float[Tensor, ""]:
-        return classification_loss(logits, labels, self.config.problem_type, self.config.num_labels)
+    def loss(
+        self, logits: Float[Tensor, "batch labels"], labels: Num[Tensor, "..."]
+    ) -> Float[Tensor, ""]:
+        return classification_loss(
+            logits, labels, self.config.problem_type, self.config.num_labels
+        )
 
 
 class XLMRobertaForTokenClassification(BertForTokenClassification):
@@ -217,7 +248,8 @@ RobertaForTokenClassification = XLMRobertaForTokenClassification
 
 
 class ModernBertPredictionHead(nn.Module):
-    """What ModernBERT puts in front of every decoder and classifier: dense, activation, norm."""
+    """What ModernBERT puts in front of every decoder and classifier: dense, activation,
+    norm."""
 
     def __init__(self, config: ModernBertConfig) -> None:
         super().__init__()
@@ -253,16 +285,21 @@ class ModernBertHead(nn.Module):
         loss = None if labels is None else self.loss(logits, labels)
         return HeadOutput(logits, loss, outputs.hidden_states)
 
-    def score(self, hidden: Hidden, attention_mask: Ids | None, cu_seqlens: CuSeqlens | None) -> Float[Tensor, "..."]:
+    def score(
+        self, hidden: Hidden, attention_mask: Ids | None, cu_seqlens: CuSeqlens | None
+    ) -> Float[Tensor, "..."]:
         raise NotImplementedError
 
-    def loss(self, logits: Float[Tensor, "..."], labels: Num[Tensor, "..."]) -> Float[Tensor, ""]:
+    def loss(
+        self, logits: Float[Tensor, "..."], labels: Num[Tensor, "..."]
+    ) -> Float[Tensor, ""]:
         return cross_entropy(logits, labels)
 
     def pool(
         self, hidden: Hidden, attention_mask: Ids | None, cu_seqlens: CuSeqlens | None
     ) -> Float[Tensor, "batch hidden"]:
-        """One vector a text, as classifier_pooling says: that at index 0, be it a pad, or the mean of real tokens."""
+        """One vector a text, as classifier_pooling says: that at index 0, be it a pad, or the
+        mean of real tokens."""
         if self.config.classifier_pooling == "cls":
             return first_tokens(hidden, cu_seqlens)
         if cu_seqlens is not None:
@@ -288,9 +325,12 @@ class ModernBertForMaskedLM(ModernBertHead):
         output_hidden_states: bool = False,
         labels: Int[Tensor, "*batch tokens"] | None = None,
     ) -> HeadOutput:
-        """With sparse_prediction and labels, only the labelled positions are scored: logits are [masked, vocab]."""
+        """With sparse_prediction and labels, only the labelled positions are scored: logits are
+        [masked, vocab]."""
         if labels is None or not self.config.sparse_prediction:
-            return super().forward(input_ids, attention_mask, cu_seqlens, output_hidden_states, labels)
+            return super().forward(
+                input_ids, attention_mask, cu_seqlens, output_hidden_states, labels
+            )
         outputs = self.model(input_ids, attention_mask, cu_seqlens, output_hidden_states)
         masked = labels != self.config.sparse_pred_ignore_index
         logits = self.decoder(self.head(outputs.last_hidden_state[masked]))
@@ -303,13 +343,15 @@ class ModernBertForMaskedLM(ModernBertHead):
 
 
 def tie_modernbert_decoder(network: ModernBertForMaskedLM) -> None:
-    """Score words with the very vectors that embed them, unless the config unties them; the bias is separate."""
+    """Score words with the very vectors that embed them, unless the config unties them; the
+    bias is separate."""
     if network.config.tie_word_embeddings:
         network.decoder.weight = network.model.embeddings.tok_embeddings.weight
 
 
 class ModernBertForSequenceClassification(ModernBertHead):
-    """Scores over the labels for each text. The classifier has a bias always; classifier_bias is the head's."""
+    """Scores over the labels for each text. The classifier has a bias always; classifier_bias
+    is the head's."""
 
     def __init__(self, config: ModernBertConfig) -> None:
         super().__init__(config)
@@ -320,8 +362,12 @@ class ModernBertForSequenceClassification(ModernBertHead):
     ) -> Float[Tensor, "batch labels"]:
         return self.classifier(self.head(self.pool(hidden, attention_mask, cu_seqlens)))
 
-    def loss(self, logits: Float[Tensor, "batch labels"], labels: Num[Tensor, "..."]) -> Float[Tensor, ""]:
-        return classification_loss(logits, labels, self.config.problem_type, self.config.num_labels)
+    def loss(
+        self, logits: Float[Tensor, "batch labels"], labels: Num[Tensor, "..."]
+    ) -> Float[Tensor, ""]:
+        return classification_loss(
+            logits, labels, self.config.problem_type, self.config.num_labels
+        )
 
 
 class ModernBertForTokenClassification(ModernBertHead):
@@ -352,8 +398,9 @@ class ModernBertForMultipleChoice(ModernBertHead):
         output_hidden_states: bool = False,
         labels: Int[Tensor, "batch"] | None = None,
     ) -> HeadOutput:
-        """Padded: ids and mask [batch, choices, tokens]. Packed: the texts of the row are the choices of one question.
-        Logits are [batch, choices], and a label is the number of the right choice."""
+        """Padded: ids and mask [batch, choices, tokens]. Packed: the texts of the row are the
+        choices of one question. Logits are [batch, choices], and a label is the number of the
+        right choice."""
         if cu_seqlens is None:
             choices, input_ids = input_ids.shape[1], input_ids.flatten(0, 1)
             attention_mask = None if attention_mask is None else attention_mask.flatten(0, 1)
@@ -361,15 +408,22 @@ class ModernBertForMultipleChoice(ModernBertHead):
             choices = len(cu_seqlens) - 1
         outputs = super().forward(input_ids, attention_mask, cu_seqlens, output_hidden_states)
         logits = outputs.logits.unflatten(0, (-1, choices))
-        return HeadOutput(logits, None if labels is None else self.loss(logits, labels), outputs.hidden_states)
+        return HeadOutput(
+            logits, None if labels is None else self.loss(logits, labels), outputs.hidden_states
+        )
 
-    def score(self, hidden: Hidden, attention_mask: Ids | None, cu_seqlens: CuSeqlens | None) -> Float[Tensor, "texts"]:
-        return self.classifier(self.head(self.pool(hidden, attention_mask, cu_seqlens))).squeeze(-1)
+    def score(
+        self, hidden: Hidden, attention_mask: Ids | None, cu_seqlens: CuSeqlens | None
+    ) -> Float[Tensor, "texts"]:
+        return self.classifier(
+            self.head(self.pool(hidden, attention_mask, cu_seqlens))
+        ).squeeze(-1)
 
     def pool(
         self, hidden: Hidden, attention_mask: Ids | None, cu_seqlens: CuSeqlens | None
     ) -> Float[Tensor, "texts hidden"]:
-        """As ModernBertHead.pool, but here "cls" is the first real token: padding on the left does no harm."""
+        """As ModernBertHead.pool, but here "cls" is the first real token: padding on the left
+        does no harm."""
         if self.config.classifier_pooling == "cls" and attention_mask is not None:
             return cls_pooling(hidden, attention_mask)
         return super().pool(hidden, attention_mask, cu_seqlens)

@@ -23,7 +23,8 @@ class Linear(nn.Module):
 
 
 class LayerNorm(nn.Module):
-    """Zero mean and unit variance over the features of each token (Ba et al. 2016), then scale and shift."""
+    """Zero mean and unit variance over the features of each token (Ba et al. 2016), then scale
+    and shift."""
 
     def __init__(self, size: int, eps: float, bias: bool = True) -> None:
         super().__init__()
@@ -36,7 +37,8 @@ class LayerNorm(nn.Module):
 
 
 class Embedding(nn.Module):
-    """A table of vectors, one row an id. Looking up `padding_idx` trains nothing: no gradient reaches that row."""
+    """A table of vectors, one row an id. Looking up `padding_idx` trains nothing: no gradient
+    reaches that row."""
 
     def __init__(self, rows: int, size: int, padding_idx: int | None = None) -> None:
         super().__init__()
@@ -48,12 +50,14 @@ class Embedding(nn.Module):
 
 
 def gelu(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """x Φ(x) with the exact normal distribution function, through erf (Hendrycks & Gimpel 2016)."""
+    """x Φ(x) with the exact normal distribution function, through erf (Hendrycks & Gimpel
+    2016)."""
     return F.gelu(x)
 
 
 def gelu_tanh(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """The tanh approximation of GELU; about 5e-4 away from `gelu`, and a checkpoint was trained with one of them."""
+    """The tanh approximation of GELU; about 5e-4 away from `gelu`, and a checkpoint was trained
+    with one of them."""
     return F.gelu(x, approximate="tanh")
 
 
@@ -76,8 +80,11 @@ def linear(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": gelu,
     "gelu_python": gelu,
-    # With √(2/π) cut to ten digits, which shows in float64: a float32 rounding behind it may go the other way.
-    "gelu_fast": lambda x: 0.5 * x * (1 + torch.tanh(0.7978845608 * x * (1 + 0.044715 * x * x))),
+    # With √(2/π) cut to ten digits, which shows in float64: a float32 rounding behind it may go
+    # the other way.
+    "gelu_fast": lambda x: (
+        0.5 * x * (1 + torch.tanh(0.7978845608 * x * (1 + 0.044715 * x * x)))
+    ),
     "gelu_new": gelu_tanh,
     "gelu_python_tanh": gelu_tanh,
     "gelu_pytorch_tanh": gelu_tanh,
@@ -99,17 +106,23 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 def activation(name: str) -> Callable[[Tensor], Tensor]:
     """The activation of that name in Transformers' configurations."""
     if name not in ACTIVATIONS:
-        raise ConfigError(f"hidden_act {name!r} is not implemented; supported: {', '.join(ACTIVATIONS)}")
+        raise ConfigError(
+            f"hidden_act {name!r} is not implemented; supported: {', '.join(ACTIVATIONS)}"
+        )
     return ACTIVATIONS[name]
 
 
 class GatedMLP(nn.Module):
-    """A feed-forward network in which one half of the wide features, activated, scales the other (Shazeer 2020).
+    """A feed-forward network in which one half of the wide features, activated, scales the
+    other (Shazeer 2020).
 
-    Wi makes both halves in one product: the first goes through the activation, the second is the gate.
+    Wi makes both halves in one product: the first goes through the activation, the second is
+    the gate.
     """
 
-    def __init__(self, hidden: int, intermediate: int, activation_name: str, bias: bool = True) -> None:
+    def __init__(
+        self, hidden: int, intermediate: int, activation_name: str, bias: bool = True
+    ) -> None:
         super().__init__()
         self.Wi = Linear(hidden, 2 * intermediate, bias)
         self.Wo = Linear(intermediate, hidden, bias)

@@ -9,23 +9,32 @@ from reference.errors import ConfigError
 
 
 def cross_entropy(
-    logits: Float[Tensor, "*batch labels"], labels: Int[Tensor, "*batch"], ignore_index: int = -100
+    logits: Float[Tensor, "*batch labels"],
+    labels: Int[Tensor, "*batch"],
+    ignore_index: int = -100,
 ) -> Float[Tensor, ""]:
-    """The mean of -log softmax(logits)[label] over the labels that are not ignore_index; NaN where none is left."""
+    """The mean of -log softmax(logits)[label] over the labels that are not ignore_index; NaN
+    where none is left."""
     kept = labels != ignore_index
     log_probabilities = torch.log_softmax(logits[kept], dim=-1)
     return -log_probabilities.gather(-1, labels[kept].unsqueeze(-1)).mean()
 
 
-def binary_cross_entropy(logits: Float[Tensor, "*batch"], labels: Float[Tensor, "*batch"]) -> Float[Tensor, ""]:
+def binary_cross_entropy(
+    logits: Float[Tensor, "*batch"], labels: Float[Tensor, "*batch"]
+) -> Float[Tensor, ""]:
     """The mean over independent yes-or-no questions, in the form that no large logit overflows.
 
     -y log σ(x) - (1 - y) log(1 - σ(x)) = max(x, 0) - x y + log(1 + exp(-|x|))
     """
-    return (logits.clamp(min=0) - logits * labels + torch.log1p(torch.exp(-logits.abs()))).mean()
+    return (
+        logits.clamp(min=0) - logits * labels + torch.log1p(torch.exp(-logits.abs()))
+    ).mean()
 
 
-def mean_squared_error(predictions: Float[Tensor, "*batch"], labels: Float[Tensor, "*batch"]) -> Float[Tensor, ""]:
+def mean_squared_error(
+    predictions: Float[Tensor, "*batch"], labels: Float[Tensor, "*batch"]
+) -> Float[Tensor, ""]:
     """The mean of the squared differences."""
     return F.mse_loss(predictions, labels)
 

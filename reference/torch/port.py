@@ -20,8 +20,11 @@ HEADS = (heads.Head, heads.ModernBertHead)
 POOLING = {"cls": pooling.cls_pooling, "max": pooling.max_pooling, "mean": pooling.mean_pooling}
 
 
-def build(config: EncoderConfig, architecture: str, tensors: dict[str, np.ndarray], dtype: str) -> TorchModel:
-    """The architecture with these tensors in it; memory is taken once, by the tensors themselves."""
+def build(
+    config: EncoderConfig, architecture: str, tensors: dict[str, np.ndarray], dtype: str
+) -> TorchModel:
+    """The architecture with these tensors in it; memory is taken once, by the tensors
+    themselves."""
     with torch.device("meta"):
         if architecture == "ModernBertModel":
             network = ModernBertModel(config)
@@ -55,7 +58,9 @@ class TorchModel:
         token_type_ids: np.ndarray | None,
         output_hidden_states: bool,
     ) -> dict[str, Any]:
-        arguments = _arguments(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
+        arguments = _arguments(
+            input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids
+        )
         return _outputs(self.network(**arguments, output_hidden_states=output_hidden_states))
 
     @torch.inference_mode()
@@ -66,7 +71,9 @@ class TorchModel:
         token_type_ids: np.ndarray | None,
         output_hidden_states: bool,
     ) -> dict[str, Any]:
-        arguments = _arguments(input_ids=input_ids, token_type_ids=token_type_ids, cu_seqlens=cu_seqlens)
+        arguments = _arguments(
+            input_ids=input_ids, token_type_ids=token_type_ids, cu_seqlens=cu_seqlens
+        )
         return _outputs(self.network(**arguments, output_hidden_states=output_hidden_states))
 
     @torch.inference_mode()
@@ -79,8 +86,14 @@ class TorchModel:
         normalize: bool,
     ) -> np.ndarray:
         lengths = _tensor(cu_seqlens)
-        encoder = getattr(self.network, self.network.base) if isinstance(self.network, HEADS) else self.network
-        outputs = encoder(**_arguments(input_ids=input_ids, token_type_ids=token_type_ids), cu_seqlens=lengths)
+        encoder = (
+            getattr(self.network, self.network.base)
+            if isinstance(self.network, HEADS)
+            else self.network
+        )
+        outputs = encoder(
+            **_arguments(input_ids=input_ids, token_type_ids=token_type_ids), cu_seqlens=lengths
+        )
         hidden, attention_mask = pad_packed(outputs.last_hidden_state, lengths)
         vectors = torch.cat([POOLING[way](hidden, attention_mask) for way in ways], dim=-1)
         return _array(pooling.normalize(vectors) if normalize else vectors)
@@ -92,7 +105,9 @@ class TorchModel:
         token_type_ids: np.ndarray | None,
         labels: np.ndarray,
     ) -> tuple[float, dict[str, np.ndarray]]:
-        arguments = _arguments(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
+        arguments = _arguments(
+            input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids
+        )
         parameters = {key: self.network.get_parameter(key) for key in self.keys}
         if not isinstance(self.network, HEADS):
             hidden = self.network(**arguments).last_hidden_state
@@ -101,12 +116,19 @@ class TorchModel:
             loss = mean_squared_error(hidden[real], target[real])
         else:
             loss = self.network(**arguments, labels=_tensor(labels)).loss
-        gradients = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True, materialize_grads=True)
-        return loss.item(), {key: _array(value) for key, value in zip(parameters, gradients, strict=True)}
+        gradients = torch.autograd.grad(
+            loss, list(parameters.values()), allow_unused=True, materialize_grads=True
+        )
+        return loss.item(), {
+            key: _array(value) for key, value in zip(parameters, gradients, strict=True)
+        }
 
     @torch.inference_mode()
     def trace(
-        self, input_ids: np.ndarray, attention_mask: np.ndarray | None, token_type_ids: np.ndarray | None
+        self,
+        input_ids: np.ndarray,
+        attention_mask: np.ndarray | None,
+        token_type_ids: np.ndarray | None,
     ) -> dict[str, np.ndarray]:
         seen: dict[str, np.ndarray] = {}
 
@@ -115,17 +137,25 @@ class TorchModel:
                 seen[name] = _array(output)
 
         hooks = [
-            module.register_forward_hook(lambda module, inputs, output, name=name: keep(name, output))
+            module.register_forward_hook(
+                lambda module, inputs, output, name=name: keep(name, output)
+            )
             for name, module in self.network.named_modules()
         ]
         hooks += [
-            module.register_forward_pre_hook(lambda module, inputs, name=name: keep(f"{name}.input", inputs[0]))
+            module.register_forward_pre_hook(
+                lambda module, inputs, name=name: keep(f"{name}.input", inputs[0])
+            )
             for name, module in self.network.named_modules()
             if name.endswith(".Wo")  # what attention and the gate of a ModernBERT made
         ]
         try:
             self.network(
-                **_arguments(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
+                **_arguments(
+                    input_ids=input_ids,
+                    attention_mask=attention_mask,
+                    token_type_ids=token_type_ids,
+                )
             )
         finally:
             for hook in hooks:
@@ -137,14 +167,23 @@ class TorchModel:
 
 
 def _arguments(**arrays: np.ndarray | None) -> dict[str, Tensor]:
-    """Tensors under the names of the arguments, without what is not given: ModernBERT takes no token types."""
-    return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items() if array is not None}
+    """Tensors under the names of the arguments, without what is not given: ModernBERT takes no
+    token types."""
+    return {
+        name: torch.from_numpy(np.ascontiguousarray(array))
+        for name, array in arrays.items()
+        if array is not None
+    }
 
 
-def _outputs(outputs: BertModelOutput | ModernBertModelOutput | heads.HeadOutput) -> dict[str, Any]:
+def _outputs(
+    outputs: BertModelOutput | ModernBertModelOutput | heads.HeadOutput,
+) -> dict[str, Any]:
     names = ("last_hidden_state", "pooler_output", "logits")
     arrays: dict[str, Any] = {
-        name: _array(value) for name in names if (value := getattr(outputs, name, None)) is not None
+        name: _array(value)
+        for name in names
+        if (value := getattr(outputs, name, None)) is not None
     }
     if outputs.hidden_states is not None:
         arrays["hidden_states"] = [_array(state) for state in outputs.hidden_states]
@@ -157,4 +196,6 @@ def _tensor(array: np.ndarray) -> Tensor:
 
 def _array(tensor: Tensor) -> np.ndarray:
     """NumPy has no bfloat16, and half precision is for computing, not for handing over."""
-    return (tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor).numpy()
+    return (
+        tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+    ).numpy()

@@ -1,6 +1,8 @@
-"""Rotary position embedding (Su et al. 2021): a position turns pairs of a head's features by angles of its own.
+"""Rotary position embedding (Su et al. 2021): a position turns pairs of a head's features by
+angles of its own.
 
-The score of a query at position m with a key at position n then depends on both only through m - n.
+The score of a query at position m with a key at position n then depends on both only through m
+- n.
 """
 
 import torch
@@ -11,23 +13,30 @@ Tables = tuple[Float[Tensor, "tokens head_dim"], Float[Tensor, "tokens head_dim"
 
 
 def inverse_frequencies(head_dim: int, theta: float) -> Float[Tensor, "pairs"]:
-    """How far each pair of features turns from one position to the next: theta^(-2i / head_dim) radians.
+    """How far each pair of features turns from one position to the next: theta^(-2i / head_dim)
+    radians.
 
-    In float32, and by way of the power's reciprocal, as Transformers has it: at position 8,191 another last bit is an
-    angle that differs by 5e-4.
+    In float32, and by way of the power's reciprocal, as Transformers has it: at position 8,191
+    another last bit is an angle that differs by 5e-4.
     """
     exponents = torch.arange(0, head_dim, 2, dtype=torch.float32) / head_dim
     return 1.0 / theta**exponents
 
 
 def rope_tables(
-    positions: Int[Tensor, "tokens"], head_dim: int, theta: float, dtype: torch.dtype = torch.float32
+    positions: Int[Tensor, "tokens"],
+    head_dim: int,
+    theta: float,
+    dtype: torch.dtype = torch.float32,
 ) -> Tables:
-    """The cosine and the sine of every angle. Features i and i + head_dim / 2 are a pair and share it.
+    """The cosine and the sine of every angle. Features i and i + head_dim / 2 are a pair and
+    share it.
 
     The angles are taken in float32 even for a float64 model, as in Transformers.
     """
-    angles = positions[:, None].float() * inverse_frequencies(head_dim, theta).to(positions.device)
+    angles = positions[:, None].float() * inverse_frequencies(head_dim, theta).to(
+        positions.device
+    )
     angles = torch.cat([angles, angles], dim=-1)  # [tokens, head_dim]
     return angles.cos().to(dtype), angles.sin().to(dtype)
 
@@ -45,7 +54,8 @@ def apply_rope(
 ) -> Float[Tensor, "*batch tokens head_dim"]:
     """Turn every pair of features by its token's angle: x cos + (x, a quarter turn on) sin.
 
-    x is rounded to float32 first, whatever the model's dtype is, since Transformers' apply_rotary_pos_emb does so.
+    x is rounded to float32 first, whatever the model's dtype is, since Transformers'
+    apply_rotary_pos_emb does so.
     """
     return (x.float() * cos + rotate_half(x.float()) * sin).to(x.dtype)
 
@@ -61,7 +71,8 @@ def apply_rope_interleaved(
     cos: Float[Tensor, "tokens head_dim"],
     sin: Float[Tensor, "tokens head_dim"],
 ) -> Float[Tensor, "*batch tokens head_dim"]:
-    """apply_rope where features 2i and 2i + 1 are a pair, as in the paper. It takes the same tables."""
+    """apply_rope where features 2i and 2i + 1 are a pair, as in the paper. It takes the same
+    tables."""
     cos, sin = halves_to_pairs(cos), halves_to_pairs(sin)
     return (x.float() * cos + rotate_pairs(x.float()) * sin).to(x.dtype)
 

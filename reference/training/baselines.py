@@ -1,4 +1,5 @@
-"""What one would guess for a hidden word without any network: from how often words occur, and from the word before."""
+"""What one would guess for a hidden word without any network: from how often words occur, and
+from the word before."""
 
 from __future__ import annotations
 
@@ -13,12 +14,15 @@ class Counts:
     """How often each id occurs, and how often each follows each other one."""
 
     single: np.ndarray  # [vocab]
-    pairs: dict[int, tuple[np.ndarray, np.ndarray]]  # id -> the ids that follow it, and how often each does
+    pairs: dict[
+        int, tuple[np.ndarray, np.ndarray]
+    ]  # id -> the ids that follow it, and how often each does
 
 
 def count(rows: Iterable[list[int]], vocab_size: int) -> Counts:
-    """Count over rows of ids that begin with [CLS] and end with [SEP]. Neither is a word that anybody asks for, so they
-    are not counted; but that a word is the first of its row, behind [CLS], is worth knowing."""
+    """Count over rows of ids that begin with [CLS] and end with [SEP]. Neither is a word that
+    anybody asks for, so they are not counted; but that a word is the first of its row, behind
+    [CLS], is worth knowing."""
     single = np.zeros(vocab_size, np.int64)
     codes = []
     for row in rows:
@@ -36,21 +40,23 @@ def count(rows: Iterable[list[int]], vocab_size: int) -> Counts:
 
 
 class Unigram:
-    """The same guess everywhere: how often a word occurs, each counted once more than it was seen."""
+    """The same guess everywhere: how often a word occurs, each counted once more than it was
+    seen."""
 
     def __init__(self, counts: Counts) -> None:
         self.probabilities = (counts.single + 1) / (counts.single + 1).sum()
 
     def predict(self, before: int | None) -> np.ndarray:
-        """The probability of every id behind the id `before`, which is None where that is hidden too."""
+        """The probability of every id behind the id `before`, which is None where that is
+        hidden too."""
         return self.probabilities
 
 
 class Bigram:
     """How often a word followed the one before, leaning on the unigram where few were seen.
 
-    The share of the unigram is Witten and Bell's: a context with many different successors is trusted less
-    (Witten & Bell 1991).
+    The share of the unigram is Witten and Bell's: a context with many different successors is
+    trusted less (Witten & Bell 1991).
     """
 
     def __init__(self, counts: Counts) -> None:
@@ -58,7 +64,8 @@ class Bigram:
         self.pairs = counts.pairs
 
     def predict(self, before: int | None) -> np.ndarray:
-        """The probability of every id behind the id `before`, which is None where that is hidden too."""
+        """The probability of every id behind the id `before`, which is None where that is
+        hidden too."""
         if before is None or before not in self.pairs:
             return self.unigram.probabilities
         ids, often = self.pairs[before]

@@ -25,12 +25,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `python -m reference train`."""
     standard = Recipe()
     parser.description = (
-        "Train a small ModernBERT to fill in masked words, with a tokenizer of its own, and say how it does on text "
-        "that was held out, beside guessing by frequency and by the word before. About an hour on two cores."
+        "Train a small ModernBERT to fill in masked words, with a tokenizer of its own, and "
+        "say how it does on text "
+        "that was held out, beside guessing by frequency and by the word before. About an hour "
+        "on two cores."
     )
     parser.add_argument("folder", help="where the checkpoint goes")
     parser.add_argument(
-        "--corpus", metavar="FILE", help="train on this text, one sentence a line, instead of installed docstrings"
+        "--corpus",
+        metavar="FILE",
+        help="train on this text, one sentence a line, instead of installed docstrings",
     )
     heads = standard.num_attention_heads
     for option, value, what in [
@@ -40,12 +44,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("--layers", standard.num_hidden_layers, "how many there are"),
         ("--seed", standard.seed, "for the first weights, the order of the text and the masks"),
     ]:
-        parser.add_argument(option, type=int, default=value, metavar="N", help=f"{what}; default {value}")
+        parser.add_argument(
+            option, type=int, default=value, metavar="N", help=f"{what}; default {value}"
+        )
 
 
 def main(options: argparse.Namespace) -> int:
     """Train, evaluate, write the checkpoint, and print the scores."""
-    step = 2 * Recipe().num_attention_heads  # heads of one size each, and an even one, for rotation turns pairs
+    step = (
+        2 * Recipe().num_attention_heads
+    )  # heads of one size each, and an even one, for rotation turns pairs
     hidden_size = check_whole("--hidden-size", options.hidden_size, 1)
     if hidden_size % step:
         raise InputError(f"--hidden-size is {hidden_size}; it must be a multiple of {step}")
@@ -66,13 +74,15 @@ def main(options: argparse.Namespace) -> int:
     scores = make(options.folder, texts, recipe, lambda line: print(line, flush=True))["scores"]
     for name, score in scores.items():
         print(
-            f"{name:<10} loss {score['loss']:.3f}   accuracy {score['accuracy']:.3f}   of {score['words']} hidden words"
+            f"{name:<10} loss {score['loss']:.3f}   accuracy {score['accuracy']:.3f}   of "
+            f"{score['words']} hidden words"
         )
     return 0
 
 
 def check_new_folder(folder: str) -> None:
-    """Refuse a folder that could not be written, or that holds something already, before the hour and not after it."""
+    """Refuse a folder that could not be written, or that holds something already, before the
+    hour and not after it."""
     path = Path(folder)
     if not folder or path.is_file():
         raise InputError(f"{folder!r:.80} is no folder to write a checkpoint to")
@@ -80,29 +90,51 @@ def check_new_folder(folder: str) -> None:
         raise InputError(f"{folder!r:.80} is not empty; name a new folder for the checkpoint")
     there = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
-        raise InputError(f"{folder!r:.80} cannot be made: {str(there)!r:.80} is no folder that can be written to")
+        raise InputError(
+            f"{folder!r:.80} cannot be made: {str(there)!r:.80} is no folder that can be "
+            "written to"
+        )
 
 
 def make(
-    folder: str | Path, texts: Iterable[tuple[str, str]], recipe: Recipe, report: Callable[[str], None]
+    folder: str | Path,
+    texts: Iterable[tuple[str, str]],
+    recipe: Recipe,
+    report: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Train on (group, text) pairs and write the checkpoint with its recipe and scores, which are returned."""
+    """Train on (group, text) pairs and write the checkpoint with its recipe and scores, which
+    are returned."""
     from reference.training.baselines import Bigram, Unigram, count
-    from reference.training.masked_lm import Progress, cut, evaluate, evaluate_baseline, questions, split, train
+    from reference.training.masked_lm import (
+        Progress,
+        cut,
+        evaluate,
+        evaluate_baseline,
+        questions,
+        split,
+        train,
+    )
 
     training, held_out = split(texts)
     if not training or not held_out:
         raise InputError(
-            f"there are {len(training) + len(held_out)} texts, of which {len(held_out)} were held out for evaluation: "
+            f"there are {len(training) + len(held_out)} texts, of which {len(held_out)} were "
+            "held out for evaluation: "
             "too few; a hundred is the least that makes sense"
         )
     tokenizer = train_tokenizer(training, recipe.vocab_size)
     rows, held_rows = (cut(tokenizer, part, recipe.max_tokens) for part in (training, held_out))
     config, mask_id = recipe.config(tokenizer), tokenizer.token_to_id(MASK)
     if next(questions(held_rows, config, mask_id, recipe), None) is None:
-        raise InputError("the texts held out for evaluation are too short to hide a word of them; give more text")
+        raise InputError(
+            "the texts held out for evaluation are too short to hide a word of them; give more "
+            "text"
+        )
     counts = count(rows, config.vocab_size)
-    report(f"{len(training)} texts, {int(counts.single.sum())} pieces; {len(held_out)} texts held out")
+    report(
+        f"{len(training)} texts, {int(counts.single.sum())} pieces; {len(held_out)} texts held "
+        "out"
+    )
 
     curve: list[Progress] = []
 
@@ -119,7 +151,11 @@ def make(
     }
     facts = {
         "recipe": asdict(recipe),
-        "text": {"texts": len(training), "pieces": int(counts.single.sum()), "held_out_texts": len(held_out)},
+        "text": {
+            "texts": len(training),
+            "pieces": int(counts.single.sum()),
+            "held_out_texts": len(held_out),
+        },
         "scores": {name: asdict(score) for name, score in scores.items()},
         "losses": [[progress.step, round(progress.loss, 4)] for progress in curve],
     }

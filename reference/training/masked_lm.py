@@ -1,7 +1,7 @@
 """Training a small ModernBERT to fill in masked words: one plain loop in PyTorch.
 
-The masking is the package's own, so are the model and its first weights; what is here is the text's way into batches,
-the optimizer's steps, and an honest look at text that was held out.
+The masking is the package's own, so are the model and its first weights; what is here is the
+text's way into batches, the optimizer's steps, and an honest look at text that was held out.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ Rows = list[list[int]]
 
 
 def split(texts: Iterable[tuple[str, str]]) -> tuple[list[str], list[str]]:
-    """Texts to train on and texts held out. All texts of a module go the same way, for they repeat one another."""
+    """Texts to train on and texts held out. All texts of a module go the same way, for they
+    repeat one another."""
     training, held_out = [], []
     for module, text in texts:
         (held_out if zlib.crc32(module.encode()) % HELD_OUT == 0 else training).append(text)
@@ -41,7 +42,8 @@ def split(texts: Iterable[tuple[str, str]]) -> tuple[list[str], list[str]]:
 
 
 def cut(tokenizer: tokenizers.Tokenizer, texts: Sequence[str], max_tokens: int) -> Rows:
-    """The ids of every text, special tokens included, the long ones cut into several rows of about one length."""
+    """The ids of every text, special tokens included, the long ones cut into several rows of
+    about one length."""
     start, end = tokenizer.token_to_id(CLS), tokenizer.token_to_id(SEP)
     rows = []
     # A docstring may say "[MASK]", and means the six characters.
@@ -50,7 +52,11 @@ def cut(tokenizer: tokenizers.Tokenizer, texts: Sequence[str], max_tokens: int) 
     tokenizer.encode_special_tokens = False
     for encoding in encodings:
         parts = math.ceil(len(encoding.ids) / (max_tokens - 2))
-        rows += [[start, *part.tolist(), end] for part in np.array_split(encoding.ids, parts)] if parts else []
+        rows += (
+            [[start, *part.tolist(), end] for part in np.array_split(encoding.ids, parts)]
+            if parts
+            else []
+        )
     return rows
 
 
@@ -71,7 +77,8 @@ def batches(rows: Rows, batch_tokens: int, generator: np.random.Generator) -> li
 def masked(
     batch: Rows, config: ModernBertConfig, mask_id: int, seed: int, **shares: float
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Masked ids, labels and attention mask of one batch. Of a few short rows it may be that nothing is masked."""
+    """Masked ids, labels and attention mask of one batch. Of a few short rows it may be that
+    nothing is masked."""
     ids, mask = map(torch.from_numpy, pad(batch, config.pad_token_id))
     special = (mask == 0) | (ids == config.cls_token_id) | (ids == config.sep_token_id)
     draws = draw(ids.shape, config.vocab_size, seed)
@@ -81,10 +88,14 @@ def masked(
 def questions(
     rows: Rows, config: ModernBertConfig, mask_id: int, recipe: Recipe
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-    """Masked ids, labels and attention mask of held-out rows: 15 % of their words are hidden, each behind a mask, for
-    a word left in place is no question."""
-    for number, batch in enumerate(batches(rows, recipe.batch_tokens, np.random.default_rng(0))):
-        ids, labels, mask = masked(batch, config, mask_id, number, probability=0.15, mask_share=1.0, random_share=0.0)
+    """Masked ids, labels and attention mask of held-out rows: 15 % of their words are hidden,
+    each behind a mask, for a word left in place is no question."""
+    for number, batch in enumerate(
+        batches(rows, recipe.batch_tokens, np.random.default_rng(0))
+    ):
+        ids, labels, mask = masked(
+            batch, config, mask_id, number, probability=0.15, mask_share=1.0, random_share=0.0
+        )
         if (labels != IGNORED).any():
             yield ids, labels, mask
 
@@ -108,7 +119,9 @@ class Progress:
     minutes: float
 
     def __str__(self) -> str:
-        return f"step {self.step:>6} of {self.steps}  loss {self.loss:.3f}  {self.minutes:.1f} min"
+        return (
+            f"step {self.step:>6} of {self.steps}  loss {self.loss:.3f}  {self.minutes:.1f} min"
+        )
 
 
 def train(
@@ -118,23 +131,37 @@ def train(
     recipe: Recipe,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> dict[str, np.ndarray]:
-    """The tensors of a model that has seen the rows `recipe.epochs` times, masked anew each time."""
+    """The tensors of a model that has seen the rows `recipe.epochs` times, masked anew each
+    time."""
     if not rows:
         raise InputError("there is no text to train on")
     # Words that nobody asks for are not scored. It changes neither the loss nor the weights.
     sparse = replace(config, sparse_prediction=True)
-    model = build(sparse, "ModernBertForMaskedLM", initial_tensors(config, seed=recipe.seed), "float32")
+    model = build(
+        sparse, "ModernBertForMaskedLM", initial_tensors(config, seed=recipe.seed), "float32"
+    )
     parameters = {key: model.network.get_parameter(key).requires_grad_() for key in model.keys}
-    # Norms and biases are few and have to be where they are; only matrices are pulled towards zero.
+    # Norms and biases are few and have to be where they are; only matrices are pulled towards
+    # zero.
     groups = [
-        {"params": [value for value in parameters.values() if value.dim() > 1], "weight_decay": recipe.weight_decay},
-        {"params": [value for value in parameters.values() if value.dim() == 1], "weight_decay": 0.0},
+        {
+            "params": [value for value in parameters.values() if value.dim() > 1],
+            "weight_decay": recipe.weight_decay,
+        },
+        {
+            "params": [value for value in parameters.values() if value.dim() == 1],
+            "weight_decay": 0.0,
+        },
     ]
-    optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True)
+    optimizer = torch.optim.AdamW(
+        groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True
+    )
     plan = [
         (batch, 1_000_000 * seed + number)
         for seed in (1000 * recipe.seed + epoch + 1 for epoch in range(recipe.epochs))
-        for number, batch in enumerate(batches(rows, recipe.batch_tokens, np.random.default_rng(seed)))
+        for number, batch in enumerate(
+            batches(rows, recipe.batch_tokens, np.random.default_rng(seed))
+        )
     ]
     steps, started, smooth = len(plan), time.monotonic(), math.nan
     for step, (batch, seed) in enumerate(plan):
@@ -155,26 +182,37 @@ def train(
 
 @dataclass(frozen=True)
 class Score:
-    """How well hidden words are found: the mean of -log p(word), and how often the likeliest is the right one."""
+    """How well hidden words are found: the mean of -log p(word), and how often the likeliest is
+    the right one."""
 
     loss: float
     accuracy: float
     words: int
 
 
-def evaluate(model: Model, rows: Rows, config: ModernBertConfig, mask_id: int, recipe: Recipe) -> Score:
+def evaluate(
+    model: Model, rows: Rows, config: ModernBertConfig, mask_id: int, recipe: Recipe
+) -> Score:
     """A model of any port on the questions of held-out rows."""
     losses, right = [], []
     for ids, labels, mask in questions(rows, config, mask_id, recipe):
         asked = labels != IGNORED
-        logits = torch.from_numpy(model.forward(ids.numpy(), mask.numpy(), None, False)["logits"])[asked]
-        losses.append(torch.nn.functional.cross_entropy(logits, labels[asked], reduction="none"))
+        logits = torch.from_numpy(
+            model.forward(ids.numpy(), mask.numpy(), None, False)["logits"]
+        )[asked]
+        losses.append(
+            torch.nn.functional.cross_entropy(logits, labels[asked], reduction="none")
+        )
         right.append(logits.argmax(dim=-1) == labels[asked])
     return _score(torch.cat(losses).double().mean().item(), torch.cat(right))
 
 
 def evaluate_baseline(
-    baseline: Unigram | Bigram, rows: Rows, config: ModernBertConfig, mask_id: int, recipe: Recipe
+    baseline: Unigram | Bigram,
+    rows: Rows,
+    config: ModernBertConfig,
+    mask_id: int,
+    recipe: Recipe,
 ) -> Score:
     """A baseline on the very same questions."""
     loss, right = 0.0, []

@@ -12,7 +12,8 @@ from reference.training.tokenizer import CLS, PAD, SEP
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a run is given, beside the text. What is the same in every run stands in the loop, as AdamW's betas do."""
+    """What a run is given, beside the text. What is the same in every run stands in the loop,
+    as AdamW's betas do."""
 
     vocab_size: int = 6144
     hidden_size: int = 192
@@ -41,7 +42,8 @@ class Recipe:
             num_attention_heads=self.num_attention_heads,
             intermediate_size=self.intermediate_size,
             local_attention=self.local_attention,
-            # Rotation has no table of positions to run out of: longer texts than the rows may be given, too.
+            # Rotation has no table of positions to run out of: longer texts than the rows may
+            # be given, too.
             max_position_embeddings=4 * self.max_tokens,
             pad_token_id=pad,
             cls_token_id=start,

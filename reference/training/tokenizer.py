@@ -1,4 +1,5 @@
-"""A tokenizer of one's own: pieces of words, learned from the text that the model will be trained on."""
+"""A tokenizer of one's own: pieces of words, learned from the text that the model will be
+trained on."""
 
 from __future__ import annotations
 
@@ -12,8 +13,9 @@ PAD, CLS, SEP, MASK, UNK = SPECIAL = ("[PAD]", "[CLS]", "[SEP]", "[MASK]", "[UNK
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> tokenizers.Tokenizer:
-    """Byte-level pairs (Sennrich et al. 2016; Radford et al. 2019) as ModernBERT has them, but of lower-case text: a
-    small model should not have to learn "Return" and "return" apart. Nothing is unknown, for every byte is a piece."""
+    """Byte-level pairs (Sennrich et al. 2016; Radford et al. 2019) as ModernBERT has them, but
+    of lower-case text: a small model should not have to learn "Return" and "return" apart.
+    Nothing is unknown, for every byte is a piece."""
     tokenizer = tokenizers.Tokenizer(models.BPE(unk_token=UNK))
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -43,7 +45,10 @@ def tokenizer_files(tokenizer: tokenizers.Tokenizer, max_length: int) -> dict[st
         "model_max_length": max_length,
         "model_input_names": ["input_ids", "attention_mask"],
         "clean_up_tokenization_spaces": False,
-    } | {f"{name}_token": token for name, token in zip("pad cls sep mask unk".split(), SPECIAL, strict=True)}
+    } | {
+        f"{name}_token": token
+        for name, token in zip("pad cls sep mask unk".split(), SPECIAL, strict=True)
+    }
     return {
         "tokenizer.json": tokenizer.to_str().encode(),
         "tokenizer_config.json": (json.dumps(settings, indent=2) + "\n").encode(),

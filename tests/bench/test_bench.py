@@ -19,18 +19,27 @@ from reference.text import read_tokenizer
 
 def test_every_contestant_does_the_same_work(minilm):
     texts = [*mixed_texts(6), "one"]
-    first, *others = [np.asarray(encoder(name, str(minilm))(texts)) for name in (*PEERS, "torch", "mlx", "candle")]
+    first, *others = [
+        np.asarray(encoder(name, str(minilm))(texts))
+        for name in (*PEERS, "torch", "mlx", "candle")
+    ]
     for other in others:
         np.testing.assert_allclose(other, first, atol=2e-6)
 
 
 @pytest.mark.parametrize("pooling", [["cls"], ["max"], ["cls", "mean"]])
 @pytest.mark.parametrize("normalize", [False, True])
-def test_every_contestant_does_the_work_that_the_checkpoint_asks_for(minilm, tmp_path, pooling, normalize):
-    folder = random_checkpoint(tmp_path / "model", pooling="mean", normalize=normalize, vocab_size=30522)
+def test_every_contestant_does_the_work_that_the_checkpoint_asks_for(
+    minilm, tmp_path, pooling, normalize
+):
+    folder = random_checkpoint(
+        tmp_path / "model", pooling="mean", normalize=normalize, vocab_size=30522
+    )
     for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
         shutil.copy(minilm / name, folder)
-    settings = {"word_embedding_dimension": 32} | {SWITCHES[way]: way in pooling for way in SWITCHES}
+    settings = {"word_embedding_dimension": 32} | {
+        SWITCHES[way]: way in pooling for way in SWITCHES
+    }
     (folder / "1_Pooling" / "config.json").write_text(json.dumps(settings))
     prompts = {"prompts": {"query": "query: "}, "default_prompt_name": "query"}
     (folder / "config_sentence_transformers.json").write_text(json.dumps(prompts))
@@ -39,13 +48,28 @@ def test_every_contestant_does_the_work_that_the_checkpoint_asks_for(minilm, tmp
 
 def test_the_table_and_the_file(tmp_path, capfd):
     path = tmp_path / "timings.json"
-    arguments = ["--backends", "torch", "--peers", "transformers", "--rounds", "1", "--count", "4", "--json", str(path)]
+    arguments = [
+        "--backends",
+        "torch",
+        "--peers",
+        "transformers",
+        "--rounds",
+        "1",
+        "--count",
+        "4",
+        "--json",
+        str(path),
+    ]
     assert main(["bench", *arguments]) == 0
     timings = [Timing(**record) for record in json.loads(path.read_text())]
     assert [timing.name for timing in timings] == ["transformers", "torch"]
     assert all(timing.latency_ms > 0 and timing.throughput > 0 for timing in timings)
     lines = capfd.readouterr().out.splitlines()
-    assert lines[-2].startswith("transformers") and "1.00x" in lines[-2] and lines[-1].startswith("torch")
+    assert (
+        lines[-2].startswith("transformers")
+        and "1.00x" in lines[-2]
+        and lines[-1].startswith("torch")
+    )
 
 
 def test_ratios_are_speeds():
@@ -56,8 +80,15 @@ def test_ratios_are_speeds():
 @pytest.fixture
 def long_model(minilm, tmp_path):
     """A tiny ModernBERT that takes 8,192 tokens, with a tokenizer."""
-    sizes = {"vocab_size": 30522, "max_position_embeddings": 8192, "hidden_size": 16, "num_hidden_layers": 1}
-    folder = random_checkpoint(tmp_path / "long", "ModernBertModel", intermediate_size=16, pooling="mean", **sizes)
+    sizes = {
+        "vocab_size": 30522,
+        "max_position_embeddings": 8192,
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+    }
+    folder = random_checkpoint(
+        tmp_path / "long", "ModernBertModel", intermediate_size=16, pooling="mean", **sizes
+    )
     shutil.copy(minilm / "tokenizer.json", folder)
     return folder
 
@@ -67,17 +98,34 @@ def test_long_texts_are_as_long_as_they_say(long_model):
     work = long_texts(tokenizer)
     lengths = [len(tokenizer([text])[0]) for text in work.many]
     assert len(lengths) == 16 and sum(lengths) == pytest.approx(16 * 272, rel=0.01)
-    assert sorted(lengths) != lengths and min(lengths) in (31, 32) and max(lengths) in (511, 512)
+    assert (
+        sorted(lengths) != lengths and min(lengths) in (31, 32) and max(lengths) in (511, 512)
+    )
     assert len(tokenizer([work.one])[0]) in (4095, 4096)
 
 
 def test_a_model_of_long_texts_is_timed_on_them(long_model, minilm, tmp_path, capfd):
     path = tmp_path / "timings.json"
-    arguments = ["--backends", "torch", "--peers", "transformers", "--rounds", "1", "--json", str(path)]
+    arguments = [
+        "--backends",
+        "torch",
+        "--peers",
+        "transformers",
+        "--rounds",
+        "1",
+        "--json",
+        str(path),
+    ]
     assert main(["bench", str(long_model), *arguments]) == 0
     assert "one text of 4,096" in capfd.readouterr().out
-    assert [record["name"] for record in json.loads(path.read_text())] == ["transformers", "torch"]
-    assert main(["bench", str(long_model), *arguments, "--workload", "sentences", "--count", "3"]) == 0
+    assert [record["name"] for record in json.loads(path.read_text())] == [
+        "transformers",
+        "torch",
+    ]
+    assert (
+        main(["bench", str(long_model), *arguments, "--workload", "sentences", "--count", "3"])
+        == 0
+    )
     assert "one sentence" in capfd.readouterr().out
 
 
@@ -85,7 +133,12 @@ def test_long_texts_are_not_for_every_model(minilm, tmp_path, capfd):
     assert main(["bench", str(minilm), "--workload", "long"]) == 2
     assert "takes 256 tokens" in capfd.readouterr().err
     (tmp_path / "texts.txt").write_text("one\n")
-    assert main(["bench", str(minilm), "--workload", "long", "--texts", str(tmp_path / "texts.txt")]) == 2
+    assert (
+        main(
+            ["bench", str(minilm), "--workload", "long", "--texts", str(tmp_path / "texts.txt")]
+        )
+        == 2
+    )
     assert "brings its own texts" in capfd.readouterr().err
 
 
@@ -110,7 +163,23 @@ def test_a_contestant_that_dies_between_rounds_is_an_error(minilm, monkeypatch, 
         return time(self, texts)
 
     monkeypatch.setattr(Contestant, "time", die_first)
-    assert main(["bench", str(minilm), "--backends", "torch", "--peers", "none", "--rounds", "1", "--count", "4"]) == 2
+    assert (
+        main(
+            [
+                "bench",
+                str(minilm),
+                "--backends",
+                "torch",
+                "--peers",
+                "none",
+                "--rounds",
+                "1",
+                "--count",
+                "4",
+            ]
+        )
+        == 2
+    )
     captured = capfd.readouterr()
     assert captured.out == "" and "error: torch stopped with exit status -9" in captured.err
 
@@ -118,7 +187,10 @@ def test_a_contestant_that_dies_between_rounds_is_an_error(minilm, monkeypatch, 
 def test_texts_of_a_file_are_its_lines(tmp_path):
     path = tmp_path / "texts.txt"
     path.write_text("one\x0ctext\u2028still the same\n\nanother\n", encoding="utf-8")
-    assert _texts(argparse.Namespace(texts=str(path))) == ["one\x0ctext\u2028still the same", "another"]
+    assert _texts(argparse.Namespace(texts=str(path))) == [
+        "one\x0ctext\u2028still the same",
+        "another",
+    ]
 
 
 def test_a_peer_that_is_not_installed_is_named(minilm, monkeypatch):

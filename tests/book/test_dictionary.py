@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 
 PAGE = Path(__file__).parents[2] / "book" / "dictionary.md"
-ROWS = re.findall(r"^\| `(.+?)` \| `(.+?)` \| `(.+?)` \|$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+ROWS = re.findall(
+    r"^\| `(.+?)` \| `(.+?)` \| `(.+?)` \|$",
+    PAGE.read_text(encoding="utf-8"),
+    flags=re.MULTILINE,
+)
 X = np.array([[1.0, -2.0, 3.0], [0.5, 5.0, -6.0]], dtype=np.float32)
 
 
@@ -39,7 +43,10 @@ def frameworks(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, dict]:
     import torch
 
     path = str(tmp_path_factory.mktemp("dictionary") / "weights.safetensors")
-    weights = {"weight": np.ones((4, 3), dtype=np.float32), "bias": np.ones(4, dtype=np.float32)}
+    weights = {
+        "weight": np.ones((4, 3), dtype=np.float32),
+        "bias": np.ones(4, dtype=np.float32),
+    }
     safetensors.numpy.save_file(weights, path)
 
     def square_sum(x):
@@ -69,18 +76,26 @@ def frameworks(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, dict]:
     return shared | in_torch, shared | in_mlx
 
 
-@pytest.mark.parametrize(("in_torch", "in_mlx"), [row[:2] for row in ROWS], ids=[row[0] for row in ROWS])
+@pytest.mark.parametrize(
+    ("in_torch", "in_mlx"), [row[:2] for row in ROWS], ids=[row[0] for row in ROWS]
+)
 def test_both_columns_say_the_same(in_torch: str, in_mlx: str, frameworks: tuple[dict, dict]):
-    first, second = (numbers(eval(code, names)) for code, names in zip((in_torch, in_mlx), frameworks, strict=True))
+    first, second = (
+        numbers(eval(code, names))
+        for code, names in zip((in_torch, in_mlx), frameworks, strict=True)
+    )
     if "load_state_dict" in in_torch:  # MLX returns the model, torch what did not fit
         first = numbers(frameworks[0]["model"])
     assert len(first) == len(second) > 0
     for left, right in zip(first, second, strict=True):
-        np.testing.assert_allclose(left, right, rtol=2e-3 if "float16" in in_torch else 1e-5, atol=1e-6)
+        np.testing.assert_allclose(
+            left, right, rtol=2e-3 if "float16" in in_torch else 1e-5, atol=1e-6
+        )
 
 
 def numbers(result: object) -> list[np.ndarray]:
-    """The arrays in a result; of a layer, whose weights are drawn, their shapes; of an optimizer its rate."""
+    """The arrays in a result; of a layer, whose weights are drawn, their shapes; of an
+    optimizer its rate."""
     import mlx.core as mx
     import mlx.nn
     import mlx.optimizers
@@ -90,7 +105,10 @@ def numbers(result: object) -> list[np.ndarray]:
     if isinstance(result, torch.nn.Module):
         return [np.array(parameter.shape) for _, parameter in sorted(result.named_parameters())]
     if isinstance(result, mlx.nn.Module):
-        return [np.array(array.shape) for _, array in sorted(mlx.utils.tree_flatten(result.parameters()))]
+        return [
+            np.array(array.shape)
+            for _, array in sorted(mlx.utils.tree_flatten(result.parameters()))
+        ]
     if isinstance(result, torch.optim.Optimizer):
         return [np.array(group["lr"]) for group in result.param_groups]
     if isinstance(result, mlx.optimizers.Optimizer):
@@ -117,6 +135,9 @@ def test_the_traps_that_the_page_names(frameworks: tuple[dict, dict]):
     assert names.nn.losses.cross_entropy(names.x, names.labels).shape == (2,)
     assert names.mx.arange(3).dtype == names.mx.int32
     gap = np.abs(
-        np.array(names.nn.gelu(names.mx.arange(-5, 5, 0.001)) - names.nn.gelu_approx(names.mx.arange(-5, 5, 0.001)))
+        np.array(
+            names.nn.gelu(names.mx.arange(-5, 5, 0.001))
+            - names.nn.gelu_approx(names.mx.arange(-5, 5, 0.001))
+        )
     )
     assert 4e-4 < gap.max() < 5e-4

@@ -1,4 +1,5 @@
-"""The rendered book: every page is there, nothing comes from elsewhere, figures have words, links lead somewhere."""
+"""The rendered book: every page is there, nothing comes from elsewhere, figures have words,
+links lead somewhere."""
 
 import json
 import re
@@ -15,7 +16,8 @@ pytestmark = pytest.mark.book
 
 ROOT = Path(__file__).parents[2]
 HTML = ROOT / "_build" / "html"
-# The attributes by which a page fetches something to show or to run; a link that a reader may follow is not one.
+# The attributes by which a page fetches something to show or to run; a link that a reader may
+# follow is not one.
 FETCHED = {
     "audio": ("src",),
     "embed": ("src",),
@@ -33,17 +35,26 @@ FETCHED = {
 }
 ELSEWHERE = re.compile(r"^\s*(?:[a-z]+:)?//", re.IGNORECASE)
 HOST = re.compile(r"""(?:https?:|["'(`])//([a-z0-9-]+(?:\.[a-z0-9-]+)+)""", re.IGNORECASE)
-# Hosts that the theme's and MathJax's files name without fetching from them: XML namespaces, and in comments licences,
-# documentation and credits. A host that is new here is to be looked at.
+# Hosts that the theme's and MathJax's files name without fetching from them: XML namespaces,
+# and in comments licences, documentation and credits. A host that is new here is to be looked
+# at.
 ONLY_NAMED = {
-    *("www.w3.org", "www.apache.org", "github.com", "fontawesome.com", "getbootstrap.com", "clipboardjs.com"),
+    *(
+        "www.w3.org",
+        "www.apache.org",
+        "github.com",
+        "fontawesome.com",
+        "getbootstrap.com",
+        "clipboardjs.com",
+    ),
     *("pydata-sphinx-theme.readthedocs.io", "nbsphinx.readthedocs.io", "developer.mozilla.org"),
     *("m2.material.io", "sass-guidelin.es", "codepen.io"),
 }
 
 
 class Page(HTMLParser):
-    """What the tests ask of a page: what it fetches, where it links to, its ids, its images, its own styles."""
+    """What the tests ask of a page: what it fetches, where it links to, its ids, its images,
+    its own styles."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -79,13 +90,21 @@ class Page(HTMLParser):
 @cache
 def built() -> tuple[Page, ...]:
     if not (HTML / "index.html").is_file():
-        pytest.fail(f"there is no rendered book in {HTML.relative_to(ROOT)}: run make book first")
-    return tuple(Page(path) for path in sorted(HTML.rglob("*.html")) if "_static" not in path.relative_to(HTML).parts)
+        pytest.fail(
+            f"there is no rendered book in {HTML.relative_to(ROOT)}: run make book first"
+        )
+    return tuple(
+        Page(path)
+        for path in sorted(HTML.rglob("*.html"))
+        if "_static" not in path.relative_to(HTML).parts
+    )
 
 
 def pages_of_the_toc() -> list[str]:
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    return [toc["root"]] + [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    return [toc["root"]] + [
+        chapter["file"] for part in toc["parts"] for chapter in part["chapters"]
+    ]
 
 
 @pytest.mark.parametrize("name", pages_of_the_toc())
@@ -99,12 +118,23 @@ def test_every_page_of_the_toc_is_there(name: str):
 
 
 def test_every_notebook_and_page_of_the_sources_is_in_the_toc():
-    sources = [*(ROOT / "book").glob("*.md"), *(ROOT / "book").glob("*.ipynb"), *(ROOT / "chapters").glob("*.ipynb")]
-    assert {str(path.relative_to(ROOT).with_suffix("")) for path in sources} == set(pages_of_the_toc())
+    sources = [
+        *(ROOT / "book").glob("*.md"),
+        *(ROOT / "book").glob("*.ipynb"),
+        *(ROOT / "chapters").glob("*.ipynb"),
+    ]
+    assert {str(path.relative_to(ROOT).with_suffix("")) for path in sources} == set(
+        pages_of_the_toc()
+    )
 
 
 def test_pages_fetch_nothing_from_elsewhere():
-    found = [(page.path.name, target) for page in built() for target in page.fetched if ELSEWHERE.match(target)]
+    found = [
+        (page.path.name, target)
+        for page in built()
+        for target in page.fetched
+        if ELSEWHERE.match(target)
+    ]
     assert found == []
 
 
@@ -112,8 +142,14 @@ def test_scripts_and_styles_name_no_server():
     """Neither those inside the pages nor those in files."""
     texts = {page.path: page.inline for page in built()}
     for kind in ("*.css", "*.js", "*.svg"):
-        texts |= {path: path.read_text(encoding="utf-8") for path in (HTML / "_static").rglob(kind)}
-    found = {(host, str(path.relative_to(HTML))) for path, text in texts.items() for host in HOST.findall(text)}
+        texts |= {
+            path: path.read_text(encoding="utf-8") for path in (HTML / "_static").rglob(kind)
+        }
+    found = {
+        (host, str(path.relative_to(HTML)))
+        for path, text in texts.items()
+        for host in HOST.findall(text)
+    }
     assert {(host, path) for host, path in found if host not in ONLY_NAMED} == set()
 
 
@@ -146,7 +182,9 @@ def test_links_inside_the_book_lead_somewhere():
             if urlsplit(link).scheme or not link or link == "#":
                 continue
             target, anchor = resolve(page, link)
-            known = target.is_file() and (not anchor or target not in pages or anchor in pages[target].ids)
+            known = target.is_file() and (
+                not anchor or target not in pages or anchor in pages[target].ids
+            )
             if not known:
                 broken.append((page.path.name, link))
     assert broken == []
@@ -167,9 +205,16 @@ def test_the_bundled_mathjax_is_complete():
     built()
     mathjax = HTML / "_static" / "mathjax"
     found = [re.search(r"window\.MathJax = (\{.*\})", page.inline) for page in built()]
-    components = {name for config in found if config for name in json.loads(config.group(1))["loader"]["load"]}
+    components = {
+        name
+        for config in found
+        if config
+        for name in json.loads(config.group(1))["loader"]["load"]
+    }
     assert "input/tex" in components
-    assert all((mathjax / f"{component}.js").is_file() for component in ("startup", *components))
+    assert all(
+        (mathjax / f"{component}.js").is_file() for component in ("startup", *components)
+    )
     assert (mathjax / "output" / "chtml" / "fonts" / "tex.js").is_file()
     assert list(mathjax.rglob("*.woff"))
 

@@ -1,4 +1,5 @@
-"""The border between Python and Rust: arrays in any layout, the package's own errors, and Rust's own reading."""
+"""The border between Python and Rust: arrays in any layout, the package's own errors, and
+Rust's own reading."""
 
 import json
 import shutil
@@ -9,7 +10,17 @@ import numpy as np
 import pytest
 
 import reference
-from reference.candle import _native, attention, bert, heads, layers, losses, modernbert, pooling, rope
+from reference.candle import (
+    _native,
+    attention,
+    bert,
+    heads,
+    layers,
+    losses,
+    modernbert,
+    pooling,
+    rope,
+)
 from reference.candle.port import DTYPES, build
 from reference.checkpoint import read_checkpoint
 from reference.errors import CheckpointError, ConfigError, InputError
@@ -45,7 +56,9 @@ def test_arrays_of_any_layout_mean_the_same():
 @pytest.mark.parametrize("kind", [np.int32, np.uint8, np.bool_, np.int64])
 def test_masks_of_any_whole_type(kind):
     hidden = RANDOM.normal(size=(2, 4, 3)).astype(np.float32)
-    np.testing.assert_array_equal(pooling.mean_pooling(hidden, MASK.astype(kind)), pooling.mean_pooling(hidden, MASK))
+    np.testing.assert_array_equal(
+        pooling.mean_pooling(hidden, MASK.astype(kind)), pooling.mean_pooling(hidden, MASK)
+    )
 
 
 def test_what_is_no_array_is_refused():
@@ -97,7 +110,11 @@ def test_functions_agree_with_the_torch_port():
         np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-12, atol=1e-12)
 
     hidden = RANDOM.normal(size=(2, 4, 6))
-    x, mask, lengths = torch.from_numpy(hidden), torch.from_numpy(MASK), torch.from_numpy(CU_SEQLENS)
+    x, mask, lengths = (
+        torch.from_numpy(hidden),
+        torch.from_numpy(MASK),
+        torch.from_numpy(CU_SEQLENS),
+    )
     for name in ("mean_pooling", "cls_pooling", "max_pooling"):
         same(getattr(pooling, name)(hidden, MASK), getattr(torch_pooling, name)(x, mask))
     same(pooling.normalize(hidden), torch_pooling.normalize(x))
@@ -112,19 +129,26 @@ def test_functions_agree_with_the_torch_port():
     allowed = attention.padding_mask(MASK[1:])
     same(
         attention.scaled_dot_product_attention(*batch, mask=allowed),
-        torch_attention.scaled_dot_product_attention(*map(torch.from_numpy, batch), mask=torch.from_numpy(allowed)),
+        torch_attention.scaled_dot_product_attention(
+            *map(torch.from_numpy, batch), mask=torch.from_numpy(allowed)
+        ),
     )
     same(attention.split_heads(hidden, 2), torch_attention.split_heads(x, 2))
     same(attention.merge_heads(attention.split_heads(hidden, 3)), x)
     same(attention.positions(CU_SEQLENS), torch_attention.positions(lengths))
     row = RANDOM.normal(size=(7, 6))
     for ours, theirs in zip(
-        attention.pad_packed(row, CU_SEQLENS), torch_attention.pad_packed(torch.from_numpy(row), lengths), strict=True
+        attention.pad_packed(row, CU_SEQLENS),
+        torch_attention.pad_packed(torch.from_numpy(row), lengths),
+        strict=True,
     ):
         same(ours, theirs)
 
     labels = np.array([[1, -100, 0, 5], [2, 2, -100, -100]])
-    same(losses.cross_entropy(hidden, labels), torch_losses.cross_entropy(x, torch.from_numpy(labels)))
+    same(
+        losses.cross_entropy(hidden, labels),
+        torch_losses.cross_entropy(x, torch.from_numpy(labels)),
+    )
     target = RANDOM.uniform(size=hidden.shape)
     y = torch.from_numpy(target)
     same(losses.binary_cross_entropy(hidden, target), torch_losses.binary_cross_entropy(x, y))
@@ -133,15 +157,26 @@ def test_functions_agree_with_the_torch_port():
 
 def test_whole_models_by_class(tiny):
     checkpoint = read_checkpoint(tiny("BertForSequenceClassification"))
-    model = heads.BertForSequenceClassification(checkpoint.config, checkpoint.tensors, "float64")
+    model = heads.BertForSequenceClassification(
+        checkpoint.config, checkpoint.tensors, "float64"
+    )
     padded = model(IDS, MASK, labels=np.array([0, 1]), output_hidden_states=True)
     packed = model(IDS[MASK == 1], cu_seqlens=CU_SEQLENS, labels=np.array([0, 1]))
     np.testing.assert_allclose(padded.logits, packed.logits, atol=1e-12)
-    np.testing.assert_allclose(padded.loss, losses.cross_entropy(padded.logits, np.array([0, 1])), atol=1e-12)
+    np.testing.assert_allclose(
+        padded.loss, losses.cross_entropy(padded.logits, np.array([0, 1])), atol=1e-12
+    )
     np.testing.assert_allclose(padded.loss, packed.loss, atol=1e-12)
-    assert len(padded.hidden_states) == checkpoint.config.num_hidden_layers + 1 and packed.hidden_states is None
+    assert (
+        len(padded.hidden_states) == checkpoint.config.num_hidden_layers + 1
+        and packed.hidden_states is None
+    )
 
-    base = {key.removeprefix("bert."): value for key, value in checkpoint.tensors.items() if key.startswith("bert.")}
+    base = {
+        key.removeprefix("bert."): value
+        for key, value in checkpoint.tensors.items()
+        if key.startswith("bert.")
+    }
     output = bert.BertModel(checkpoint.config, base, "float64")(IDS, MASK)
     np.testing.assert_array_equal(output.last_hidden_state, padded.hidden_states[-1])
     assert output.pooler_output.shape == (2, checkpoint.config.hidden_size)
@@ -165,7 +200,12 @@ def test_a_model_is_built_from_exactly_its_tensors(tiny):
     config, name, tensors = checkpoint.config, checkpoint.architecture.name, checkpoint.tensors
     key = "encoder.layer.0.output.dense.weight"
     with pytest.raises(CheckpointError, match=f"{key} is missing"):
-        build(config, name, {other: value for other, value in tensors.items() if other != key}, "float32")
+        build(
+            config,
+            name,
+            {other: value for other, value in tensors.items() if other != key},
+            "float32",
+        )
     with pytest.raises(CheckpointError, match="no place for stray"):
         build(config, name, tensors | {"stray": tensors[key]}, "float32")
     with pytest.raises(CheckpointError, match="shape"):
@@ -184,7 +224,11 @@ def test_threads_share_a_model(model):
     expected = model.forward(IDS, MASK, None, False)["last_hidden_state"]
     seen = []
     work = [
-        threading.Thread(target=lambda: seen.append(model.forward(IDS, MASK, None, False)["last_hidden_state"]))
+        threading.Thread(
+            target=lambda: seen.append(
+                model.forward(IDS, MASK, None, False)["last_hidden_state"]
+            )
+        )
         for _ in range(8)
     ]
     for thread in work:
@@ -196,7 +240,9 @@ def test_threads_share_a_model(model):
         np.testing.assert_array_equal(found, expected)
 
 
-@pytest.mark.parametrize("architecture", ["BertModel", "BertForMaskedLM", "XLMRobertaForTokenClassification"])
+@pytest.mark.parametrize(
+    "architecture", ["BertModel", "BertForMaskedLM", "XLMRobertaForTokenClassification"]
+)
 def test_rust_reads_what_python_reads(tiny, architecture):
     folder = tiny(architecture, pad_token_id=1 if "Roberta" in architecture else 0)
     ours, theirs = _native.read_checkpoint(str(folder)), read_checkpoint(folder).tensors
@@ -238,7 +284,13 @@ def test_damaged_files_raise_the_packages_errors_or_load_whole(tiny, tmp_path):
 
 
 def test_rust_alone_embeds_as_the_package_does(minilm):
-    texts = ["a first sentence", "", "Ein zweiter Satz, länger als der erste.", "word " * 400, "日本語 and emoji 🙂"]
+    texts = [
+        "a first sentence",
+        "",
+        "Ein zweiter Satz, länger als der erste.",
+        "word " * 400,
+        "日本語 and emoji 🙂",
+    ]
     ours = _native.embed_texts(str(minilm), texts)
     theirs = reference.load(minilm, backend="candle").encode(texts)
     assert ours.shape == (5, 384)
@@ -250,7 +302,12 @@ def test_rust_alone_embeds_as_the_package_does(minilm):
         _native.embed_texts("/nowhere", texts)
 
 
-MODERN = {"local_attention": 2, "global_attn_every_n_layers": 2, "pad_token_id": 0, "bos_token_id": 1}
+MODERN = {
+    "local_attention": 2,
+    "global_attn_every_n_layers": 2,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+}
 MODERN |= {"eos_token_id": 2, "cls_token_id": 1, "sep_token_id": 2}
 
 
@@ -259,7 +316,10 @@ def test_rope_tables_may_come_from_elsewhere(tiny):
     model = build(checkpoint.config, "ModernBertModel", checkpoint.tensors, "float32")
     own = model.forward(IDS, MASK)["last_hidden_state"]
     thetas = checkpoint.config.rope_thetas
-    tables = {kind: rope.rope_tables(np.arange(4), checkpoint.config.head_dim, thetas[kind]) for kind in thetas}
+    tables = {
+        kind: rope.rope_tables(np.arange(4), checkpoint.config.head_dim, thetas[kind])
+        for kind in thetas
+    }
     model.use_rope_tables(tables)
     np.testing.assert_array_equal(model.forward(IDS, MASK)["last_hidden_state"], own)
     model.use_rope_tables({kind: (sin, cos) for kind, (cos, sin) in tables.items()})
@@ -276,10 +336,18 @@ def test_rope_tables_may_come_from_elsewhere(tiny):
 
 
 def test_no_rope_tables_are_asked_for_where_no_layer_turns_by_them(tiny):
-    checkpoint = read_checkpoint(tiny("ModernBertModel", **MODERN | {"global_attn_every_n_layers": 1}))
+    checkpoint = read_checkpoint(
+        tiny("ModernBertModel", **MODERN | {"global_attn_every_n_layers": 1})
+    )
     model = build(checkpoint.config, "ModernBertModel", checkpoint.tensors, "float32")
     own = model.forward(IDS, MASK)["last_hidden_state"]
-    model.use_rope_tables({"full_attention": rope.rope_tables(np.arange(4), checkpoint.config.head_dim, 160_000.0)})
+    model.use_rope_tables(
+        {
+            "full_attention": rope.rope_tables(
+                np.arange(4), checkpoint.config.head_dim, 160_000.0
+            )
+        }
+    )
     np.testing.assert_array_equal(model.forward(IDS, MASK)["last_hidden_state"], own)
 
 
@@ -290,6 +358,10 @@ def test_modernbert_packed_and_padded_on_arrays(tiny):
     packed = head(IDS[MASK == 1], cu_seqlens=CU_SEQLENS, output_hidden_states=True)
     np.testing.assert_allclose(packed.logits, padded.logits[MASK == 1], atol=1e-5)
     assert len(packed.hidden_states) == checkpoint.config.num_hidden_layers + 1
-    base = {key.removeprefix("model."): value for key, value in checkpoint.tensors.items() if key.startswith("model.")}
+    base = {
+        key.removeprefix("model."): value
+        for key, value in checkpoint.tensors.items()
+        if key.startswith("model.")
+    }
     alone = modernbert.ModernBertModel(checkpoint.config, base, "float64")(IDS, MASK)
     np.testing.assert_array_equal(alone.last_hidden_state, padded.hidden_states[-1])

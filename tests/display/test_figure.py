@@ -25,7 +25,9 @@ def draw(colors: Colors):
 
 def test_both_pictures_are_in_the_html_with_the_same_alternative_text():
     html = themed(draw, alt='a line, "rising"')._repr_html_()
-    images = re.findall(r'<img alt="([^"]*)" class="([^"]*)" ?(hidden)? src="data:image/png;base64,(\w+)', html)
+    images = re.findall(
+        r'<img alt="([^"]*)" class="([^"]*)" ?(hidden)? src="data:image/png;base64,(\w+)', html
+    )
     assert [alt for alt, *_ in images] == ["a line, &quot;rising&quot;"] * 2
     assert [classes.split()[0] for _, classes, *_ in images] == ["only-light", "only-dark"]
     assert [hidden for _, _, hidden, _ in images] == ["", "hidden"]
@@ -66,7 +68,9 @@ def test_misuse_is_named():
 @pytest.mark.parametrize("name", TEXT_COLORS)
 def test_text_stands_out_from_the_paper(colors: Colors, name: str):
     """WCAG 2, level AA: a contrast of 4.5 for text."""
-    bright, dim = sorted((luminance(getattr(colors, name)), luminance(colors.paper)), reverse=True)
+    bright, dim = sorted(
+        (luminance(getattr(colors, name)), luminance(colors.paper)), reverse=True
+    )
     assert (bright + 0.05) / (dim + 0.05) >= 4.5
 
 
@@ -80,5 +84,8 @@ def test_every_colour_and_setting_is_known_to_matplotlib(colors: Colors):
 
 
 def luminance(color: str) -> float:
-    channels = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in matplotlib.colors.to_rgb(color)]
+    channels = [
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
+        for c in matplotlib.colors.to_rgb(color)
+    ]
     return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), channels, strict=True))

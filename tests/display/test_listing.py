@@ -18,7 +18,10 @@ def listing() -> Listing:
             Definition(f"{port}/b", "three"),
         )
 
-    return Listing(("a.one", "a.two", "b.three"), {port: at(port, f"{port}_one") for port in ("torch", "mlx", "rust")})
+    return Listing(
+        ("a.one", "a.two", "b.three"),
+        {port: at(port, f"{port}_one") for port in ("torch", "mlx", "rust")},
+    )
 
 
 def test_each_tab_is_what_sphinx_design_makes(listing: Listing):
@@ -38,7 +41,10 @@ def test_it_is_the_same_every_time(listing: Listing):
 
 def test_neighbours_from_one_file_share_a_block_under_its_path(listing: Listing):
     html = listing._repr_html_()
-    assert re.findall(r'<p class="listing-path"><code>(.*?)</code></p>', html)[:2] == ["torch/a", "torch/b"]
+    assert re.findall(r'<p class="listing-path"><code>(.*?)</code></p>', html)[:2] == [
+        "torch/a",
+        "torch/b",
+    ]
     assert html.count("<pre>") == 6
 
 
@@ -54,7 +60,10 @@ def test_printed_and_in_one_line(listing: Listing):
 
 
 def test_one_language_alone_has_no_tabs():
-    single = Listing(("errors.InputError",), {None: (Definition("reference/errors.py", "class InputError: ..."),)})
+    single = Listing(
+        ("errors.InputError",),
+        {None: (Definition("reference/errors.py", "class InputError: ..."),)},
+    )
     assert "<input" not in single._repr_html_()
     assert single._repr_html_().startswith('<div class="one-way">')
 

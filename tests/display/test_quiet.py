@@ -14,5 +14,7 @@ import tqdm.auto
 
 
 def test_loading_a_model_says_nothing():
-    done = subprocess.run([sys.executable, "-c", LOADS_A_MODEL], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", LOADS_A_MODEL], capture_output=True, text=True, check=True
+    )
     assert (done.stdout, done.stderr) == ("", "")

@@ -44,7 +44,8 @@ pub fn add(a: i32, b: i32) -> i32 {
 pub(crate) const fn three() -> i32 { 3 }
 pub async unsafe extern "C" fn odd() {}
 
-pub fn longest<'a, T: 'a>(x: &'a [T], y: &'a [T]) -> &'a [T] where T: Fn(f32) -> [(); 2] { if c() { x } else { y } }
+pub fn longest<'a, T: 'a>(x: &'a [T], y: &'a [T]) -> &'a [T]
+where T: Fn(f32) -> [(); 2] { if c() { x } else { y } }
 
 pub fn sized() -> Block<{ 1 + 2 }> {
     Block
@@ -107,7 +108,9 @@ mod tests {
 
 def test_a_function_comes_with_its_doc_comment_and_attributes():
     found = definition(SOURCE, "add")
-    assert found.startswith('/// Adds: `{` in words, and "quotes".\n#[inline(always)]\n#[cfg_attr(')
+    assert found.startswith(
+        '/// Adds: `{` in words, and "quotes".\n#[inline(always)]\n#[cfg_attr('
+    )
     assert found.endswith("    a + b\n}")
 
 
@@ -124,8 +127,8 @@ def test_what_stands_above_a_blank_line_or_behind_the_previous_item_is_left_out(
         ("Rows", "type Rows = Vec<[f32; 4]>;", None),
         ("Empty", "struct Empty;", None),
         ("odd", 'pub async unsafe extern "C" fn odd() {}', None),
-        ("longest", "pub fn longest<'a, T: 'a>(x: &'a [T], y: &'a [T]) -> &'a [T] where T: Fn(f32) -> [(); 2] "
-         "{ if c() { x } else { y } }", None),
+        ("longest", "pub fn longest<'a, T: 'a>(x: &'a [T], y: &'a [T]) -> &'a [T]",
+         "where T: Fn(f32) -> [(); 2] { if c() { x } else { y } }"),
         ("sized", "pub fn sized() -> Block<{ 1 + 2 }> {", "}"),
         ("match", "pub fn r#match() {}", None),
         ("Module", "pub trait Module {", "}"),
@@ -156,7 +159,9 @@ def test_a_method_is_found_in_any_impl_block_and_dedented():
     assert definition(SOURCE, "Module::twice").endswith("self.forward() * 2.0\n}")
 
 
-@pytest.mark.parametrize("name", ["subtract", "Linear::backward", "Nothing::new", "tests", "fmt", ""])
+@pytest.mark.parametrize(
+    "name", ["subtract", "Linear::backward", "Nothing::new", "tests", "fmt", ""]
+)
 def test_what_is_not_there_is_none(name: str):
     assert definition(SOURCE, name) is None
 
@@ -164,14 +169,17 @@ def test_what_is_not_there_is_none(name: str):
 def test_blanks_take_the_place_of_text():
     blank = blank_text(SOURCE)
     assert len(blank) == len(SOURCE)
-    assert [i for i, c in enumerate(blank) if c == "\n"] == [i for i, c in enumerate(SOURCE) if c == "\n"]
+    assert [i for i, c in enumerate(blank) if c == "\n"] == [
+        i for i, c in enumerate(SOURCE) if c == "\n"
+    ]
     assert blank.count("{") == blank.count("}")
     assert not re.search(r"quoted|remark|within|\"", blank)
     assert "&'a [T]" in blank  # lifetimes are code
 
 
 @pytest.mark.parametrize(
-    "source", ['let s = "never closed', "/* never closed", "fn f() {", "let c = '", 'r#"open"', "}}"]
+    "source",
+    ['let s = "never closed', "/* never closed", "fn f() {", "let c = '", 'r#"open"', "}}"],
 )
 def test_unfinished_source_ends_at_the_end(source: str):
     assert len(blank_text(source)) == len(source)
@@ -186,7 +194,9 @@ def test_every_public_item_of_the_rust_library_is_found_whole():
     sources = Path(__file__).parents[2] / "rust_ports" / "encoders" / "src"
     for file in sorted(sources.glob("*.rs")):
         source = without_tests(file.read_text(encoding="utf-8"))
-        for name in re.findall(r"^pub (?:fn|struct|enum|trait|const) (\w+)", source, flags=re.MULTILINE):
+        for name in re.findall(
+            r"^pub (?:fn|struct|enum|trait|const) (\w+)", source, flags=re.MULTILINE
+        ):
             found = definition(source, name)
             assert found, f"{file.name}: {name}"
             code = blank_text(found)

@@ -45,10 +45,13 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with two small ports, apart from the real one."""
     files = {
         "reference/torch/layers.py": PYTHON,
-        "reference/mlx/layers.py": PYTHON.replace("def forward", "def __call__").replace("A layer.", "MLX's layer."),
+        "reference/mlx/layers.py": PYTHON.replace("def forward", "def __call__").replace(
+            "A layer.", "MLX's layer."
+        ),
         "reference/parity/__init__.py": "def hidden():\n    pass\n",
         "reference/parity/compare.py": "def compare():\n    return 1\n",
-        "rust_ports/encoders/src/layers.rs": "pub struct Layer;\n\nimpl Layer {\n    pub fn new() {}\n"
+        "rust_ports/encoders/src/layers.rs": "pub struct Layer;\n\nimpl Layer {\n"
+        "    pub fn new() {}\n"
         "    pub fn forward(&self) {}\n}\n\n#[cfg(test)]\nmod tests {}\n",
     }
     for name, text in files.items():
@@ -60,11 +63,15 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_python_definitions():
-    assert python_definition(PYTHON, ["add"]).startswith("# A comment that belongs to the function.\n@functools.cache")
+    assert python_definition(PYTHON, ["add"]).startswith(
+        "# A comment that belongs to the function.\n@functools.cache"
+    )
     assert python_definition(PYTHON, ["add"]).endswith("return a + b")
     assert python_definition(PYTHON, ["EPSILON"]) == "# What it is for.\nEPSILON: float = 1e-9"
     assert python_definition(PYTHON, ["TABLE"]) == 'TABLE = {\n    "a": 1,\n}'
-    assert python_definition(PYTHON, ["Layer", "forward"]) == "def forward(self, x):\n    return x"
+    assert (
+        python_definition(PYTHON, ["Layer", "forward"]) == "def forward(self, x):\n    return x"
+    )
     assert python_definition(PYTHON, ["Layer", "size"]).startswith("@property\ndef size")
     assert python_definition(PYTHON, ["Layer", "backward"]) is None
     assert python_definition(PYTHON, ["Nothing", "forward"]) is None
@@ -94,7 +101,11 @@ def test_what_the_ports_share(tree: Path):
     ("name", "port", "message"),
     [
         ("layers.subtract", "torch", "reference/torch/layers.py defines no 'subtract'"),
-        ("layers.Layer.backward", "rust", "rust_ports/encoders/src/layers.rs defines no 'Layer.backward'"),
+        (
+            "layers.Layer.backward",
+            "rust",
+            "rust_ports/encoders/src/layers.rs defines no 'Layer.backward'",
+        ),
         ("rope.apply_rope", "mlx", "reference/mlx has no file rope.py"),
         (5, "torch", "5 cannot be shown: a name is a string"),
         ("", "torch", "reference/torch has no file .py"),
@@ -107,13 +118,17 @@ def test_what_is_missing_is_named(tree: Path, name: str, port: str | None, messa
     assert message in str(error.value)
 
 
-def test_rust_sources_are_also_found_above_the_current_folder(tree: Path, monkeypatch: pytest.MonkeyPatch):
+def test_rust_sources_are_also_found_above_the_current_folder(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(source, "PACKAGE", Path("/nowhere/reference"))
     monkeypatch.chdir(tree / "reference" / "torch")
     assert source.rust_sources() == tree / "rust_ports" / "encoders" / "src"
 
 
-def test_without_the_repository_the_error_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_without_the_repository_the_error_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(source, "PACKAGE", tmp_path / "site-packages" / "reference")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="inside a clone"):
@@ -122,8 +137,11 @@ def test_without_the_repository_the_error_says_what_to_do(tmp_path: Path, monkey
 
 def test_no_framework_is_imported():
     code = (
-        "import sys; from reference.display import show; str(show('pooling.mean_pooling', ports=('torch', 'rust')));"
+        "import sys; from reference.display import show; str(show('pooling.mean_pooling', "
+        "ports=('torch', 'rust')));"
         "print(sorted({'torch', 'mlx', 'matplotlib', 'numpy'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"

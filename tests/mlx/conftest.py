@@ -1,4 +1,5 @@
-"""What the tests of the MLX port share: both Python ports of one random model, and how close two results must be."""
+"""What the tests of the MLX port share: both Python ports of one random model, and how close
+two results must be."""
 
 from collections.abc import Callable
 
@@ -17,7 +18,9 @@ EPSILON = float(np.finfo(np.float32).eps)
 def close() -> Callable[..., None]:
     """Assert that no element differs by more than some float32 epsilons of the largest one."""
 
-    def check(actual: object, expected: object, epsilons: float = 8, least: float = 0.0) -> None:
+    def check(
+        actual: object, expected: object, epsilons: float = 8, least: float = 0.0
+    ) -> None:
         actual, expected = np.asarray(actual), np.asarray(expected)
         assert actual.shape == expected.shape
         scale = max(np.abs(expected).max(initial=0), least)
@@ -28,9 +31,12 @@ def close() -> Callable[..., None]:
 
 @pytest.fixture(scope="session")
 def within_the_floor() -> Callable[..., None]:
-    """Assert that a float32 result is no further from the float64 one than twice PyTorch's float32 result is."""
+    """Assert that a float32 result is no further from the float64 one than twice PyTorch's
+    float32 result is."""
 
-    def check(actual: np.ndarray, float32: np.ndarray, float64: np.ndarray, scale: float = 0.0) -> None:
+    def check(
+        actual: np.ndarray, float32: np.ndarray, float64: np.ndarray, scale: float = 0.0
+    ) -> None:
         assert actual.shape == float64.shape
         least = 4 * EPSILON * max(np.abs(float64).max(initial=0), scale)
         floor = max(np.abs(float32 - float64).max(initial=0), least)
@@ -41,13 +47,21 @@ def within_the_floor() -> Callable[..., None]:
 
 @pytest.fixture(scope="session")
 def build() -> Callable[..., backend.Model]:
-    """A model of random weights, the same ones for every port and dtype: build("mlx", config, "BertModel")."""
+    """A model of random weights, the same ones for every port and dtype: build("mlx", config,
+    "BertModel")."""
 
-    def make(port: str, config: EncoderConfig, architecture: str, dtype: str = "float32") -> backend.Model:
+    def make(
+        port: str, config: EncoderConfig, architecture: str, dtype: str = "float32"
+    ) -> backend.Model:
         random = np.random.default_rng(5)
-        pooler = architecture.endswith("Model") or architecture == "BertForSequenceClassification"  # of a BERT
+        pooler = (
+            architecture.endswith("Model") or architecture == "BertForSequenceClassification"
+        )  # of a BERT
         shapes = expected_shapes(config, ARCHITECTURES[architecture], pooler)
-        tensors = {key: random.normal(0, 0.3, shape).astype(np.float32) for key, shape in shapes.items()}
+        tensors = {
+            key: random.normal(0, 0.3, shape).astype(np.float32)
+            for key, shape in shapes.items()
+        }
         return backend.build(port, config, architecture, tensors, dtype)
 
     return make
@@ -68,7 +82,9 @@ def tiny_config() -> Callable[..., EncoderConfig]:
             "id2label": {0: "a", 1: "b", 2: "c"},
         }
         if architecture.startswith("ModernBert"):
-            return ModernBertConfig(**sizes | {"pad_token_id": 0, "local_attention": 8} | changes)
+            return ModernBertConfig(
+                **sizes | {"pad_token_id": 0, "local_attention": 8} | changes
+            )
         if architecture.startswith("Bert"):
             return BertConfig(**sizes | changes)
         return BertConfig(**sizes | {"model_type": "xlm-roberta", "pad_token_id": 1} | changes)
@@ -78,9 +94,12 @@ def tiny_config() -> Callable[..., EncoderConfig]:
 
 @pytest.fixture(scope="session")
 def draw_batch() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
-    """Ids and mask of texts of these lengths, padded on either side; 0 and 1 are kept for padding."""
+    """Ids and mask of texts of these lengths, padded on either side; 0 and 1 are kept for
+    padding."""
 
-    def make(lengths: list[int], pad: int = 0, left: bool = False, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    def make(
+        lengths: list[int], pad: int = 0, left: bool = False, seed: int = 0
+    ) -> tuple[np.ndarray, np.ndarray]:
         random = np.random.default_rng(seed)
         longest = max(lengths)
         mask = (np.arange(longest) < np.array(lengths)[:, None]).astype(np.int64)

@@ -29,7 +29,10 @@ print(faults() - before)
 
 def faults(first: str) -> int:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(first=first)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", PROGRAM.format(first=first)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return int(done.stdout)
 

@@ -31,10 +31,14 @@ def test_split_and_merge_are_each_others_inverse() -> None:
 
 
 @given(lengths=LENGTHS, left=st.booleans(), seed=st.integers(0, 99))
-def test_padded_attention(close: Callable, draw_batch: Callable, lengths: list[int], left: bool, seed: int) -> None:
+def test_padded_attention(
+    close: Callable, draw_batch: Callable, lengths: list[int], left: bool, seed: int
+) -> None:
     _, mask = draw_batch(lengths, left=left)
     arrays = [random(seed + number, len(lengths), 2, mask.shape[1], 4) for number in range(3)]
-    found = attention.scaled_dot_product_attention(*map(mx.array, arrays), mask=attention.padding_mask(mx.array(mask)))
+    found = attention.scaled_dot_product_attention(
+        *map(mx.array, arrays), mask=attention.padding_mask(mx.array(mask))
+    )
     expected = twin.scaled_dot_product_attention(
         *map(torch.from_numpy, arrays), mask=twin.padding_mask(torch.from_numpy(mask))
     )
@@ -43,7 +47,9 @@ def test_padded_attention(close: Callable, draw_batch: Callable, lengths: list[i
 
 def test_an_all_masked_row_attends_evenly(close: Callable) -> None:
     query, key, value = (mx.array(random(number, 1, 2, 5, 4)) for number in range(3))
-    context = attention.scaled_dot_product_attention(query, key, value, mx.zeros((1, 1, 1, 5), dtype=mx.bool_))
+    context = attention.scaled_dot_product_attention(
+        query, key, value, mx.zeros((1, 1, 1, 5), dtype=mx.bool_)
+    )
     close(context, mx.broadcast_to(value.mean(axis=-2, keepdims=True), context.shape))
 
 
@@ -52,7 +58,9 @@ def test_packed_attention(close: Callable, lengths: list[int], seed: int) -> Non
     arrays = [random(seed + number, 2, sum(lengths), 4) for number in range(3)]
     bounds = cumulative(lengths)
     found = attention.packed_attention(*map(mx.array, arrays), mx.array(bounds))
-    close(found, twin.packed_attention(*map(torch.from_numpy, arrays), torch.from_numpy(bounds)))
+    close(
+        found, twin.packed_attention(*map(torch.from_numpy, arrays), torch.from_numpy(bounds))
+    )
 
 
 def test_nothing_crosses_from_one_text_to_the_next() -> None:
@@ -67,14 +75,18 @@ def test_nothing_crosses_from_one_text_to_the_next() -> None:
 @given(lengths=LENGTHS)
 def test_positions(lengths: list[int]) -> None:
     bounds = cumulative(lengths)
-    np.testing.assert_array_equal(attention.positions(mx.array(bounds)), twin.positions(torch.from_numpy(bounds)))
+    np.testing.assert_array_equal(
+        attention.positions(mx.array(bounds)), twin.positions(torch.from_numpy(bounds))
+    )
 
 
 @given(lengths=LENGTHS, seed=st.integers(0, 99))
 def test_pad_packed(lengths: list[int], seed: int) -> None:
     packed, bounds = random(seed, sum(lengths), 3), cumulative(lengths)
     padded, mask = attention.pad_packed(mx.array(packed), mx.array(bounds))
-    expected, expected_mask = twin.pad_packed(torch.from_numpy(packed), torch.from_numpy(bounds))
+    expected, expected_mask = twin.pad_packed(
+        torch.from_numpy(packed), torch.from_numpy(bounds)
+    )
     np.testing.assert_array_equal(padded, expected)
     np.testing.assert_array_equal(mask, expected_mask)
 

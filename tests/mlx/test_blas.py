@@ -1,4 +1,5 @@
-"""Which BLAS MLX finds. Each case needs a process of its own, since a library is loaded once."""
+"""Which BLAS MLX finds. Each case needs a process of its own, since a library is loaded
+once."""
 
 import subprocess
 import sys
@@ -11,7 +12,10 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux need
 def run(*lines: str) -> subprocess.CompletedProcess:
     """A fresh interpreter in which every warning counts."""
     return subprocess.run(
-        [sys.executable, "-W", "always", "-c", "\n".join(lines)], capture_output=True, text=True, check=True
+        [sys.executable, "-W", "always", "-c", "\n".join(lines)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
 
 
@@ -36,7 +40,8 @@ def test_mlx_multiplies_with_that_library(dtype: str, routine: str) -> None:
         [
             sys.executable,
             "-c",
-            f"import reference.mlx, mlx.core as mx\nwith mx.stream(mx.cpu): mx.eval({matrix} @ {matrix})",
+            f"import reference.mlx, mlx.core as mx\nwith mx.stream(mx.cpu): mx.eval({matrix} @ "
+            f"{matrix})",
         ],
         env={"LD_DEBUG": "bindings"},
         capture_output=True,
@@ -44,7 +49,9 @@ def test_mlx_multiplies_with_that_library(dtype: str, routine: str) -> None:
         errors="replace",
         check=True,
     )
-    reports = [line.split(" to ") for line in done.stderr.splitlines() if f"`{routine}'" in line]
+    reports = [
+        line.split(" to ") for line in done.stderr.splitlines() if f"`{routine}'" in line
+    ]
     givers = [giver for taker, giver in reports if "mlx" in taker]
     assert givers
     assert all("libtorch_cpu.so" in giver or "openblas" in giver for giver in givers)
@@ -69,7 +76,8 @@ def test_a_missing_pytorch_is_warned_of_once() -> None:
         "sys.modules['torch'] = None",
         "import importlib.util",
         "find = importlib.util.find_spec",
-        "importlib.util.find_spec = lambda name, *rest: None if name == 'torch' else find(name, *rest)",
+        "importlib.util.find_spec = lambda name, *rest: None if name == 'torch' else "
+        "find(name, *rest)",
         "import reference.mlx",
         "from reference.mlx import layers",
         "print(layers.gelu(layers.mx.array([1.0])).item() > 0.84)",
@@ -82,9 +90,11 @@ def test_a_missing_pytorch_is_warned_of_once() -> None:
 def test_a_library_that_does_not_load_is_warned_of_once() -> None:
     done = run(
         "import importlib.util, importlib.machinery",
-        "elsewhere = importlib.machinery.ModuleSpec('torch', None, origin='/nowhere/torch/__init__.py')",
+        "elsewhere = importlib.machinery.ModuleSpec('torch', None, "
+        "origin='/nowhere/torch/__init__.py')",
         "find = importlib.util.find_spec",
-        "importlib.util.find_spec = lambda name, *rest: elsewhere if name == 'torch' else find(name, *rest)",
+        "importlib.util.find_spec = lambda name, *rest: elsewhere if name == 'torch' else "
+        "find(name, *rest)",
         "import reference.mlx",
     )
     assert done.stderr.count("RuntimeWarning") == 1

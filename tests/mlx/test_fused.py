@@ -10,7 +10,9 @@ import torch
 from reference.mlx import fused
 
 ULP = float(np.finfo(np.float32).eps)
-GRID = np.concatenate([np.linspace(-15, 15, 60_001), np.geomspace(1e-30, 1e30, 2_001), [-0.0, 0.0]]).astype(np.float32)
+GRID = np.concatenate(
+    [np.linspace(-15, 15, 60_001), np.geomspace(1e-30, 1e30, 2_001), [-0.0, 0.0]]
+).astype(np.float32)
 EXACT = GRID.astype(np.float64)
 CDF = np.array([0.5 * math.erfc(-x / math.sqrt(2)) for x in EXACT])
 
@@ -51,14 +53,19 @@ def test_gelu_passes_nan_on() -> None:
 def test_softmax_agrees_with_float64(shape: tuple[int, ...]) -> None:
     scores = np.random.default_rng(0).normal(0, 5, shape).astype(np.float32)
     expected = torch.softmax(torch.from_numpy(scores).double(), dim=-1).numpy()
-    # Each weight is right to some units in the last place; the rounding of their sum grows with their number.
-    assert np.abs(np.array(fused.softmax(mx.array(scores))) - expected).max() < (6 + shape[-1] / 100) * ULP
+    # Each weight is right to some units in the last place; the rounding of their sum grows with
+    # their number.
+    assert (
+        np.abs(np.array(fused.softmax(mx.array(scores))) - expected).max()
+        < (6 + shape[-1] / 100) * ULP
+    )
 
 
 def test_exp_runs_down_to_zero() -> None:
     x = np.linspace(-87, 0, 20_001).astype(np.float32)
     found, expected = np.array(fused._exp(mx.array(x))), np.exp(x.astype(np.float64))
-    # The rounding of x · log2(e), at most half a unit in the last place, is what limits a large exponent.
+    # The rounding of x · log2(e), at most half a unit in the last place, is what limits a large
+    # exponent.
     assert (np.abs(found / expected - 1) < (2 + np.abs(x)) * ULP).all()
     assert fused._exp(mx.array([-89.0, -1e4, -3e38, -math.inf])).tolist() == [0, 0, 0, 0]
     assert math.isnan(fused._exp(mx.array(math.nan)).item())
@@ -67,7 +74,9 @@ def test_exp_runs_down_to_zero() -> None:
 @pytest.mark.parametrize("keys", [7, 500])
 def test_a_masked_score_weighs_nothing_and_an_all_masked_row_is_even(keys: int) -> None:
     least = mx.finfo(mx.float32).min
-    scores = mx.where(mx.arange(keys) < 5, mx.random.normal((40, keys), key=mx.random.key(0)), least)
+    scores = mx.where(
+        mx.arange(keys) < 5, mx.random.normal((40, keys), key=mx.random.key(0)), least
+    )
     weights = fused.softmax(scores)
     assert mx.all(weights[:, 5:] == 0)
     even = fused.softmax(mx.full((40, keys), least))

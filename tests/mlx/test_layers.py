@@ -27,7 +27,12 @@ def filled(layer: object, twin_layer: torch.nn.Module, seed: int) -> None:
         setattr(layer, name, mx.array(values))
 
 
-@given(inputs=st.integers(1, 40), outputs=st.integers(1, 40), rows=st.integers(1, 9), seed=st.integers(0, 99))
+@given(
+    inputs=st.integers(1, 40),
+    outputs=st.integers(1, 40),
+    rows=st.integers(1, 9),
+    seed=st.integers(0, 99),
+)
 def test_linear(close: Callable, inputs: int, outputs: int, rows: int, seed: int) -> None:
     ours, theirs = layers.Linear(inputs, outputs), twin.Linear(inputs, outputs)
     filled(ours, theirs, seed)
@@ -57,11 +62,17 @@ def test_layer_norm_of_equal_features_is_the_bias() -> None:
 def test_layer_norm_sums_wide_in_half_precision(dtype: str) -> None:
     x = random(0, 4, 64)
     norm = layers.LayerNorm(64, 1e-5)
-    norm.weight, norm.bias = mx.ones((64,), dtype=getattr(mx, dtype)), mx.zeros((64,), dtype=getattr(mx, dtype))
+    norm.weight, norm.bias = (
+        mx.ones((64,), dtype=getattr(mx, dtype)),
+        mx.zeros((64,), dtype=getattr(mx, dtype)),
+    )
     half = mx.array(x).astype(getattr(mx, dtype))
     found, wide = norm(half), norm(half.astype(mx.float32))
     assert found.dtype == getattr(mx, dtype)
-    assert mx.abs(found.astype(mx.float32) - wide).max() <= mx.finfo(getattr(mx, dtype)).eps * mx.abs(wide).max()
+    assert (
+        mx.abs(found.astype(mx.float32) - wide).max()
+        <= mx.finfo(getattr(mx, dtype)).eps * mx.abs(wide).max()
+    )
 
 
 def test_embedding_looks_rows_up() -> None:
@@ -78,7 +89,9 @@ def test_activation_and_slope(close: Callable, name: str) -> None:
     expected = theirs(leaf)
     expected.sum().backward()
     error = np.abs(np.array(ours(mx.array(x))) - expected.detach().numpy())
-    assert (error <= 8 * np.finfo(np.float32).eps * np.maximum(np.abs(expected.detach().numpy()), 1)).all()
+    assert (
+        error <= 8 * np.finfo(np.float32).eps * np.maximum(np.abs(expected.detach().numpy()), 1)
+    ).all()
     inside = np.abs(x) < 100  # PyTorch's tanh GELU has a NaN for a slope far out
     slope = mx.grad(lambda x: ours(x).sum())(mx.array(x[inside]))
     close(slope, leaf.grad.numpy()[inside], epsilons=16)

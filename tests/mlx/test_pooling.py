@@ -16,7 +16,11 @@ WAYS = ("mean_pooling", "cls_pooling", "max_pooling")
 
 
 @pytest.mark.parametrize("way", WAYS)
-@given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=4), left=st.booleans(), seed=st.integers(0, 99))
+@given(
+    lengths=st.lists(st.integers(1, 9), min_size=1, max_size=4),
+    left=st.booleans(),
+    seed=st.integers(0, 99),
+)
 def test_agrees_with_torch(
     close: Callable, draw_batch: Callable, way: str, lengths: list[int], left: bool, seed: int
 ) -> None:
@@ -24,7 +28,9 @@ def test_agrees_with_torch(
     hidden = np.random.default_rng(seed).normal(0, 2, (*mask.shape, 5)).astype(np.float32)
     hidden[mask == 0] = np.nan  # padding may hold anything
     found = getattr(pooling, way)(mx.array(hidden), mx.array(mask))
-    close(found, getattr(twin, way)(torch.from_numpy(hidden), torch.from_numpy(mask)), epsilons=4)
+    close(
+        found, getattr(twin, way)(torch.from_numpy(hidden), torch.from_numpy(mask)), epsilons=4
+    )
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -36,11 +42,19 @@ def test_a_nan_at_a_real_token_is_not_hidden(way: str) -> None:
 
 
 @given(
-    rows=st.lists(st.lists(st.floats(-(2.0**60), 2.0**60, width=32), min_size=3, max_size=3), min_size=1, max_size=4)
+    rows=st.lists(
+        st.lists(st.floats(-(2.0**60), 2.0**60, width=32), min_size=3, max_size=3),
+        min_size=1,
+        max_size=4,
+    )
 )
 def test_normalize_agrees_with_torch(close: Callable, rows: list[list[float]]) -> None:
     vectors = np.array(rows, np.float32)
-    close(pooling.normalize(mx.array(vectors)), twin.normalize(torch.from_numpy(vectors)), epsilons=4)
+    close(
+        pooling.normalize(mx.array(vectors)),
+        twin.normalize(torch.from_numpy(vectors)),
+        epsilons=4,
+    )
 
 
 def test_normalize_leaves_a_zero_vector_alone() -> None:
@@ -48,7 +62,9 @@ def test_normalize_leaves_a_zero_vector_alone() -> None:
 
 
 def test_half_precision_is_added_up_in_single() -> None:
-    hidden = np.full((1, 200, 400), 600, np.float16)  # a sum of 120,000, where float16 ends at 65,504
+    hidden = np.full(
+        (1, 200, 400), 600, np.float16
+    )  # a sum of 120,000, where float16 ends at 65,504
     mask = np.ones((1, 200), np.int64)
     for port, array in ((pooling, mx.array), (twin, torch.from_numpy)):
         mean = port.mean_pooling(array(hidden), array(mask))

@@ -16,7 +16,11 @@ from reference.mlx import heads, port
 
 BERT = [name for name in ARCHITECTURES if name.startswith("Bert")]
 # Choices stand on an axis of their own; tests/test_multiple_choice.py has such batches.
-NAMES = [name for name in ARCHITECTURES if not name.startswith("Roberta") and not name.endswith("ForMultipleChoice")]
+NAMES = [
+    name
+    for name in ARCHITECTURES
+    if not name.startswith("Roberta") and not name.endswith("ForMultipleChoice")
+]
 LENGTHS = st.lists(st.integers(1, 70), min_size=1, max_size=4)
 
 
@@ -74,14 +78,20 @@ def test_random_models_are_as_exact_as_torch(
         for name, dtype in (("mlx", "float32"), ("torch", "float32"), ("torch", "float64"))
     )
     real = mask == 1
-    for found, float32, float64 in zip(*(each["hidden_states"] for each in (ours, single, double)), strict=True):
+    for found, float32, float64 in zip(
+        *(each["hidden_states"] for each in (ours, single, double)), strict=True
+    ):
         within_the_floor(found[real], float32[real], float64[real])
     within_the_floor(ours["pooler_output"], single["pooler_output"], double["pooler_output"])
 
 
 @pytest.mark.parametrize("architecture", NAMES)
 def test_packed_equals_padded(
-    build: Callable, tiny_config: Callable, draw_batch: Callable, close: Callable, architecture: str
+    build: Callable,
+    tiny_config: Callable,
+    draw_batch: Callable,
+    close: Callable,
+    architecture: str,
 ) -> None:
     config = tiny_config(architecture)
     model = build("mlx", config, architecture)
@@ -93,13 +103,21 @@ def test_packed_equals_padded(
     assert found.keys() == padded.keys()
     for name, values in found.items():
         expected = padded[name]
-        for ours, theirs in zip(values, expected, strict=True) if name == "hidden_states" else [(values, expected)]:
+        for ours, theirs in (
+            zip(values, expected, strict=True)
+            if name == "hidden_states"
+            else [(values, expected)]
+        ):
             close(ours, theirs[mask == 1] if theirs.ndim == 3 else theirs, epsilons=64)
 
 
 @pytest.mark.parametrize("architecture", NAMES)
 def test_outputs_and_state_are_torchs(
-    build: Callable, tiny_config: Callable, draw_batch: Callable, close: Callable, architecture: str
+    build: Callable,
+    tiny_config: Callable,
+    draw_batch: Callable,
+    close: Callable,
+    architecture: str,
 ) -> None:
     config = tiny_config(architecture)
     ours, theirs = (build(name, config, architecture) for name in ("mlx", "torch"))
@@ -108,8 +126,11 @@ def test_outputs_and_state_are_torchs(
     assert found.keys() == expected.keys()
     for name in found:
         assert found[name].dtype == np.float32
-        close(found[name][mask == 1] if found[name].ndim == 3 else found[name],
-              expected[name][mask == 1] if found[name].ndim == 3 else expected[name], epsilons=64)  # fmt: skip
+        close(
+            found[name][mask == 1] if found[name].ndim == 3 else found[name],
+            expected[name][mask == 1] if found[name].ndim == 3 else expected[name],
+            epsilons=64,
+        )
     state, expected_state = ours.state(), theirs.state()
     assert list(state) == list(expected_state)
     for key in state:
@@ -148,18 +169,31 @@ def test_gradients_are_as_exact_as_torchs(
     ],
 )
 def test_a_tied_decoder_is_one_parameter_with_the_whole_gradient(
-    build: Callable, tiny_config: Callable, draw_batch: Callable, close: Callable, architecture: str, words: str
+    build: Callable,
+    tiny_config: Callable,
+    draw_batch: Callable,
+    close: Callable,
+    architecture: str,
+    words: str,
 ) -> None:
-    """Untied and given the same weights, embedding and decoder have the two parts of the tied one's gradient."""
+    """Untied and given the same weights, embedding and decoder have the two parts of the tied
+    one's gradient."""
     config = tiny_config(architecture)
     tied = build("mlx", config, architecture)
     prefix = "cls.predictions." if architecture.startswith("Bert") else "lm_head."
     state = tied.state()
-    state |= {prefix + "decoder.weight": state[words], prefix + "decoder.bias": state[prefix + "bias"]}
-    untied = backend.build("mlx", replace(config, tie_word_embeddings=False), architecture, state)
+    state |= {
+        prefix + "decoder.weight": state[words],
+        prefix + "decoder.bias": state[prefix + "bias"],
+    }
+    untied = backend.build(
+        "mlx", replace(config, tie_word_embeddings=False), architecture, state
+    )
     ids, mask = draw_batch([6, 11], pad=config.pad_token_id)
     labels = labels_for(architecture, mask)
-    (loss, whole), (same_loss, parts) = (model.gradients(ids, mask, None, labels) for model in (tied, untied))
+    (loss, whole), (same_loss, parts) = (
+        model.gradients(ids, mask, None, labels) for model in (tied, untied)
+    )
     assert prefix + "decoder.weight" not in whole
     assert loss == pytest.approx(same_loss, rel=1e-6)
     close(whole[words], parts[words] + parts[prefix + "decoder.weight"], epsilons=32)
@@ -182,21 +216,34 @@ def test_gradients_leave_the_parameters_as_they_were(
 
 @pytest.mark.parametrize("architecture", NAMES)
 def test_the_trace_is_torchs(
-    build: Callable, tiny_config: Callable, draw_batch: Callable, close: Callable, architecture: str
+    build: Callable,
+    tiny_config: Callable,
+    draw_batch: Callable,
+    close: Callable,
+    architecture: str,
 ) -> None:
     config = tiny_config(architecture)
     ids, mask = draw_batch([4, 7], pad=config.pad_token_id)
-    ours, theirs = (build(name, config, architecture).trace(ids, mask, None) for name in ("mlx", "torch"))
+    ours, theirs = (
+        build(name, config, architecture).trace(ids, mask, None) for name in ("mlx", "torch")
+    )
     assert list(ours) == list(theirs)
     for name in ours:
-        close(ours[name][mask == 1] if ours[name].ndim == 3 else ours[name],
-              theirs[name][mask == 1] if ours[name].ndim == 3 else theirs[name], epsilons=64)  # fmt: skip
+        close(
+            ours[name][mask == 1] if ours[name].ndim == 3 else ours[name],
+            theirs[name][mask == 1] if ours[name].ndim == 3 else theirs[name],
+            epsilons=64,
+        )
 
 
-def test_the_trace_leaves_nothing_behind(build: Callable, tiny_config: Callable, draw_batch: Callable) -> None:
+def test_the_trace_leaves_nothing_behind(
+    build: Callable, tiny_config: Callable, draw_batch: Callable
+) -> None:
     model = build("mlx", tiny_config("BertForMaskedLM"), "BertForMaskedLM")
     ids, mask = draw_batch([4])
-    before = {name: vars(heads)[name].__call__ for name in ("BertForMaskedLM", "Linear", "LayerNorm")}
+    before = {
+        name: vars(heads)[name].__call__ for name in ("BertForMaskedLM", "Linear", "LayerNorm")
+    }
     model.trace(ids, mask, None)
     with pytest.raises(Exception, match=r"batch tokens|index"):
         model.trace(ids[0], mask[0], None)  # ids without a batch axis
@@ -206,13 +253,19 @@ def test_the_trace_leaves_nothing_behind(build: Callable, tiny_config: Callable,
 @pytest.mark.parametrize("ways", [("mean",), ("cls",), ("max",), ("cls", "max", "mean")])
 @pytest.mark.parametrize("normalize", [True, False])
 def test_embed_is_torchs(
-    build: Callable, tiny_config: Callable, draw_batch: Callable, close: Callable, ways: tuple, normalize: bool
+    build: Callable,
+    tiny_config: Callable,
+    draw_batch: Callable,
+    close: Callable,
+    ways: tuple,
+    normalize: bool,
 ) -> None:
     row, bounds = packed(*draw_batch([5, 1, 30]))
     for architecture in ("BertModel", "BertForMaskedLM"):
         config = tiny_config(architecture)
         ours, theirs = (
-            build(name, config, architecture).embed(row, bounds, None, ways, normalize) for name in ("mlx", "torch")
+            build(name, config, architecture).embed(row, bounds, None, ways, normalize)
+            for name in ("mlx", "torch")
         )
         assert ours.shape == (3, 24 * len(ways))
         close(ours, theirs, epsilons=64)
@@ -240,26 +293,38 @@ def test_groups_do_not_change_what_embed_returns(
     close(model.embed(row, bounds, row % 2, ("mean", "cls"), True), whole, epsilons=16)
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-5), ("float16", 2e-2), ("bfloat16", 2e-1)])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [("float64", 1e-5), ("float16", 2e-2), ("bfloat16", 2e-1)]
+)
 def test_other_dtypes(
     build: Callable, tiny_config: Callable, draw_batch: Callable, dtype: str, tolerance: float
 ) -> None:
     ids, mask = draw_batch([4, 9])
-    expected = build("torch", tiny_config(), "BertModel", "float64").forward(ids, mask, None, True)
+    expected = build("torch", tiny_config(), "BertModel", "float64").forward(
+        ids, mask, None, True
+    )
     found = build("mlx", tiny_config(), "BertModel", dtype).forward(ids, mask, None, True)
     for ours, theirs in zip(found["hidden_states"], expected["hidden_states"], strict=True):
         assert ours.dtype == (np.float64 if dtype == "float64" else np.float32)
         assert np.abs(ours - theirs)[mask == 1].max() <= tolerance * np.abs(theirs).max()
 
 
-def test_a_model_computes_in_another_thread(build: Callable, tiny_config: Callable, draw_batch: Callable) -> None:
+def test_a_model_computes_in_another_thread(
+    build: Callable, tiny_config: Callable, draw_batch: Callable
+) -> None:
     model = build("mlx", tiny_config(), "BertModel")
     ids, mask = draw_batch([4, 9])
     results: list[np.ndarray] = []
-    work = threading.Thread(target=lambda: results.append(model.forward(ids, mask, None, False)["last_hidden_state"]))
+    work = threading.Thread(
+        target=lambda: results.append(
+            model.forward(ids, mask, None, False)["last_hidden_state"]
+        )
+    )
     work.start()
     work.join()
-    np.testing.assert_array_equal(results[0], model.forward(ids, mask, None, False)["last_hidden_state"])
+    np.testing.assert_array_equal(
+        results[0], model.forward(ids, mask, None, False)["last_hidden_state"]
+    )
 
 
 def test_no_array_that_is_handed_out_belongs_to_the_model(

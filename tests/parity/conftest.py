@@ -1,5 +1,6 @@
-"""Small models are run by one thread of torch, and OpenMP's idle threads sleep: spinning, they take the processor from
-those that work, and a tiny model's matrix products in MLX then cost fifty times as much."""
+"""Small models are run by one thread of torch, and OpenMP's idle threads sleep: spinning, they
+take the processor from those that work, and a tiny model's matrix products in MLX then cost
+fifty times as much."""
 
 import os
 from collections.abc import Iterator

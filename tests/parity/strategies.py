@@ -10,15 +10,17 @@ from reference.config import ACTIVATIONS, PROBLEM_TYPES, EncoderConfig
 from reference.parity.batch import Batch, batch_of
 
 HEADS = [(1, 16), (1, 40), (2, 8), (2, 17), (3, 8), (4, 4), (4, 16), (6, 3), (8, 8), (24, 1)]
-# Any length up to 70, and those about the edges of windows and of the blocks in which attention is computed.
+# Any length up to 70, and those about the edges of windows and of the blocks in which attention
+# is computed.
 LENGTHS = st.one_of(st.integers(1, 70), st.sampled_from([63, 64, 65, 66, 127, 128, 129, 256]))
 EVEN_HEADS = [(1, 16), (1, 40), (2, 8), (3, 8), (4, 4), (4, 16), (8, 2), (2, 64)]
 
 
 @st.composite
 def models(draw: st.DrawFn) -> dict[str, Any]:
-    """Arguments of random_checkpoint. No fewer than 16 features: in a norm over fewer a token's variance may be next to
-    nothing, its rounding errors then outgrow all others, and which float32 is closer to the truth is luck."""
+    """Arguments of random_checkpoint. No fewer than 16 features: in a norm over fewer a token's
+    variance may be next to nothing, its rounding errors then outgrow all others, and which
+    float32 is closer to the truth is luck."""
     architecture = draw(st.sampled_from(sorted(ARCHITECTURES)))
     modern = architecture.startswith("ModernBert")
     heads, head_dim = draw(st.sampled_from(EVEN_HEADS if modern else HEADS))
@@ -36,12 +38,18 @@ def models(draw: st.DrawFn) -> dict[str, Any]:
         model["tie_word_embeddings"] = draw(st.booleans())
     if "ForSequenceClassification" in architecture:
         # Of a single label Transformers takes no cross entropy: nothing is left to decide.
-        kinds = [kind for kind in PROBLEM_TYPES if kind != "single_label_classification" or model["num_labels"] > 1]
+        kinds = [
+            kind
+            for kind in PROBLEM_TYPES
+            if kind != "single_label_classification" or model["num_labels"] > 1
+        ]
         model["problem_type"] = draw(st.sampled_from([None, *kinds]))
     if architecture.endswith("Model"):
         model["pooling"] = draw(st.sampled_from([None, "cls", "max", "mean"]))
         model["normalize"] = model["pooling"] is not None and draw(st.booleans())
-    return model | draw(modernbert(model["num_hidden_layers"]) if modern else bert(architecture))
+    return model | draw(
+        modernbert(model["num_hidden_layers"]) if modern else bert(architecture)
+    )
 
 
 @st.composite
@@ -59,18 +67,32 @@ def bert(draw: st.DrawFn, architecture: str) -> dict[str, Any]:
 
 @st.composite
 def modernbert(draw: st.DrawFn, layers: int) -> dict[str, Any]:
-    """What only ModernBERT has: windows odd and even, any pattern of layers, any bases, every bias switch."""
+    """What only ModernBERT has: windows odd and even, any pattern of layers, any bases, every
+    bias switch."""
     kinds = st.sampled_from(["full_attention", "sliding_attention"])
-    switches = ("norm_bias", "attention_bias", "mlp_bias", "decoder_bias", "classifier_bias", "sparse_prediction")
+    switches = (
+        "norm_bias",
+        "attention_bias",
+        "mlp_bias",
+        "decoder_bias",
+        "classifier_bias",
+        "sparse_prediction",
+    )
     return {
         "hidden_activation": draw(st.sampled_from(ACTIVATIONS)),
-        # A square before a norm makes next to nothing of what is small, and the norm a multiple of its rounding errors.
-        "classifier_activation": draw(st.sampled_from([name for name in ACTIVATIONS if name != "relu2"])),
+        # A square before a norm makes next to nothing of what is small, and the norm a multiple
+        # of its rounding errors.
+        "classifier_activation": draw(
+            st.sampled_from([name for name in ACTIVATIONS if name != "relu2"])
+        ),
         "classifier_pooling": draw(st.sampled_from(["cls", "mean"])),
         "local_attention": draw(st.sampled_from([1, 2, 5, 8, 31, 64, 128])),
         "layer_types": draw(st.lists(kinds, min_size=layers, max_size=layers)),
         "rope_parameters": {
-            kind: {"rope_type": "default", "rope_theta": draw(st.sampled_from([100.0, 10_000.0, 160_000.0]))}
+            kind: {
+                "rope_type": "default",
+                "rope_theta": draw(st.sampled_from([100.0, 10_000.0, 160_000.0])),
+            }
             for kind in ("full_attention", "sliding_attention")
         },
         "norm_eps": draw(st.sampled_from([1e-12, 1e-5])),
@@ -80,7 +102,8 @@ def modernbert(draw: st.DrawFn, layers: int) -> dict[str, Any]:
 
 @st.composite
 def shapes(draw: st.DrawFn) -> dict[str, Any]:
-    """Lengths of texts, the sides that are padded in turn, and whether a few tokens inside the texts are masked."""
+    """Lengths of texts, the sides that are padded in turn, and whether a few tokens inside the
+    texts are masked."""
     return {
         "lengths": draw(st.lists(LENGTHS, min_size=1, max_size=6)),
         "sides": draw(st.sampled_from(["r", "l", "rl"])),
@@ -88,12 +111,19 @@ def shapes(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-def make_batch(config: EncoderConfig, lengths: list[int], sides: str, holes: bool, seed: int) -> Batch:
+def make_batch(
+    config: EncoderConfig, lengths: list[int], sides: str, holes: bool, seed: int
+) -> Batch:
     """Random words; the pad id may be one of them, as in a text that contains it."""
     generator = np.random.default_rng(seed)
-    sequences = [generator.integers(config.vocab_size, size=min(length, config.max_tokens)) for length in lengths]
+    sequences = [
+        generator.integers(config.vocab_size, size=min(length, config.max_tokens))
+        for length in lengths
+    ]
     batch = batch_of(config, sequences, sides)
     if holes:
-        last = batch.attention_mask.cumsum(axis=1) == batch.attention_mask.sum(axis=1, keepdims=True)
+        last = batch.attention_mask.cumsum(axis=1) == batch.attention_mask.sum(
+            axis=1, keepdims=True
+        )
         batch.attention_mask[(generator.random(last.shape) < 0.1) & ~last] = 0
     return batch

@@ -1,4 +1,5 @@
-"""python -m reference parity: the table, the exit status, the JSON file, a port of one's own."""
+"""python -m reference parity: the table, the exit status, the JSON file, a port of one's
+own."""
 
 import json
 
@@ -76,7 +77,10 @@ def test_a_port_that_departs_gives_status_1_and_a_report(folder, tmp_path, capsy
         (["--port", ":forward"], "it must be module:callable"),
         (["--port", "good_port:nothing"], "good_port has no nothing"),
         (["--port", "good_port:text"], "it must be callable"),
-        (["--port", "no_such_module:forward"], "importing no_such_module raised ModuleNotFoundError"),
+        (
+            ["--port", "no_such_module:forward"],
+            "importing no_such_module raised ModuleNotFoundError",
+        ),
         (["--port", "broken_port:forward"], "importing broken_port raised ZeroDivisionError"),
         (["--backends", "tensorflow"], "tensorflow"),
         (["--dtype", "float8"], "float8"),

@@ -18,7 +18,9 @@ def test_minilm(minilm, dtype):
     assert report.backends == BACKENDS
     per_backend = [row.tensor for row in report.rows if row.backend == "torch"]
     assert len(per_backend) == 2 * (7 + 2) + 1 + 1 + 103
-    assert {"hidden_states.6", "packed.pooler_output", "sentence_embedding", "loss"} < set(per_backend)
+    assert {"hidden_states.6", "packed.pooler_output", "sentence_embedding", "loss"} < set(
+        per_backend
+    )
     assert "gradients.embeddings.word_embeddings.weight" in per_backend
 
 
@@ -31,14 +33,20 @@ def test_minilm_in_half_precision(minilm, dtype):
 
 
 def test_texts_of_ones_own(minilm):
-    report = reference.parity.compare(minilm, "torch", texts=["Yes", "A text of a user's own", "and one more"])
+    report = reference.parity.compare(
+        minilm, "torch", texts=["Yes", "A text of a user's own", "and one more"]
+    )
     assert report.passed, report.table()
 
 
 def test_a_checkpoint_of_another_head_is_compared_with_that_head(tmp_path):
-    report = reference.parity.compare(random_checkpoint(tmp_path, "XLMRobertaForTokenClassification"), ("torch",))
+    report = reference.parity.compare(
+        random_checkpoint(tmp_path, "XLMRobertaForTokenClassification"), ("torch",)
+    )
     assert report.passed, report.table()
-    assert {"logits", "packed.logits", "gradients.classifier.weight"} < {row.tensor for row in report.rows}
+    assert {"logits", "packed.logits", "gradients.classifier.weight"} < {
+        row.tensor for row in report.rows
+    }
 
 
 @pytest.mark.parametrize(
@@ -47,9 +55,15 @@ def test_a_checkpoint_of_another_head_is_compared_with_that_head(tmp_path):
         ({"backends": ("torch", "tensorflow")}, "backend 'tensorflow' is unknown"),
         ({"backends": ()}, "nothing to compare"),
         ({"dtype": "float8"}, "dtype 'float8' is unknown"),
-        ({"dtype": "bfloat16", "backends": ("candle",)}, "dtype 'bfloat16' is not available in candle"),
+        (
+            {"dtype": "bfloat16", "backends": ("candle",)},
+            "dtype 'bfloat16' is not available in candle",
+        ),
         ({"dtype": ["float32"]}, "dtype .'float32'. is unknown"),
-        ({"backends": None}, "backends is None; it must be a list of names out of torch, mlx, candle"),
+        (
+            {"backends": None},
+            "backends is None; it must be a list of names out of torch, mlx, candle",
+        ),
         ({"backends": 5}, "backends is 5; it must be a list"),
         ({"backends": [["torch"]]}, "backend .'torch'. is unknown"),
         ({"texts": []}, "texts"),
@@ -61,7 +75,9 @@ def test_bad_arguments_are_explained(minilm, arguments, message):
         reference.parity.compare(minilm, **arguments)
 
 
-@pytest.mark.parametrize("arguments", [{"dtype": "bfloat16", "backends": "candle"}, {"backends": (), "port": 5}])
+@pytest.mark.parametrize(
+    "arguments", [{"dtype": "bfloat16", "backends": "candle"}, {"backends": (), "port": 5}]
+)
 def test_arguments_are_checked_before_the_work(minilm, arguments, monkeypatch):
     monkeypatch.setattr("reference.parity.comparison.Subject", None)
     monkeypatch.setattr("reference.parity.comparison.read_checkpoint", None)
@@ -86,8 +102,12 @@ def test_a_random_checkpoint_that_means_nothing_is_refused(tmp_path, settings, m
 
 @pytest.mark.parametrize("architecture", ["BertForMaskedLM", "ModernBertForMaskedLM"])
 def test_a_random_checkpoint_takes_a_tokenizer_along(minilm, tmp_path, architecture):
-    folder = random_checkpoint(tmp_path / "model", architecture, tokenizer=minilm, max_position_embeddings=600)
-    assert len(reference.load(folder).tokenizer(["word " * 1000])[0]) == 600  # and not 512, as minilm's
+    folder = random_checkpoint(
+        tmp_path / "model", architecture, tokenizer=minilm, max_position_embeddings=600
+    )
+    assert (
+        len(reference.load(folder).tokenizer(["word " * 1000])[0]) == 600
+    )  # and not 512, as minilm's
     config = reference.load(folder).config
     theirs = reference.load(minilm).config
     assert (config.vocab_size, config.pad_token_id) == (theirs.vocab_size, theirs.pad_token_id)
@@ -121,8 +141,11 @@ def test_a_hub_id_that_cannot_be_had_is_explained():
 
 def test_importing_parity_imports_no_framework():
     code = (
-        "import sys, reference; reference.parity.compare; from reference.parity import command; "
+        "import sys, reference; reference.parity.compare; from reference.parity import "
+        "command; "
         "print(*{'torch', 'transformers', 'mlx', 'reference.candle'} & set(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == ""

@@ -1,4 +1,5 @@
-"""The gates catch every seeded fault, and the report names the place; without a fault they are silent."""
+"""The gates catch every seeded fault, and the report names the place; without a fault they are
+silent."""
 
 import pytest
 
@@ -13,7 +14,9 @@ from reference.parity.subject import Subject
 SEEDED = [(fault, backend) for fault in FAULTS.values() for backend in fault.backends]
 
 
-@pytest.mark.parametrize(("fault", "backend"), SEEDED, ids=[f"{fault.name}-{backend}" for fault, backend in SEEDED])
+@pytest.mark.parametrize(
+    ("fault", "backend"), SEEDED, ids=[f"{fault.name}-{backend}" for fault, backend in SEEDED]
+)
 def test_fault_is_caught_and_located(grounds, fault, backend):
     finding = seed(fault, backend, grounds.subject(fault))
     assert finding.caught, f"{finding.worst} passes"
@@ -23,7 +26,8 @@ def test_fault_is_caught_and_located(grounds, fault, backend):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_no_alarm_without_a_fault(grounds, backend):
-    """A floor from one batch is one draw of a rounding error: where a port exceeds its gate, more of them decide."""
+    """A floor from one batch is one draw of a rounding error: where a port exceeds its gate,
+    more of them decide."""
     subjects = {id(subject): subject for subject in map(grounds.subject, FAULTS.values())}
     for subject in subjects.values():
         if alarms(subject, backend):
@@ -43,12 +47,19 @@ def test_patches_are_taken_back(grounds, backend):
         patches = [] if fault.patch is None else fault.patch(Code(backend))
         plain = [getattr(owner, name) for owner, name, _ in patches]
         with fault.seeded(backend, grounds.subject(fault).checkpoint, fault.dtype):
-            assert all(getattr(owner, name) is not its for (owner, name, _), its in zip(patches, plain, strict=True))
-        assert all(getattr(owner, name) is its for (owner, name, _), its in zip(patches, plain, strict=True))
+            assert all(
+                getattr(owner, name) is not its
+                for (owner, name, _), its in zip(patches, plain, strict=True)
+            )
+        assert all(
+            getattr(owner, name) is its
+            for (owner, name, _), its in zip(patches, plain, strict=True)
+        )
 
 
 def test_a_wrong_epsilon_shows_on_real_weights(minilm):
-    """1e-5 where 1e-12 is meant is far beyond the gate: an embedding of one token has a variance of only 0.002."""
+    """1e-5 where 1e-12 is meant is far beyond the gate: an embedding of one token has a
+    variance of only 0.002."""
     (finding,) = measure(["wrong_epsilon"], model=minilm)
     assert finding.caught and finding.located
     assert finding.worst.ratio > 100
@@ -73,6 +84,8 @@ def test_unknown_and_impossible_faults_are_refused():
 
 
 def test_a_fault_of_ones_own():
-    fault = Fault("nothing", "no change at all", alter=lambda config, tensors: (config, tensors))
+    fault = Fault(
+        "nothing", "no change at all", alter=lambda config, tensors: (config, tensors)
+    )
     (finding,) = reference.parity.faults.measure([fault])
     assert not finding.caught and finding.divergence is None

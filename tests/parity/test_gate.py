@@ -9,7 +9,11 @@ from reference.errors import InputError
 from reference.parity.gate import EPSILONS, Tally, error, float64_floors, noise_floors
 
 EPSILON = EPSILONS["float32"]
-TRUTH = {"logits": np.array([1.0, -8.0]), "gradients.a": np.array([0.5]), "gradients.b": np.array([1e-9])}
+TRUTH = {
+    "logits": np.array([1.0, -8.0]),
+    "gradients.a": np.array([0.5]),
+    "gradients.b": np.array([1e-9]),
+}
 
 
 def off_by(**errors: float) -> dict[str, np.ndarray]:
@@ -51,7 +55,11 @@ def test_a_gradients_floor_is_measured_by_the_largest_gradient():
 
 
 def test_float64_gates_are_shares_of_the_largest_value():
-    assert float64_floors(TRUTH, "torch")["logits"] == float64_floors(TRUTH, "candle")["logits"] == 8e-10
+    assert (
+        float64_floors(TRUTH, "torch")["logits"]
+        == float64_floors(TRUTH, "candle")["logits"]
+        == 8e-10
+    )
     assert float64_floors(TRUTH, "mlx")["logits"] == 8e-5
 
 
@@ -60,7 +68,9 @@ def test_nothing_is_held_against_an_oracle_that_overflows():
         noise_floors(TRUTH, off_by(logits=math.inf), "float16")
 
 
-@pytest.mark.parametrize(("wrong_by", "passes"), [(0.0, True), (1.99, True), (2.01, False), (math.nan, False)])
+@pytest.mark.parametrize(
+    ("wrong_by", "passes"), [(0.0, True), (1.99, True), (2.01, False), (math.nan, False)]
+)
 def test_the_gate_is_two_floors(wrong_by, passes):
     tally = Tally("torch", "float32")
     tally.add(off_by(logits=wrong_by), TRUTH, dict.fromkeys(TRUTH, 1.0))

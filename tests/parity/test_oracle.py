@@ -1,4 +1,5 @@
-"""The oracle itself: Transformers, in float64 all the way, on a batch that leaves nothing out."""
+"""The oracle itself: Transformers, in float64 all the way, on a batch that leaves nothing
+out."""
 
 import numpy as np
 import pytest
@@ -17,16 +18,24 @@ from reference.parity.oracle import Oracle, sentence_embeddings
 
 @pytest.fixture(scope="module", params=sorted(ARCHITECTURES))
 def checkpoint(request, tmp_path_factory):
-    return read_checkpoint(random_checkpoint(tmp_path_factory.mktemp("any"), request.param, num_hidden_layers=1))
+    return read_checkpoint(
+        random_checkpoint(tmp_path_factory.mktemp("any"), request.param, num_hidden_layers=1)
+    )
 
 
 def test_everything_is_float64(checkpoint):
-    """Some of Transformers' losses compute in float32 whatever they are given; the oracle would raise."""
+    """Some of Transformers' losses compute in float32 whatever they are given; the oracle would
+    raise."""
     oracle, batch = Oracle(checkpoint), make_batches(checkpoint)[0]
     labels = make_labels(checkpoint.config, checkpoint.architecture, batch)
     loss, gradients = oracle.gradients(batch, labels)
     outputs = oracle.forward(batch)
-    arrays = [*outputs.pop("hidden_states"), *outputs.values(), *gradients.values(), *oracle.trace(batch).values()]
+    arrays = [
+        *outputs.pop("hidden_states"),
+        *outputs.values(),
+        *gradients.values(),
+        *oracle.trace(batch).values(),
+    ]
     assert {array.dtype for array in arrays} == {np.dtype("float64")}
     assert float(np.float32(loss)) != loss
 
@@ -40,7 +49,9 @@ def test_ports_trace_every_operation_of_the_oracle_in_its_order(checkpoint, back
     assert [name for name in found if name in traced] == operations
     # The module around RoBERTa's classifier gives once more what its last layer gave.
     assert set(traced) - set(operations) <= {"classifier"}
-    if checkpoint.architecture.family == "modernbert":  # the projection of three, what attention gave, the way out, ...
+    if (
+        checkpoint.architecture.family == "modernbert"
+    ):  # the projection of three, what attention gave, the way out, ...
         layer, names = "layers.0.", 7
     else:
         layer, names = "encoder.layer.0.", 10
@@ -65,7 +76,10 @@ def test_random_batches_are_padded_on_both_sides_and_differ(random_folder):
 
 def test_texts_are_dealt_to_batches(minilm):
     checkpoint = read_checkpoint(minilm)
-    assert [len(batch.input_ids) for batch in make_batches(checkpoint, list("abcdefgh"))] == [4, 4]
+    assert [len(batch.input_ids) for batch in make_batches(checkpoint, list("abcdefgh"))] == [
+        4,
+        4,
+    ]
     assert [len(batch.input_ids) for batch in make_batches(checkpoint, ["a", "b"])] == [2]
     lengths = [batch.attention_mask.sum(axis=1) for batch in make_batches(checkpoint)]
     assert max(map(max, lengths)) > 64 and min(map(min, lengths)) == 3
@@ -101,12 +115,15 @@ def test_sentence_embeddings_by_hand(tmp_path, way):
 
 
 def test_embeddings_of_the_pipeline_are_the_oracles(minilm):
-    """The same through the front door, with the tokenizer's own padding: text in, vectors out."""
+    """The same through the front door, with the tokenizer's own padding: text in, vectors
+    out."""
     texts = ["a first sentence", "and a second, somewhat longer one"]
     tokenizer = transformers.AutoTokenizer.from_pretrained(minilm)
     model = transformers.AutoModel.from_pretrained(minilm, dtype=torch.float64)
     batch = tokenizer(texts, padding=True, return_tensors="pt")
     with torch.inference_mode():
         hidden = model(**batch).last_hidden_state.numpy()
-    expected = sentence_embeddings(read_checkpoint(minilm), hidden, batch["attention_mask"].numpy().astype(bool))
+    expected = sentence_embeddings(
+        read_checkpoint(minilm), hidden, batch["attention_mask"].numpy().astype(bool)
+    )
     np.testing.assert_allclose(reference.load(minilm).encode(texts), expected, atol=5e-7)

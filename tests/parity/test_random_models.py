@@ -1,4 +1,5 @@
-"""Every port on random tiny models: any size, activation, head, padding; outputs, packed rows, losses, gradients."""
+"""Every port on random tiny models: any size, activation, head, padding; outputs, packed rows,
+losses, gradients."""
 
 import tempfile
 from collections import Counter
@@ -36,12 +37,13 @@ def test_float64(model, shape):
 def check(checkpoint: Checkpoint, shape: dict, dtype: str) -> None:
     """All three ports pass.
 
-    Where one exceeds a gate, twenty batches more decide, together and each by itself. Twice a floor is a long way but
-    not out of luck's reach: some batch is so ill-conditioned that even Transformers' two ways to compute attention
-    differ on it by three times, and in float64 RoPE, which rounds to float32 in the middle, may round the other way for
-    a last bit. Such a batch is one of many, though together it decides for them all. And where a batch is one text of
-    one token, its logit is one number, whose error may be nothing by luck. What is wrong is wrong on most batches, and
-    on all of them together.
+    Where one exceeds a gate, twenty batches more decide, together and each by itself. Twice a
+    floor is a long way but not out of luck's reach: some batch is so ill-conditioned that even
+    Transformers' two ways to compute attention differ on it by three times, and in float64
+    RoPE, which rounds to float32 in the middle, may round the other way for a last bit. Such a
+    batch is one of many, though together it decides for them all. And where a batch is one text
+    of one token, its logit is one number, whose error may be nothing by luck. What is wrong is
+    wrong on most batches, and on all of them together.
     """
     if not failures(checkpoint, shape, dtype, range(BATCHES)):
         return
@@ -52,7 +54,9 @@ def check(checkpoint: Checkpoint, shape: dict, dtype: str) -> None:
     assert not [name for name in together if often[name] > MORE / 4], often
 
 
-def failures(checkpoint: Checkpoint, shape: dict, dtype: str, seeds: Sequence[int]) -> list[Row]:
+def failures(
+    checkpoint: Checkpoint, shape: dict, dtype: str, seeds: Sequence[int]
+) -> list[Row]:
     batches = [make_batch(checkpoint.config, seed=seed, **shape) for seed in seeds]
     subject = Subject(checkpoint, batches, dtype)
     runs = {backend: partial(run, subject.build(backend)) for backend in BACKENDS}

@@ -16,11 +16,17 @@ def row(tensor: str, ratio: float = 1.0, backend: str = "torch") -> Row:
 
 LAYER = "encoder.layer.1"
 PASSING = [row("hidden_states.0"), row("hidden_states.1", 1.5), row("logits", 0.5)]
-FAILING = [row("hidden_states.0"), row("hidden_states.1", 9.0), row("hidden_states.2", math.inf)]
+FAILING = [
+    row("hidden_states.0"),
+    row("hidden_states.1", 9.0),
+    row("hidden_states.2", math.inf),
+]
 
 
 def report(rows: list[Row]) -> Report:
-    return Report("folder", "float32", 2.0, tuple(rows), {"torch": first_divergence(rows)}, ("a note",))
+    return Report(
+        "folder", "float32", 2.0, tuple(rows), {"torch": first_divergence(rows)}, ("a note",)
+    )
 
 
 def test_a_report_passes_when_every_row_does():
@@ -75,7 +81,11 @@ def test_kinds(tensor, its_kind):
 @pytest.mark.parametrize(
     ("failing", "layer", "message"),
     [
-        (["hidden_states.2", "logits", "packed.hidden_states.1"], 1, "layer 1 (hidden_states.2)"),
+        (
+            ["hidden_states.2", "logits", "packed.hidden_states.1"],
+            1,
+            "layer 1 (hidden_states.2)",
+        ),
         (["hidden_states.0", "loss"], None, "the embeddings (hidden_states.0)"),
         (["logits", "loss", "gradients.bert.x"], None, "logits; the hidden states agree"),
         (["packed.hidden_states.2"], 1, "layer 1 of the packed row; the padded batch agrees"),
@@ -84,7 +94,8 @@ def test_kinds(tensor, its_kind):
         (
             ["gradients.embeddings.LayerNorm.bias", f"gradients.{LAYER}.output.dense.bias"],
             1,
-            f"layer 1, the gradient of {LAYER}.output.dense.bias; the forward pass and the loss agree",
+            f"layer 1, the gradient of {LAYER}.output.dense.bias; the forward pass and the "
+            "loss agree",
         ),
     ],
 )
@@ -95,11 +106,20 @@ def test_the_first_divergence_follows_the_order_of_computation(failing, layer, m
 
 def test_operations_name_the_place_inside_a_layer():
     def operations() -> list[Row]:
-        names = ("encoder.layer.0.output", f"{LAYER}.attention.self", f"{LAYER}.intermediate", f"{LAYER}.output")
-        return [row(name, ratio) for name, ratio in zip(names, (5.0, 1.0, 4.0, 9.0), strict=True)]
+        names = (
+            "encoder.layer.0.output",
+            f"{LAYER}.attention.self",
+            f"{LAYER}.intermediate",
+            f"{LAYER}.output",
+        )
+        return [
+            row(name, ratio) for name, ratio in zip(names, (5.0, 1.0, 4.0, 9.0), strict=True)
+        ]
 
     divergence = first_divergence([row("hidden_states.2", 3.0)], operations)
-    assert divergence == Divergence(1, f"{LAYER}.intermediate", f"layer 1, {LAYER}.intermediate (the activation)")
+    assert divergence == Divergence(
+        1, f"{LAYER}.intermediate", f"layer 1, {LAYER}.intermediate (the activation)"
+    )
 
 
 def test_no_divergence_where_all_passes():

@@ -13,7 +13,9 @@ def good(random_folder):
     pipeline = reference.load(random_folder)
 
     def port(input_ids, attention_mask, token_type_ids):
-        return pipeline.forward(input_ids, attention_mask, token_type_ids, output_hidden_states=True)
+        return pipeline.forward(
+            input_ids, attention_mask, token_type_ids, output_hidden_states=True
+        )
 
     return port
 
@@ -35,7 +37,9 @@ def test_a_port_stands_beside_the_backends(random_folder, good):
 
 
 def test_a_part_of_the_outputs_is_enough(random_folder, good):
-    report = compare(random_folder, lambda *batch: {"last_hidden_state": good(*batch)["last_hidden_state"]})
+    report = compare(
+        random_folder, lambda *batch: {"last_hidden_state": good(*batch)["last_hidden_state"]}
+    )
     assert report.passed
     assert [row.tensor for row in report.rows] == ["last_hidden_state"]
 
@@ -86,9 +90,13 @@ def test_nan_at_a_real_token_fails_and_is_said(random_folder, good):
 
 
 def test_what_has_no_counterpart_is_said(random_folder, good):
-    report = compare(random_folder, lambda *batch: good(*batch) | {"logits": np.zeros(3), "attentions": ()})
+    report = compare(
+        random_folder, lambda *batch: good(*batch) | {"logits": np.zeros(3), "attentions": ()}
+    )
     assert report.passed
-    assert report.notes == ("port: logits, attentions not compared; Transformers returns no such output here",)
+    assert report.notes == (
+        "port: logits, attentions not compared; Transformers returns no such output here",
+    )
 
 
 def test_it_cannot_change_the_batch(random_folder, good):
@@ -106,12 +114,27 @@ def test_it_cannot_change_the_batch(random_folder, good):
         (lambda *batch: 1 / 0, "the port raised ZeroDivisionError: division by zero"),
         (lambda ids: {}, "the port raised TypeError"),
         (lambda *batch: [1], "the port returned a list; it must return a dict"),
-        (lambda *batch: {}, "the port returned nothing; for this checkpoint it can return last_hidden_state"),
-        (lambda *batch: {"logits": np.zeros(1)}, "the port returned logits; for this checkpoint it can return"),
-        (lambda *batch: {"last_hidden_state": np.zeros((2, 2))}, r"last_hidden_state has shape \(2, 2\); it must have"),
+        (
+            lambda *batch: {},
+            "the port returned nothing; for this checkpoint it can return last_hidden_state",
+        ),
+        (
+            lambda *batch: {"logits": np.zeros(1)},
+            "the port returned logits; for this checkpoint it can return",
+        ),
+        (
+            lambda *batch: {"last_hidden_state": np.zeros((2, 2))},
+            r"last_hidden_state has shape \(2, 2\); it must have",
+        ),
         (lambda *batch: {"last_hidden_state": "text"}, "last_hidden_state holds <U4"),
-        (lambda *batch: {"last_hidden_state": [[1], [1, 2]]}, "last_hidden_state is no NumPy array"),
-        (lambda *batch: {"hidden_states": [np.zeros(1)] * 3}, "returned 3 hidden states; there are 4 of them"),
+        (
+            lambda *batch: {"last_hidden_state": [[1], [1, 2]]},
+            "last_hidden_state is no NumPy array",
+        ),
+        (
+            lambda *batch: {"hidden_states": [np.zeros(1)] * 3},
+            "returned 3 hidden states; there are 4 of them",
+        ),
         (lambda *batch: {"hidden_states": 7}, "hidden_states is a int; it must be a list"),
         ("not callable", "port is a str; it must be a callable"),
     ],

@@ -14,13 +14,22 @@ from reference.errors import CheckpointError, ConfigError, InputError
 from reference.pipelines.embeddings import batches_by_length, read_sentence_settings
 
 PROMPTS = {"prompts": {"query": "search query: "}, "default_prompt_name": "query"}
-TEXTS = ["A cat sleeps.", "", "Rain fell on the stone wall all night long.", "42", "A cat sleeps.", "word " * 400]
+TEXTS = [
+    "A cat sleeps.",
+    "",
+    "Rain fell on the stone wall all night long.",
+    "42",
+    "A cat sleeps.",
+    "word " * 400,
+]
 
 
 def made(transformer: str, pooling: str, package: str = "sentence_transformers.models") -> str:
     """A modules.json that keeps its modules in these folders."""
     paths = {"Transformer": transformer, "Pooling": pooling}
-    return json.dumps([{"type": f"{package}.{kind}", "path": path} for kind, path in paths.items()])
+    return json.dumps(
+        [{"type": f"{package}.{kind}", "path": path} for kind, path in paths.items()]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -80,11 +89,15 @@ def test_text_is_truncated_to_max_seq_length(models):
 
 
 def test_similarity(models, backend):
-    result = models[backend].similarity(["a cat", "a car"], ["a kitten", "an automobile", "the moon"])
+    result = models[backend].similarity(
+        ["a cat", "a car"], ["a kitten", "an automobile", "the moon"]
+    )
     assert result.scores.shape == (2, 3) and result.scores.dtype == np.float32
     assert result.embeddings.shape == (2, 384) and result.reference_embeddings.shape == (3, 384)
     assert result.scores.argmax(axis=1).tolist() == [0, 1]
-    np.testing.assert_allclose(result.scores, result.embeddings @ result.reference_embeddings.T, atol=1e-6)
+    np.testing.assert_allclose(
+        result.scores, result.embeddings @ result.reference_embeddings.T, atol=1e-6
+    )
 
 
 def test_progress_goes_to_standard_error(models, capsys):
@@ -127,7 +140,9 @@ def test_switches_are_checked(models, name, value, backend):
 def test_numpys_arguments_are_taken(models, backend):
     model = models[backend]
     expected = model.encode(TEXTS, batch_size=2, normalize=False)
-    np.testing.assert_array_equal(model.encode(TEXTS, batch_size=np.int64(2), normalize=np.False_), expected)
+    np.testing.assert_array_equal(
+        model.encode(TEXTS, batch_size=np.int64(2), normalize=np.False_), expected
+    )
 
 
 def test_vectors_that_are_not_finite_are_an_error(copy, backend):
@@ -136,7 +151,9 @@ def test_vectors_that_are_not_finite_are_an_error(copy, backend):
     tensors["encoder.layer.5.output.LayerNorm.weight"] *= 1e6
     safetensors.numpy.save_file(tensors, copy / "model.safetensors")
     model = reference.load(copy, backend=backend, dtype="float16")
-    with pytest.raises(CheckpointError, match=f"NaN or infinity; in float16 on {backend} .*dtype='float32'"):
+    with pytest.raises(
+        CheckpointError, match=f"NaN or infinity; in float16 on {backend} .*dtype='float32'"
+    ):
         model.encode(["a text"])
     assert not np.isfinite(model.forward([[101, 102]])["last_hidden_state"]).all()
 
@@ -150,7 +167,9 @@ def test_float64_gives_float64(minilm, models, backend):
 def test_what_is_saved_embeds_as_before(copy, tmp_path):
     from sentence_transformers import SentenceTransformer
 
-    (copy / "1_Pooling/config.json").write_text('{"embedding_dimension": 384, "pooling_mode": "cls"}')
+    (copy / "1_Pooling/config.json").write_text(
+        '{"embedding_dimension": 384, "pooling_mode": "cls"}'
+    )
     (copy / "1_Pooling").rename(copy / "pool")
     modules = json.loads((copy / "modules.json").read_text())
     modules[1]["path"] = "pool"
@@ -169,14 +188,20 @@ def test_a_default_prompt_is_put_before_every_text(copy, models, backend):
 
     (copy / "config_sentence_transformers.json").write_text(json.dumps(PROMPTS))
     vectors = reference.load(copy, backend=backend).encode(TEXTS)
-    np.testing.assert_allclose(vectors, SentenceTransformer(str(copy), device="cpu").encode(TEXTS), atol=1e-6)
+    np.testing.assert_allclose(
+        vectors, SentenceTransformer(str(copy), device="cpu").encode(TEXTS), atol=1e-6
+    )
     assert not np.allclose(vectors[0], models[backend].encode(TEXTS[0]), atol=1e-3)
 
 
-@pytest.mark.parametrize("settings", [{"prompts": {"query": "query: "}}, {"default_prompt_name": "query"}])
+@pytest.mark.parametrize(
+    "settings", [{"prompts": {"query": "query: "}}, {"default_prompt_name": "query"}]
+)
 def test_prompts_without_a_default_or_a_text_change_nothing(copy, models, settings):
     (copy / "config_sentence_transformers.json").write_text(json.dumps(settings))
-    np.testing.assert_array_equal(reference.load(copy).encode(TEXTS), models["torch"].encode(TEXTS))
+    np.testing.assert_array_equal(
+        reference.load(copy).encode(TEXTS), models["torch"].encode(TEXTS)
+    )
 
 
 @given(st.lists(st.integers(1, 300), max_size=60), st.integers(1, 40))
@@ -194,14 +219,20 @@ def test_batches_hold_every_row_once(lengths, batch_size):
 def test_the_pooling_of_the_checkpoint_is_respected(copy, way, backend):
     from sentence_transformers import SentenceTransformer
 
-    (copy / "1_Pooling/config.json").write_text(json.dumps({"embedding_dimension": 384, "pooling_mode": way}))
+    (copy / "1_Pooling/config.json").write_text(
+        json.dumps({"embedding_dimension": 384, "pooling_mode": way})
+    )
     model = reference.load(copy, backend=backend)
     expected = SentenceTransformer(str(copy), device="cpu").encode(TEXTS)
     np.testing.assert_allclose(model.encode(TEXTS), expected, atol=2e-6)
 
 
 def test_the_old_spelling_of_pooling(copy):
-    switches = {"word_embedding_dimension": 384, "pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
+    switches = {
+        "word_embedding_dimension": 384,
+        "pooling_mode_cls_token": True,
+        "pooling_mode_mean_tokens": False,
+    }
     (copy / "1_Pooling/config.json").write_text(json.dumps(switches))
     assert read_sentence_settings(copy, 384).pooling == ("cls",)
 
@@ -226,7 +257,8 @@ def test_a_checkpoint_that_was_not_made_to_embed_warns(copy):
         ("modules.json", '[{"idx": 0}]', CheckpointError, "without a type"),
         (
             "modules.json",
-            '[{"type": "sentence_transformers.a.Transformer"}, {"type": "sentence_transformers.Dense"}]',
+            '[{"type": "sentence_transformers.a.Transformer"},'
+            ' {"type": "sentence_transformers.Dense"}]',
             ConfigError,
             "Transformer, Dense",
         ),
@@ -237,20 +269,75 @@ def test_a_checkpoint_that_was_not_made_to_embed_warns(copy):
             CheckpointError,
             "must be a folder inside its own",
         ),
-        ("1_Pooling/config.json", '{"pooling_mode": "lasttoken"}', ConfigError, "lasttoken pooling"),
-        ("1_Pooling/config.json", '{"pooling_mode_mean_tokens": 1}', ConfigError, "must be true or false"),
-        ("1_Pooling/config.json", '{"word_embedding_dimension": 768}', ConfigError, "hidden_size 384"),
+        (
+            "1_Pooling/config.json",
+            '{"pooling_mode": "lasttoken"}',
+            ConfigError,
+            "lasttoken pooling",
+        ),
+        (
+            "1_Pooling/config.json",
+            '{"pooling_mode_mean_tokens": 1}',
+            ConfigError,
+            "must be true or false",
+        ),
+        (
+            "1_Pooling/config.json",
+            '{"word_embedding_dimension": 768}',
+            ConfigError,
+            "hidden_size 384",
+        ),
         ("1_Pooling/config.json", '{"include_prompt": false}', ConfigError, "include_prompt"),
-        ("1_Pooling/config.json", '{"pooling_mode_median": true}', ConfigError, "asks for pooling_mode_median"),
-        ("1_Pooling/config.json", '{"pooling_mode_lasttoken": true}', ConfigError, "lasttoken pooling"),
-        ("modules.json", made("", "9_P"), CheckpointError, "sends Pooling to '9_P', which holds no config.json"),
+        (
+            "1_Pooling/config.json",
+            '{"pooling_mode_median": true}',
+            ConfigError,
+            "asks for pooling_mode_median",
+        ),
+        (
+            "1_Pooling/config.json",
+            '{"pooling_mode_lasttoken": true}',
+            ConfigError,
+            "lasttoken pooling",
+        ),
+        (
+            "modules.json",
+            made("", "9_P"),
+            CheckpointError,
+            "sends Pooling to '9_P', which holds no config.json",
+        ),
         ("modules.json", made("", "a" * 5000), CheckpointError, "which holds no config.json"),
         ("modules.json", made("", ""), CheckpointError, "sends Pooling to ''"),
-        ("modules.json", made("0_Transformer", "1_Pooling"), ConfigError, "keeps the Transformer in '0_Transformer'"),
-        ("modules.json", made("", "1_Pooling", "my.package"), ConfigError, "only modules of sentence_transformers"),
-        ("modules.json", made("", "1_Pooling", "x"), ConfigError, "only modules of sentence_transformers"),
-        ("config_sentence_transformers.json", '{"default_prompt_name": "q"}', ConfigError, "prompts has query, doc"),
-        ("config_sentence_transformers.json", '{"default_prompt_name": 5}', ConfigError, "must be a string"),
+        (
+            "modules.json",
+            made("0_Transformer", "1_Pooling"),
+            ConfigError,
+            "keeps the Transformer in '0_Transformer'",
+        ),
+        (
+            "modules.json",
+            made("", "1_Pooling", "my.package"),
+            ConfigError,
+            "only modules of sentence_transformers",
+        ),
+        (
+            "modules.json",
+            made("", "1_Pooling", "x"),
+            ConfigError,
+            "only modules of sentence_transformers",
+        ),
+        (
+            "config_sentence_transformers.json",
+            '{"default_prompt_name": "q"}',
+            ConfigError,
+            "prompts has query, doc",
+        ),
+        (
+            "config_sentence_transformers.json",
+            '{"default_prompt_name": 5}',
+            ConfigError,
+            "must be a string",
+        ),
         (
             "config_sentence_transformers.json",
             '{"default_prompt_name": "q", "prompts": {"q": 7}}',

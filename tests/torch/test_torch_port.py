@@ -1,4 +1,5 @@
-"""The torch port: the fused kernel against the plain form, pooling in half precision, and packed input."""
+"""The torch port: the fused kernel against the plain form, pooling in half precision, and
+packed input."""
 
 import itertools
 
@@ -13,25 +14,39 @@ from reference.torch import attention, fused
 from reference.torch.pooling import cls_pooling, max_pooling, mean_pooling, normalize
 
 
-@given(st.integers(1, 3), st.integers(1, 3), st.integers(1, 40), st.sampled_from([4, 8, 32]), st.integers(0, 99))
+@given(
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.integers(1, 40),
+    st.sampled_from([4, 8, 32]),
+    st.integers(0, 99),
+)
 def test_the_fused_attention_is_the_plain_one(batch, heads, tokens, head_dim, seed):
     generator = torch.Generator().manual_seed(seed)
-    query, key, value = torch.randn(3, batch, heads, tokens, head_dim, generator=generator, dtype=torch.float64)
+    query, key, value = torch.randn(
+        3, batch, heads, tokens, head_dim, generator=generator, dtype=torch.float64
+    )
     lengths = torch.randint(1, tokens + 1, (batch, 1), generator=generator)
     mask = attention.padding_mask((torch.arange(tokens) < lengths).long())
     plain = attention.scaled_dot_product_attention(query, key, value, mask)
-    torch.testing.assert_close(fused.scaled_dot_product_attention(query, key, value, mask), plain, atol=1e-13, rtol=0)
+    torch.testing.assert_close(
+        fused.scaled_dot_product_attention(query, key, value, mask), plain, atol=1e-13, rtol=0
+    )
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=6), st.integers(0, 99))
 def test_packed_attention_stays_within_each_text(lengths, seed):
     generator = torch.Generator().manual_seed(seed)
     cu_seqlens = torch.tensor([0, *np.cumsum(lengths)])
-    query, key, value = torch.randn(3, 2, sum(lengths), 8, generator=generator, dtype=torch.float64)
+    query, key, value = torch.randn(
+        3, 2, sum(lengths), 8, generator=generator, dtype=torch.float64
+    )
     packed = attention.packed_attention(query, key, value, cu_seqlens)
     for start, end in itertools.pairwise(cu_seqlens.tolist()):
         text = slice(start, end)
-        alone = attention.scaled_dot_product_attention(query[:, text], key[:, text], value[:, text])
+        alone = attention.scaled_dot_product_attention(
+            query[:, text], key[:, text], value[:, text]
+        )
         torch.testing.assert_close(packed[:, text], alone, atol=1e-13, rtol=0)
 
 
@@ -55,5 +70,7 @@ def test_normalize_is_torchs_own():
 
 
 def test_axes_are_checked_by_name():
-    with pytest.raises(jaxtyping.TypeCheckError, match=r"mean_pooling.*\n.*parameter 'attention_mask'"):
+    with pytest.raises(
+        jaxtyping.TypeCheckError, match=r"mean_pooling.*\n.*parameter 'attention_mask'"
+    ):
         mean_pooling(torch.ones(2, 3, 4), torch.ones(2, 5, dtype=torch.long))

@@ -1,4 +1,5 @@
-"""Training a small masked language model: the way of the text into batches, the baselines, and that it learns."""
+"""Training a small masked language model: the way of the text into batches, the baselines, and
+that it learns."""
 
 import json
 import math
@@ -54,7 +55,10 @@ def sentences(number: int) -> list[tuple[str, str]]:
     """Of a language in which the last word is the first one again: no word before it tells."""
     generator = np.random.default_rng(0)
     picks = zip(generator.choice(NAMES, number), generator.choice(COLOURS, number), strict=True)
-    return [(f"module {n}", f"The {name} that is {colour} is a {name}.") for n, (name, colour) in enumerate(picks)]
+    return [
+        (f"module {n}", f"The {name} that is {colour} is a {name}.")
+        for n, (name, colour) in enumerate(picks)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +88,10 @@ def test_the_checkpoint_loads_here_and_in_transformers_and_fills_a_mask(made):
     logits = model.forward(np.array(ids))["logits"]
     theirs = transformers.AutoModelForMaskedLM.from_pretrained(folder)(torch.tensor(ids)).logits
     np.testing.assert_allclose(logits, theirs.detach().numpy(), atol=1e-4)
-    assert tokenizer.decode(logits[0, ids[0].index(tokenizer.mask_token_id)].argmax()).strip() == "stone"
+    assert (
+        tokenizer.decode(logits[0, ids[0].index(tokenizer.mask_token_id)].argmax()).strip()
+        == "stone"
+    )
     assert json.loads((folder / command.RECIPE_FILE).read_text()) == facts
 
 
@@ -100,7 +107,9 @@ def test_the_evaluation_is_that_of_transformers(made):
         score = evaluate(port, rows, checkpoint.config, tokenizer.mask_token_id, TINY)
         assert score.accuracy == facts["scores"]["model"]["accuracy"]
         assert score.loss == pytest.approx(facts["scores"]["model"]["loss"], rel=1e-5)
-    model = transformers.AutoModelForMaskedLM.from_pretrained(folder, sparse_prediction=False).eval()
+    model = transformers.AutoModelForMaskedLM.from_pretrained(
+        folder, sparse_prediction=False
+    ).eval()
     losses = []
     for ids, labels, mask in questions(rows, checkpoint.config, tokenizer.mask_token_id, TINY):
         assert ((labels != IGNORED) == (ids == tokenizer.mask_token_id)).all()
@@ -133,7 +142,9 @@ def test_cut_rows_hold_the_text_in_its_order(words, limit):
     rows = cut(tokenizer, [text], limit)
     start, end = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
     assert all(row[0] == start and row[-1] == end and 3 <= len(row) <= limit for row in rows)
-    assert [id for row in rows for id in row[1:-1]] == tokenizer.encode(text, add_special_tokens=False).ids
+    assert [id for row in rows for id in row[1:-1]] == tokenizer.encode(
+        text, add_special_tokens=False
+    ).ids
     assert not rows or max(map(len, rows)) - min(map(len, rows)) <= 1
 
 
@@ -149,7 +160,10 @@ def test_the_tokenizer_has_its_specials_first_and_loses_no_character():
     tokenizer = train_tokenizer(["the river and the stone"], 300)
     assert [tokenizer.token_to_id(token) for token in SPECIAL] == list(range(5))
     encoded = tokenizer.encode("the stône 🙂 [MASK], and")
-    assert encoded.ids[0] == tokenizer.token_to_id("[CLS]") and tokenizer.token_to_id("[UNK]") not in encoded.ids
+    assert (
+        encoded.ids[0] == tokenizer.token_to_id("[CLS]")
+        and tokenizer.token_to_id("[UNK]") not in encoded.ids
+    )
     assert tokenizer.decode(encoded.ids) == "the stône 🙂, and"
     # The mask stands for a word with the space before it.
     assert tokenizer.encode("the [MASK] stone").ids[3:] == tokenizer.encode(" stone").ids[1:]
@@ -161,8 +175,12 @@ def test_baselines_by_hand():
     single = np.array([1, 4, 3, 2, 1]) / 11
     np.testing.assert_allclose(Unigram(counts).predict(1), single)
     bigram = Bigram(counts)
-    np.testing.assert_allclose(bigram.predict(0), single * 1 / 3 + np.array([0, 2, 0, 0, 0]) / 3)
-    np.testing.assert_allclose(bigram.predict(1), single * 2 / 5 + np.array([0, 0, 2, 1, 0]) / 5)
+    np.testing.assert_allclose(
+        bigram.predict(0), single * 1 / 3 + np.array([0, 2, 0, 0, 0]) / 3
+    )
+    np.testing.assert_allclose(
+        bigram.predict(1), single * 2 / 5 + np.array([0, 0, 2, 1, 0]) / 5
+    )
     for unseen in (None, 3, 4):  # nothing is counted behind 3: the row ends there
         np.testing.assert_allclose(bigram.predict(unseen), single)
     for before in (None, 0, 1, 2, 3, 4):
@@ -185,7 +203,9 @@ def test_a_baseline_is_asked_the_same_questions_and_scored_as_a_model_is():
                 right.append(guess.argmax() == labels[row, place].item())
         score = evaluate_baseline(baseline, rows, config, mask_id, TINY)
         assert score.words == len(losses) > 200
-        assert score.loss == pytest.approx(np.mean(losses)) and score.accuracy == pytest.approx(np.mean(right))
+        assert score.loss == pytest.approx(np.mean(losses)) and score.accuracy == pytest.approx(
+            np.mean(right)
+        )
         assert score.loss < np.log(config.vocab_size)
 
 
@@ -193,7 +213,9 @@ def test_short_rows_in_which_nothing_is_masked_are_steps_without_a_step():
     tokenizer = train_tokenizer(["river"], 300)
     rows = cut(tokenizer, ["a"] * 30, 32)
     recipe, seen = replace(TINY, batch_tokens=3, epochs=1), []
-    tensors = train(rows, TINY.config(tokenizer), tokenizer.token_to_id(MASK), recipe, seen.append)
+    tensors = train(
+        rows, TINY.config(tokenizer), tokenizer.token_to_id(MASK), recipe, seen.append
+    )
     assert seen[-1].step == seen[-1].steps == 30
     assert all(np.isfinite(tensor).all() for tensor in tensors.values())
 
@@ -213,7 +235,9 @@ def test_a_text_that_names_a_special_token_holds_none():
     (row,) = cut(tokenizer, ["the [MASK] token and [SEP]"], 64)
     specials = {tokenizer.token_to_id(token) for token in SPECIAL}
     assert not specials & set(row[1:-1])
-    assert tokenizer.token_to_id(MASK) in tokenizer.encode("the [MASK] token").ids, "users can still ask"
+    assert tokenizer.token_to_id(MASK) in tokenizer.encode("the [MASK] token").ids, (
+        "users can still ask"
+    )
 
 
 def test_the_seed_decides_on_order_and_masks_too():
@@ -225,7 +249,9 @@ def test_the_seed_decides_on_order_and_masks_too():
     def trained(seed):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(masked_lm, "initial_tensors", lambda config, seed: same_weights)
-            return train(rows, config, mask_id, replace(TINY, epochs=1, seed=seed))["decoder.bias"]
+            return train(rows, config, mask_id, replace(TINY, epochs=1, seed=seed))[
+                "decoder.bias"
+            ]
 
     np.testing.assert_array_equal(trained(1), trained(1))
     assert np.abs(trained(1) - trained(2)).max() > 1e-3
@@ -248,7 +274,12 @@ def run(*arguments):
 
 def test_the_command_trains_on_a_file(tmp_path, capsys):
     text = tmp_path / "text.txt"
-    text.write_text("\n".join(f"{text} So it is {number} times." for number, (_, text) in enumerate(sentences(300))))
+    text.write_text(
+        "\n".join(
+            f"{text} So it is {number} times."
+            for number, (_, text) in enumerate(sentences(300))
+        )
+    )
     sizes = ("--epochs", 1, "--vocab-size", 300, "--hidden-size", 24, "--layers", 1)
     assert run(tmp_path / "model", "--corpus", text, *sizes) == 0
     printed = capsys.readouterr().out
@@ -275,5 +306,10 @@ def test_bad_input(tmp_path, capsys):
         command.make(tmp_path / "model", [], TINY, lambda line: None)
     held_out = next(f"m{n}" for n in range(1000) if split([(f"m{n}", "")])[1])
     with pytest.raises(InputError, match="too short to hide a word"):
-        command.make(tmp_path / "model", [*sentences(30), (held_out, "a")], replace(TINY, epochs=1), lambda line: None)
+        command.make(
+            tmp_path / "model",
+            [*sentences(30), (held_out, "a")],
+            replace(TINY, epochs=1),
+            lambda line: None,
+        )
     assert not (tmp_path / "model").exists()

@@ -4,6 +4,13 @@ print(reference.parity.faults.measure(backend="mlx"))
 """
 
 from reference.parity.faults.fault import Code, Fault
-from reference.parity.faults.measure import FAULTS, Finding, Findings, RandomGrounds, measure, seed
+from reference.parity.faults.measure import (
+    FAULTS,
+    Finding,
+    Findings,
+    RandomGrounds,
+    measure,
+    seed,
+)
 
 __all__ = ["FAULTS", "Code", "Fault", "Finding", "Findings", "RandomGrounds", "measure", "seed"]

@@ -1,4 +1,5 @@
-"""Bugs around a model: in what it is handed and in what is made of its results. They can be seeded in every port."""
+"""Bugs around a model: in what it is handed and in what is made of its results. They can be
+seeded in every port."""
 
 from __future__ import annotations
 
@@ -38,22 +39,32 @@ class TypesIgnored(Around):
 
 
 class PadsInTheMean(Around):
-    def embed(self, ids: Any, cu_seqlens: Any, types: Any, ways: Any, normalize: bool) -> np.ndarray:
+    def embed(
+        self, ids: Any, cu_seqlens: Any, types: Any, ways: Any, normalize: bool
+    ) -> np.ndarray:
         lengths = np.diff(cu_seqlens)
         mask = (np.arange(lengths.max()) < lengths[:, None]).astype(np.int64)
         padded, padded_types = np.zeros_like(mask), np.zeros_like(mask)
         padded[mask == 1], padded_types[mask == 1] = ids, types
-        vectors = self.model.forward(padded, mask, padded_types, False)["last_hidden_state"].mean(axis=1)
-        return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True) if normalize else vectors
+        vectors = self.model.forward(padded, mask, padded_types, False)[
+            "last_hidden_state"
+        ].mean(axis=1)
+        return (
+            vectors / np.linalg.norm(vectors, axis=-1, keepdims=True) if normalize else vectors
+        )
 
 
 class PoolingIgnored(Around):
-    def embed(self, ids: Any, cu_seqlens: Any, types: Any, ways: Any, normalize: bool) -> np.ndarray:
+    def embed(
+        self, ids: Any, cu_seqlens: Any, types: Any, ways: Any, normalize: bool
+    ) -> np.ndarray:
         return self.model.embed(ids, cu_seqlens, types, ("mean",), normalize)
 
 
 class SquaredNorm(Around):
-    def embed(self, ids: Any, cu_seqlens: Any, types: Any, ways: Any, normalize: bool) -> np.ndarray:
+    def embed(
+        self, ids: Any, cu_seqlens: Any, types: Any, ways: Any, normalize: bool
+    ) -> np.ndarray:
         vectors = self.model.embed(ids, cu_seqlens, types, ways, False)
         return vectors / np.square(vectors).sum(axis=-1, keepdims=True)
 
@@ -66,21 +77,28 @@ class SoftmaxForLogits(Around):
 
 
 class IgnoreIndexForgotten(Around):
-    def gradients(self, ids: Any, mask: Any, types: Any, labels: np.ndarray) -> tuple[float, dict[str, np.ndarray]]:
+    def gradients(
+        self, ids: Any, mask: Any, types: Any, labels: np.ndarray
+    ) -> tuple[float, dict[str, np.ndarray]]:
         return self.model.gradients(ids, mask, types, np.where(labels == IGNORED, 0, labels))
 
 
 class MeanOverAllLabels(Around):
-    def gradients(self, ids: Any, mask: Any, types: Any, labels: np.ndarray) -> tuple[float, dict[str, np.ndarray]]:
+    def gradients(
+        self, ids: Any, mask: Any, types: Any, labels: np.ndarray
+    ) -> tuple[float, dict[str, np.ndarray]]:
         loss, gradients = self.model.gradients(ids, mask, types, labels)
         share = float((labels != IGNORED).mean())
-        return loss * share, {key: array * np.float32(share) for key, array in gradients.items()}
+        return loss * share, {
+            key: array * np.float32(share) for key, array in gradients.items()
+        }
 
 
 FAULTS = (
     Fault(
         "mask_dropped",
-        "a batch that attends to its padding: right for one text, wrong for two of different length",
+        "a batch that attends to its padding: right for one text, wrong for two of different "
+        "length",
         departs=r"^layer 0, encoder\.layer\.0\.attention\.self \(",
         around=MaskDropped,
     ),

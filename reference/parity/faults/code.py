@@ -73,7 +73,13 @@ def _positions_run_on(code: Code) -> list[Patch]:
 
 def _leaking(code: Code) -> list[Patch]:
     plain = code.attention.scaled_dot_product_attention
-    return [(code.bert, "packed_attention", lambda query, key, value, cu_seqlens: plain(query, key, value))]
+    return [
+        (
+            code.bert,
+            "packed_attention",
+            lambda query, key, value, cu_seqlens: plain(query, key, value),
+        )
+    ]
 
 
 def _residual_after_norm(code: Code) -> list[Patch]:
@@ -125,7 +131,8 @@ FAULTS = (
     ),
     Fault(
         "cls_from_the_wrong_axis",
-        "hidden[:, :, 0] for hidden[:, 0]: silent where a text has as many tokens as a vector has numbers",
+        "hidden[:, :, 0] for hidden[:, 0]: silent where a text has as many tokens as a vector "
+        "has numbers",
         departs=r"^pooler\.dense \(",
         settings={"hidden_size": 70, "num_attention_heads": 5},
         patch=_wrong_axis,
@@ -157,7 +164,8 @@ FAULTS = (
     ),
     Fault(
         "gradient_cut",
-        "a residual detached from the graph: the forward pass and the loss are right, training is not",
+        "a residual detached from the graph: the forward pass and the loss are right, training "
+        "is not",
         departs=r"gradient of ",
         patch=_cut_gradient,
     ),

@@ -14,7 +14,8 @@ from reference.checkpoint import Checkpoint
 from reference.config import EncoderConfig
 from reference.parity.sample import Tensors, sentence_settings
 
-# The ports whose code is Python and can be patched by name while it runs; their names are the same.
+# The ports whose code is Python and can be patched by name while it runs; their names are the
+# same.
 PATCHABLE = ("torch", "mlx")
 
 
@@ -23,7 +24,9 @@ class Code:
 
     def __init__(self, backend: str) -> None:
         self.backend = backend
-        self.call = "forward" if backend == "torch" else "__call__"  # what a module's class calls its computation
+        self.call = (
+            "forward" if backend == "torch" else "__call__"
+        )  # what a module's class calls its computation
         self.framework = importlib.import_module("torch" if backend == "torch" else "mlx.core")
 
     def __getattr__(self, module: str) -> ModuleType:
@@ -39,12 +42,15 @@ Alteration = Callable[[EncoderConfig, Tensors], tuple[EncoderConfig, Tensors]]
 
 @dataclass(frozen=True)
 class Fault:
-    """One bug: in what a port is built from (`alter`), in its code (`patch`) or around it (`around`)."""
+    """One bug: in what a port is built from (`alter`), in its code (`patch`) or around it
+    (`around`)."""
 
     name: str
     story: str
     architecture: str = "BertModel"
-    settings: Mapping[str, Any] = field(default_factory=dict)  # of a random checkpoint on which it shows
+    settings: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # of a random checkpoint on which it shows
     dtype: str = "float32"
     departs: str = ""  # a pattern that the report's first divergence should match
     alter: Alteration | None = None
@@ -59,7 +65,10 @@ class Fault:
     def shows_on(self, checkpoint: Checkpoint) -> bool:
         """Whether a checkpoint has what the fault needs."""
         pooling = sentence_settings(checkpoint)
-        its_own = {"pooling": pooling and "".join(pooling.pooling), "normalize": pooling and pooling.normalize}
+        its_own = {
+            "pooling": pooling and "".join(pooling.pooling),
+            "normalize": pooling and pooling.normalize,
+        }
         return self.architecture == checkpoint.architecture.name and all(
             value == (its_own[key] if key in its_own else getattr(checkpoint.config, key))
             for key, value in self.settings.items()

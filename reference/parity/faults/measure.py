@@ -25,7 +25,10 @@ from reference.parity.sample import Sample, Tensors
 from reference.parity.subject import Subject
 from reference.parity.tables import html_table, text_table
 
-FAULTS = {fault.name: fault for fault in (*weights.FAULTS, *around.FAULTS, *code.FAULTS, *modernbert.FAULTS)}
+FAULTS = {
+    fault.name: fault
+    for fault in (*weights.FAULTS, *around.FAULTS, *code.FAULTS, *modernbert.FAULTS)
+}
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,9 @@ class Finding:
     backend: str
     rows: tuple[Row, ...]
     divergence: Divergence | None
-    cosines: Mapping[str, float]  # of each tensor with the truth, to show how little a cosine says
+    cosines: Mapping[
+        str, float
+    ]  # of each tensor with the truth, to show how little a cosine says
 
     @property
     def caught(self) -> bool:
@@ -45,11 +50,14 @@ class Finding:
     @property
     def located(self) -> bool:
         """Whether the report names the place where the fault is."""
-        return self.divergence is not None and bool(re.search(self.fault.departs, str(self.divergence)))
+        return self.divergence is not None and bool(
+            re.search(self.fault.departs, str(self.divergence))
+        )
 
     @property
     def worst(self) -> Row:
-        """The tensor that is off by most noise floors; infinitely many where it is NaN or has another shape."""
+        """The tensor that is off by most noise floors; infinitely many where it is NaN or has
+        another shape."""
         return max(self.rows, key=lambda row: row.ratio)
 
     @property
@@ -59,7 +67,8 @@ class Finding:
 
 
 class RandomGrounds:
-    """Random checkpoints in a folder, one for each set of needs, with Transformers' results on them.
+    """Random checkpoints in a folder, one for each set of needs, with Transformers' results on
+    them.
 
     One batch will do: a bug that needs a second one to show would be a strange bug.
     """
@@ -72,8 +81,12 @@ class RandomGrounds:
         key = f"{fault.architecture} {sorted(fault.settings.items())} {fault.dtype}"
         if key not in self.subjects:
             folder = self.folder / str(len(self.subjects))
-            checkpoint = read_checkpoint(random_checkpoint(folder, fault.architecture, **fault.settings))
-            self.subjects[key] = Subject(checkpoint, make_batches(checkpoint)[:1], fault.dtype, keep=True)
+            checkpoint = read_checkpoint(
+                random_checkpoint(folder, fault.architecture, **fault.settings)
+            )
+            self.subjects[key] = Subject(
+                checkpoint, make_batches(checkpoint)[:1], fault.dtype, keep=True
+            )
         return self.subjects[key]
 
 
@@ -89,7 +102,9 @@ class RealGrounds:
             return None
         if fault.dtype not in self.subjects:
             batches = make_batches(self.checkpoint)[:1]
-            self.subjects[fault.dtype] = Subject(self.checkpoint, batches, fault.dtype, keep=True)
+            self.subjects[fault.dtype] = Subject(
+                self.checkpoint, batches, fault.dtype, keep=True
+            )
         return self.subjects[fault.dtype]
 
 
@@ -100,8 +115,8 @@ def measure(
 ) -> Findings:
     """Seed faults in a backend, one after another; None takes all that can be seeded there.
 
-    Each fault meets a random checkpoint on which it shows, or `model`, if that has what the fault needs; the others
-    are left out.
+    Each fault meets a random checkpoint on which it shows, or `model`, if that has what the
+    fault needs; the others are left out.
     """
     chosen = [find(fault) for fault in (FAULTS if faults is None else faults)]
     findings = []
@@ -111,7 +126,10 @@ def measure(
             if backend in fault.backends and (subject := grounds.subject(fault)) is not None:
                 findings.append(seed(fault, backend, subject))
             elif faults is not None and backend not in fault.backends:
-                raise InputError(f"{fault.name} can be seeded in {', '.join(fault.backends)}, not in {backend}")
+                raise InputError(
+                    f"{fault.name} can be seeded in {', '.join(fault.backends)}, not in "
+                    f"{backend}"
+                )
     return Findings(findings)
 
 
@@ -134,7 +152,8 @@ class Findings(list[Finding]):
         return text_table(self.HEADER, self._lines(), self.LEFT)
 
     def _repr_html_(self) -> str:
-        return f'<div class="parity-report">\n{html_table(self.HEADER, self._lines(), self.LEFT)}\n</div>'
+        table = html_table(self.HEADER, self._lines(), self.LEFT)
+        return f'<div class="parity-report">\n{table}\n</div>'
 
     def _lines(self) -> list[list[str]]:
         return [

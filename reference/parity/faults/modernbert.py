@@ -1,4 +1,5 @@
-"""Bugs that ports of ModernBERT have had: windows, rotary positions, the gate, the norms, the two kinds of layers."""
+"""Bugs that ports of ModernBERT have had: windows, rotary positions, the gate, the norms, the
+two kinds of layers."""
 
 from __future__ import annotations
 
@@ -21,21 +22,37 @@ def _attention_of(layer: int) -> str:
 
 
 def _windows(change: Any) -> Alteration:
-    return lambda config, tensors: (replace(config, local_attention=change(config.local_attention)), tensors)
+    return lambda config, tensors: (
+        replace(config, local_attention=change(config.local_attention)),
+        tensors,
+    )
 
 
-def _bases_swapped(config: ModernBertConfig, tensors: Tensors) -> tuple[ModernBertConfig, Tensors]:
-    full, sliding = config.rope_parameters["full_attention"], config.rope_parameters["sliding_attention"]
-    return replace(config, rope_parameters={"full_attention": sliding, "sliding_attention": full}), tensors
+def _bases_swapped(
+    config: ModernBertConfig, tensors: Tensors
+) -> tuple[ModernBertConfig, Tensors]:
+    full, sliding = (
+        config.rope_parameters["full_attention"],
+        config.rope_parameters["sliding_attention"],
+    )
+    return replace(
+        config, rope_parameters={"full_attention": sliding, "sliding_attention": full}
+    ), tensors
 
 
-def _pattern_shifted(config: ModernBertConfig, tensors: Tensors) -> tuple[ModernBertConfig, Tensors]:
+def _pattern_shifted(
+    config: ModernBertConfig, tensors: Tensors
+) -> tuple[ModernBertConfig, Tensors]:
     kinds = config.layer_types
     return replace(config, layer_types=(*kinds[1:], kinds[0])), tensors
 
 
-def _decoder_of_its_own(config: ModernBertConfig, tensors: Tensors) -> tuple[ModernBertConfig, Tensors]:
-    weight = draw("decoder.weight", (config.vocab_size, config.hidden_size), seed=1).astype(np.float32)
+def _decoder_of_its_own(
+    config: ModernBertConfig, tensors: Tensors
+) -> tuple[ModernBertConfig, Tensors]:
+    weight = draw("decoder.weight", (config.vocab_size, config.hidden_size), seed=1).astype(
+        np.float32
+    )
     return replace(config, tie_word_embeddings=False), tensors | {"decoder.weight": weight}
 
 
@@ -47,7 +64,9 @@ def _values_turned_too(code: Code) -> list[Patch]:
     def attention(self: Any, hidden: Any, tables: Any, attend: Any) -> Any:
         turn = lambda x: code.rope.apply_rope(x, *tables)
         parts = self.Wqkv(hidden).reshape(*hidden.shape[:-1], 3, -1)
-        query, key, value = (code.attention.split_heads(parts[..., part, :], self.heads) for part in range(3))
+        query, key, value = (
+            code.attention.split_heads(parts[..., part, :], self.heads) for part in range(3)
+        )
         return self.Wo(code.attention.merge_heads(attend(turn(query), turn(key), turn(value))))
 
     return [(code.modernbert.ModernBertAttention, code.call, attention)]
@@ -84,14 +103,16 @@ def _norm_behind(code: Code) -> list[Patch]:
 FAULTS = (
     Fault(
         "modernbert_tanh_gelu",
-        "the tanh approximation where the checkpoint was trained with the exact GELU, in a gated network",
+        "the tanh approximation where the checkpoint was trained with the exact GELU, in a "
+        "gated network",
         "ModernBertModel",
         departs=r"^layer 0, layers\.0\.mlp\.Wo\.input \(",
         alter=with_settings(hidden_activation="gelu_new"),
     ),
     Fault(
         "window_off_by_one",
-        "a window that reaches one token further on either side, as FlashAttention's argument counts",
+        "a window that reaches one token further on either side, as FlashAttention's argument "
+        "counts",
         "ModernBertModel",
         departs=_attention_of(1),
         alter=_windows(lambda width: width + 2),
@@ -139,7 +160,8 @@ FAULTS = (
     ),
     Fault(
         "rope_interleaved",
-        "neighbouring features turned as pairs, where the checkpoint has them half a head apart",
+        "neighbouring features turned as pairs, where the checkpoint has them half a head "
+        "apart",
         "ModernBertModel",
         departs=_attention_of(0),
         patch=_pairs_side_by_side,
@@ -174,7 +196,8 @@ FAULTS = (
     ),
     Fault(
         "windows_forget_the_mask",
-        "local layers that attend to padding: the window's mask takes the place of the padding's",
+        "local layers that attend to padding: the window's mask takes the place of the "
+        "padding's",
         "ModernBertModel",
         departs=_attention_of(1),
         patch=_windows_forget_the_mask,

@@ -1,4 +1,5 @@
-"""Bugs in reading a checkpoint: the code is right, what it is given is not. They can be seeded in every port."""
+"""Bugs in reading a checkpoint: the code is right, what it is given is not. They can be seeded
+in every port."""
 
 from __future__ import annotations
 
@@ -28,7 +29,10 @@ def edited(*edits: tuple[str, Callable[[np.ndarray], np.ndarray]]) -> Alteration
 
     def alter(config: BertConfig, tensors: Tensors) -> tuple[BertConfig, Tensors]:
         for pattern, change in edits:
-            tensors = {key: change(value) if re.search(pattern, key) else value for key, value in tensors.items()}
+            tensors = {
+                key: change(value) if re.search(pattern, key) else value
+                for key, value in tensors.items()
+            }
         return config, tensors
 
     return alter
@@ -115,7 +119,8 @@ FAULTS = (
     ),
     Fault(
         "bias_left_out",
-        "a linear layer without its bias; with freshly initialised weights nobody would notice, they are 0 there",
+        "a linear layer without its bias; with freshly initialised weights nobody would "
+        "notice, they are 0 there",
         departs=r"^layer 0, encoder\.layer\.0\.attention\.output\.dense \(",
         alter=edited((r"attention\.output\.dense\.bias$", np.zeros_like)),
     ),

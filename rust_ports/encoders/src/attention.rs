@@ -5,11 +5,13 @@ use candle_core::{D, DType, Device, Tensor};
 use crate::error::{Result, input_error};
 use crate::layers::in_single_precision;
 
-/// What a layer is given: (query, key, value) -> context, each `[..., heads, tokens, head_dim]`. Whether the
-/// batch is padded or packed is settled once, at the top of the model, and no layer needs to know.
+/// What a layer is given: (query, key, value) -> context, each `[..., heads, tokens,
+/// head_dim]`. Whether the batch is padded or packed is settled once, at the top of the model,
+/// and no layer needs to know.
 pub type Attend<'a> = dyn Fn(&Tensor, &Tensor, &Tensor) -> Result<Tensor> + 'a;
 
-/// How many queries meet their keys at a time: the scores of a long text are never all in memory.
+/// How many queries meet their keys at a time: the scores of a long text are never all in
+/// memory.
 pub const BLOCK: usize = 128;
 
 /// Cuts the hidden axis into heads and moves them before the tokens.
@@ -18,10 +20,7 @@ pub const BLOCK: usize = 128;
 pub fn split_heads(x: &Tensor, heads: usize) -> Result<Tensor> {
     let size = x.dim(D::Minus1)?;
     if x.rank() < 2 || heads == 0 || !size.is_multiple_of(heads) {
-        return Err(input_error!(
-            "x of shape {:?} cannot be cut into {heads} heads",
-            x.dims()
-        ));
+        return Err(input_error!("x of shape {:?} cannot be cut into {heads} heads", x.dims()));
     }
     let mut shape = x.dims().to_vec();
     shape.pop();
@@ -54,9 +53,10 @@ pub fn padding_mask(attention_mask: &Tensor) -> Result<Tensor> {
 /// softmax(query · keyᵀ / √head_dim) · value (Vaswani et al. 2017, equation 1).
 ///
 /// `query` is `[..., queries, head_dim]`, `key` and `value` `[..., keys, head_dim]`, the result
-/// `[..., queries, head_dim]`; `mask` broadcasts to `[..., queries, keys]` and is 0 where a score is masked.
-/// Such a score becomes the dtype's lowest number, not -inf: a row in which all is masked then attends
-/// evenly, as in Transformers' eager attention, instead of turning into NaN.
+/// `[..., queries, head_dim]`; `mask` broadcasts to `[..., queries, keys]` and is 0 where a
+/// score is masked. Such a score becomes the dtype's lowest number, not -inf: a row in which
+/// all is masked then attends evenly, as in Transformers' eager attention, instead of turning
+/// into NaN.
 pub fn scaled_dot_product_attention(
     query: &Tensor,
     key: &Tensor,
@@ -70,14 +70,13 @@ pub fn scaled_dot_product_attention(
         let smallest = smallest(scores.dtype())?
             .to_device(scores.device())?
             .broadcast_as(scores.shape())?;
-        scores = mask
-            .broadcast_as(scores.shape())?
-            .where_cond(&scores, &smallest)?;
+        scores = mask.broadcast_as(scores.shape())?.where_cond(&scores, &smallest)?;
     }
     Ok(softmax(&scores)?.matmul(&value.contiguous()?)?)
 }
 
-/// 1 where a key stands at most `window` tokens before or behind the query; both are given as positions.
+/// 1 where a key stands at most `window` tokens before or behind the query; both are given as
+/// positions.
 ///
 /// `queries` is `[queries]`, `keys` `[keys]`, the result `[queries, keys]`.
 pub fn sliding_window_mask(queries: &Tensor, keys: &Tensor, window: usize) -> Result<Tensor> {
@@ -87,11 +86,13 @@ pub fn sliding_window_mask(queries: &Tensor, keys: &Tensor, window: usize) -> Re
     Ok(queries.broadcast_sub(&keys)?.abs()?.le(window as f64)?)
 }
 
-/// Attention to the whole text, or to `window` tokens on each side, without ever holding all scores.
+/// Attention to the whole text, or to `window` tokens on each side, without ever holding all
+/// scores.
 ///
-/// `query`, `key` and `value` are `[..., tokens, head_dim]`, and so is the result; `mask` is [`padding_mask`]'s.
-/// [`BLOCK`] queries at a time meet the keys that any of them reaches (Beltagy et al. 2020, section 3.1): with a
-/// window, memory and time grow with the length of a text and not with its square.
+/// `query`, `key` and `value` are `[..., tokens, head_dim]`, and so is the result; `mask` is
+/// [`padding_mask`]'s. [`BLOCK`] queries at a time meet the keys that any of them reaches
+/// (Beltagy et al. 2020, section 3.1): with a window, memory and time grow with the length of a
+/// text and not with its square.
 pub fn blockwise_attention(
     query: &Tensor,
     key: &Tensor,
@@ -146,9 +147,8 @@ impl Block {
         window: Option<usize>,
         device: &Device,
     ) -> Result<Option<Tensor>> {
-        let real = mask
-            .map(|mask| mask.narrow(D::Minus1, self.first_key, self.keys))
-            .transpose()?;
+        let real =
+            mask.map(|mask| mask.narrow(D::Minus1, self.first_key, self.keys)).transpose()?;
         let Some(window) = window else {
             return Ok(real);
         };
@@ -179,9 +179,10 @@ fn zero_where_blind(context: &Tensor, allowed: &Tensor) -> Result<Tensor> {
 
 /// Attention within each text of a packed row; nothing crosses from one text to the next.
 ///
-/// `query`, `key` and `value` are `[heads, tokens, head_dim]`, and so is the result; `cu_seqlens` holds the
-/// cumulative lengths `[texts + 1]`; `window` is [`blockwise_attention`]'s. Each text is a slice, so no score
-/// between two texts is ever computed.
+/// `query`, `key` and `value` are `[heads, tokens, head_dim]`, and so is the result;
+/// `cu_seqlens` holds the cumulative lengths `[texts + 1]`; `window` is
+/// [`blockwise_attention`]'s. Each text is a slice, so no score between two texts is ever
+/// computed.
 pub fn packed_attention(
     query: &Tensor,
     key: &Tensor,
@@ -205,34 +206,25 @@ pub fn positions(cu_seqlens: &[usize], device: &Device) -> Result<Tensor> {
     let tokens = cu_seqlens.last().copied().unwrap_or(0);
     check_cu_seqlens(cu_seqlens, tokens)?;
     if tokens > 1 << 27 {
-        return Err(input_error!(
-            "cu_seqlens ends at {tokens}; no row of tokens is that long"
-        ));
+        return Err(input_error!("cu_seqlens ends at {tokens}; no row of tokens is that long"));
     }
-    let counted: Vec<i64> = texts(cu_seqlens)
-        .flat_map(|(_, length)| 0..length as i64)
-        .collect();
+    let counted: Vec<i64> =
+        texts(cu_seqlens).flat_map(|(_, length)| 0..length as i64).collect();
     Ok(Tensor::new(counted, device)?)
 }
 
-/// Lays a packed row out as a padded batch: (padded `[texts, longest, hidden]`, mask `[texts, longest]`).
+/// Lays a packed row out as a padded batch: (padded `[texts, longest, hidden]`, mask `[texts,
+/// longest]`).
 ///
 /// `packed` is `[tokens, hidden]`, `cu_seqlens` `[texts + 1]`.
 pub fn pad_packed(packed: &Tensor, cu_seqlens: &[usize]) -> Result<(Tensor, Tensor)> {
     let (tokens, _) = packed.dims2()?;
     check_cu_seqlens(cu_seqlens, tokens)?;
-    let longest = texts(cu_seqlens)
-        .map(|(_, length)| length)
-        .max()
-        .unwrap_or(0);
+    let longest = texts(cu_seqlens).map(|(_, length)| length).max().unwrap_or(0);
     let mut rows = Vec::new();
     let mut mask: Vec<i64> = Vec::new();
     for (start, length) in texts(cu_seqlens) {
-        rows.push(
-            packed
-                .narrow(0, start, length)?
-                .pad_with_zeros(0, 0, longest - length)?,
-        );
+        rows.push(packed.narrow(0, start, length)?.pad_with_zeros(0, 0, longest - length)?);
         mask.extend((0..longest).map(|position| i64::from(position < length)));
     }
     let mask = Tensor::from_vec(mask, (rows.len(), longest), packed.device())?;
@@ -241,15 +233,18 @@ pub fn pad_packed(packed: &Tensor, cu_seqlens: &[usize]) -> Result<(Tensor, Tens
 
 /// (start, length) of each text in a packed row.
 pub fn texts(cu_seqlens: &[usize]) -> impl Iterator<Item = (usize, usize)> {
-    cu_seqlens
-        .windows(2)
-        .map(|bounds| (bounds[0], bounds[1] - bounds[0]))
+    cu_seqlens.windows(2).map(|bounds| (bounds[0], bounds[1] - bounds[0]))
 }
 
-/// Whether `cu_seqlens` cuts a row of `tokens` into texts: 0, n1, n1 + n2, ..., tokens, each text with a token.
+/// Whether `cu_seqlens` cuts a row of `tokens` into texts: 0, n1, n1 + n2, ..., tokens, each
+/// text with a token.
 pub fn check_cu_seqlens(cu_seqlens: &[usize], tokens: usize) -> Result<()> {
     let rising = cu_seqlens.windows(2).all(|bounds| bounds[0] < bounds[1]);
-    if cu_seqlens.len() > 1 && cu_seqlens[0] == 0 && rising && cu_seqlens.last() == Some(&tokens) {
+    if cu_seqlens.len() > 1
+        && cu_seqlens[0] == 0
+        && rising
+        && cu_seqlens.last() == Some(&tokens)
+    {
         return Ok(());
     }
     Err(input_error!(
@@ -282,39 +277,22 @@ mod tests {
     use super::*;
 
     fn heads(seed: f64) -> Tensor {
-        let numbers: Vec<f64> = (0..2 * 5 * 3)
-            .map(|place| (seed + f64::from(place) * 1.7).sin())
-            .collect();
+        let numbers: Vec<f64> =
+            (0..2 * 5 * 3).map(|place| (seed + f64::from(place) * 1.7).sin()).collect();
         Tensor::from_vec(numbers, (2, 5, 3), &Device::Cpu).unwrap()
     }
 
     fn gap(a: &Tensor, b: &Tensor) -> f64 {
-        (a - b)
-            .unwrap()
-            .abs()
-            .unwrap()
-            .max_all()
-            .unwrap()
-            .to_scalar()
-            .unwrap()
+        (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar().unwrap()
     }
 
     #[test]
     fn heads_split_and_merge() {
-        let x = Tensor::arange(0f32, 24.0, &Device::Cpu)
-            .unwrap()
-            .reshape((2, 3, 4))
-            .unwrap();
+        let x = Tensor::arange(0f32, 24.0, &Device::Cpu).unwrap().reshape((2, 3, 4)).unwrap();
         let split = split_heads(&x, 2).unwrap();
         assert_eq!(split.dims(), [2, 2, 3, 2]);
         assert_eq!(
-            split
-                .get(0)
-                .unwrap()
-                .get(1)
-                .unwrap()
-                .to_vec2::<f32>()
-                .unwrap()[0],
+            split.get(0).unwrap().get(1).unwrap().to_vec2::<f32>().unwrap()[0],
             [2.0, 3.0]
         );
         assert_eq!(
@@ -334,16 +312,11 @@ mod tests {
             value.to_vec3::<f64>().unwrap(),
         );
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-        let weights: Vec<f64> = k[1]
-            .iter()
-            .map(|key| (dot(&q[1][4], key) / 3f64.sqrt()).exp())
-            .collect();
-        let expected = weights
-            .iter()
-            .zip(&v[1])
-            .map(|(weight, value)| weight * value[2])
-            .sum::<f64>()
-            / weights.iter().sum::<f64>();
+        let weights: Vec<f64> =
+            k[1].iter().map(|key| (dot(&q[1][4], key) / 3f64.sqrt()).exp()).collect();
+        let expected =
+            weights.iter().zip(&v[1]).map(|(weight, value)| weight * value[2]).sum::<f64>()
+                / weights.iter().sum::<f64>();
         assert!((context.to_vec3::<f64>().unwrap()[1][4][2] - expected).abs() < 1e-15);
     }
 
@@ -358,11 +331,7 @@ mod tests {
         assert!(gap(&masked, &without) < 1e-15);
         let nothing = mask.zeros_like().unwrap();
         let even = scaled_dot_product_attention(&query, &key, &value, Some(&nothing)).unwrap();
-        let mean = value
-            .mean_keepdim(1)
-            .unwrap()
-            .broadcast_as(even.shape())
-            .unwrap();
+        let mean = value.mean_keepdim(1).unwrap().broadcast_as(even.shape()).unwrap();
         assert!(gap(&even, &mean) < 1e-15);
     }
 
@@ -372,12 +341,7 @@ mod tests {
         for cu_seqlens in [&[0, 5][..], &[0, 2, 5], &[0, 1, 2, 3, 4, 5]] {
             let plain = packed_attention(&query, &key, &value, cu_seqlens, None).unwrap();
             let strided = |x: &Tensor| {
-                x.transpose(0, 1)
-                    .unwrap()
-                    .contiguous()
-                    .unwrap()
-                    .transpose(0, 1)
-                    .unwrap()
+                x.transpose(0, 1).unwrap().contiguous().unwrap().transpose(0, 1).unwrap()
             };
             let (q, k, v) = (strided(&query), strided(&key), strided(&value));
             let fused = crate::fused::packed_attention(&q, &k, &v, cu_seqlens, None).unwrap();
@@ -396,9 +360,8 @@ mod tests {
 
     /// Queries, keys or values `[2, 2, tokens, 4]`.
     fn long(seed: f64, tokens: usize) -> Tensor {
-        let numbers: Vec<f64> = (0..16 * tokens)
-            .map(|place| (seed + place as f64 * 1.7).sin())
-            .collect();
+        let numbers: Vec<f64> =
+            (0..16 * tokens).map(|place| (seed + place as f64 * 1.7).sin()).collect();
         Tensor::from_vec(numbers, (2, 2, tokens, 4), &Device::Cpu).unwrap()
     }
 
@@ -407,21 +370,14 @@ mod tests {
         for tokens in [1, 2, 127, 128, 129, 255, 256, 257, 300] {
             let (query, key, value) = (long(0.1, tokens), long(0.2, tokens), long(0.3, tokens));
             let places = Tensor::arange(0i64, tokens as i64, &Device::Cpu).unwrap();
-            // The second row ends in pads, and the first of them still see real tokens through any window.
+            // The second row ends in pads, and the first of them still see real tokens through
+            // any window.
             let real = tokens - tokens / 3;
-            let mask: Vec<i64> = (0..2 * tokens)
-                .map(|place| i64::from(place < tokens + real))
-                .collect();
+            let mask: Vec<i64> =
+                (0..2 * tokens).map(|place| i64::from(place < tokens + real)).collect();
             let mask = Tensor::from_vec(mask, (2, tokens), &Device::Cpu).unwrap();
             let mask = padding_mask(&mask).unwrap();
-            for window in [
-                None,
-                Some(0),
-                Some(1),
-                Some(64),
-                Some(128),
-                Some(usize::MAX),
-            ] {
+            for window in [None, Some(0), Some(1), Some(64), Some(128), Some(usize::MAX)] {
                 for mask in [None, Some(&mask)] {
                     let near = sliding_window_mask(&places, &places, window.unwrap_or(tokens));
                     let near = near.unwrap();
@@ -430,8 +386,10 @@ mod tests {
                         |mask| mask.broadcast_mul(&near).unwrap(),
                     );
                     let expected =
-                        scaled_dot_product_attention(&query, &key, &value, Some(&whole)).unwrap();
-                    let blocks = blockwise_attention(&query, &key, &value, mask, window).unwrap();
+                        scaled_dot_product_attention(&query, &key, &value, Some(&whole))
+                            .unwrap();
+                    let blocks =
+                        blockwise_attention(&query, &key, &value, mask, window).unwrap();
                     let fused =
                         crate::fused::blockwise_attention(&query, &key, &value, mask, window)
                             .unwrap();
@@ -446,7 +404,8 @@ mod tests {
     #[test]
     fn a_query_that_sees_nothing_gives_zeros() {
         let (query, key, value) = (long(0.1, 9), long(0.2, 9), long(0.3, 9));
-        let mask = Tensor::new(&[[1i64, 1, 0, 0, 0, 0, 0, 0, 0], [1; 9]], &Device::Cpu).unwrap();
+        let mask =
+            Tensor::new(&[[1i64, 1, 0, 0, 0, 0, 0, 0, 0], [1; 9]], &Device::Cpu).unwrap();
         let mask = padding_mask(&mask).unwrap();
         for attend in [blockwise_attention, crate::fused::blockwise_attention] {
             let context = attend(&query, &key, &value, Some(&mask), Some(2)).unwrap();
@@ -462,14 +421,7 @@ mod tests {
     fn positions_begin_anew_in_each_text() {
         let counted = positions(&[0, 3, 4, 6], &Device::Cpu).unwrap();
         assert_eq!(counted.to_vec1::<i64>().unwrap(), [0, 1, 2, 0, 0, 1]);
-        for wrong in [
-            &[][..],
-            &[0],
-            &[1, 2],
-            &[0, 2, 2],
-            &[0, 3, 1],
-            &[0, usize::MAX],
-        ] {
+        for wrong in [&[][..], &[0], &[1, 2], &[0, 2, 2], &[0, 3, 1], &[0, usize::MAX]] {
             assert!(positions(wrong, &Device::Cpu).is_err(), "{wrong:?}");
         }
     }

@@ -1,13 +1,14 @@
 //! BERT (Devlin et al. 2018) and its XLM-RoBERTa and RoBERTa relatives.
 //!
-//! Axes: batch, tokens, hidden; a packed batch has no batch axis, its texts stand in a row. Field names are
-//! the keys of Transformers' checkpoints; only `self` is spelled `self_attention`, since Rust keeps that word.
+//! Axes: batch, tokens, hidden; a packed batch has no batch axis, its texts stand in a row.
+//! Field names are the keys of Transformers' checkpoints; only `self` is spelled
+//! `self_attention`, since Rust keeps that word.
 
 use candle_core::{Device, Tensor};
 
 use crate::attention::{
-    Attend, merge_heads, packed_attention, padding_mask, positions, scaled_dot_product_attention,
-    split_heads, texts,
+    Attend, merge_heads, packed_attention, padding_mask, positions,
+    scaled_dot_product_attention, split_heads, texts,
 };
 use crate::config::BertConfig;
 use crate::error::{Result, config_error};
@@ -38,7 +39,8 @@ impl BertModelOutput {
     }
 }
 
-/// The sum of three looked-up vectors (the word's, its position's, its segment's) and a layer norm.
+/// The sum of three looked-up vectors (the word's, its position's, its segment's) and a layer
+/// norm.
 #[derive(Debug, Clone)]
 #[allow(non_snake_case)]
 pub struct BertEmbeddings {
@@ -63,7 +65,11 @@ impl BertEmbeddings {
                 config.max_position_embeddings,
                 counts_from,
             )?,
-            token_type_embeddings: table("token_type_embeddings", config.type_vocab_size, None)?,
+            token_type_embeddings: table(
+                "token_type_embeddings",
+                config.type_vocab_size,
+                None,
+            )?,
             LayerNorm: LayerNorm::new(
                 config.hidden_size,
                 config.layer_norm_eps,
@@ -74,7 +80,8 @@ impl BertEmbeddings {
         })
     }
 
-    /// `input_ids` and `token_type_ids` are `[batch, tokens]` or packed `[tokens]`; one axis, hidden, is added.
+    /// `input_ids` and `token_type_ids` are `[batch, tokens]` or packed `[tokens]`; one axis,
+    /// hidden, is added.
     pub fn forward(
         &self,
         input_ids: &Tensor,
@@ -86,10 +93,7 @@ impl BertEmbeddings {
             token_type_ids.map_or_else(|| input_ids.zeros_like(), |types| Ok(types.clone()))?;
         let position_ids = self.position_ids(input_ids, cu_seqlens)?;
         if fused::wanted([&self.word_embeddings.weight]) {
-            return Ok(note(
-                "",
-                fused::embeddings(self, input_ids, &types, &position_ids)?,
-            ));
+            return Ok(note("", fused::embeddings(self, input_ids, &types, &position_ids)?));
         }
         let words = self.word_embeddings.forward(input_ids)?;
         let words = (words + self.token_type_embeddings.forward(&types)?)?;
@@ -97,9 +101,13 @@ impl BertEmbeddings {
         Ok(note("", self.LayerNorm.forward(&sum)?))
     }
 
-    /// BERT counts 0, 1, 2, ...; the RoBERTa family counts real tokens, from the pad id on (Transformers'
-    /// `create_position_ids_from_input_ids`). In the shape of `input_ids`.
-    pub fn position_ids(&self, input_ids: &Tensor, cu_seqlens: Option<&[usize]>) -> Result<Tensor> {
+    /// BERT counts 0, 1, 2, ...; the RoBERTa family counts real tokens, from the pad id on
+    /// (Transformers' `create_position_ids_from_input_ids`). In the shape of `input_ids`.
+    pub fn position_ids(
+        &self,
+        input_ids: &Tensor,
+        cu_seqlens: Option<&[usize]>,
+    ) -> Result<Tensor> {
         let device = input_ids.device();
         match (self.counts_from, cu_seqlens) {
             (None, Some(cu_seqlens)) => positions(cu_seqlens, device),
@@ -114,11 +122,8 @@ impl BertEmbeddings {
                 Ok(Tensor::new(counted.collect::<Vec<_>>(), device)?)
             }
             (Some(pad), None) => {
-                let counted = input_ids
-                    .to_vec2()?
-                    .iter()
-                    .flat_map(|ids| count(ids, pad))
-                    .collect();
+                let counted =
+                    input_ids.to_vec2()?.iter().flat_map(|ids| count(ids, pad)).collect();
                 Ok(Tensor::from_vec(counted, input_ids.shape(), device)?)
             }
         }
@@ -150,12 +155,7 @@ impl BertSelfAttention {
         let size = config.hidden_size;
         let dense = |name: &str| Linear::new(size, size, true, &weights.under(name));
         let heads = config.num_attention_heads;
-        Ok(Self {
-            query: dense("query")?,
-            key: dense("key")?,
-            value: dense("value")?,
-            heads,
-        })
+        Ok(Self { query: dense("query")?, key: dense("key")?, value: dense("value")?, heads })
     }
 
     /// `hidden` is `[..., tokens, hidden]`, and so is the context that is returned.
@@ -165,10 +165,7 @@ impl BertSelfAttention {
         let key = note("key", self.key.forward(hidden)?);
         let value = note("value", self.value.forward(hidden)?);
         let heads = |x: &Tensor| split_heads(x, self.heads);
-        Ok(note(
-            "",
-            merge_heads(&attend(&heads(&query)?, &heads(&key)?, &heads(&value)?)?)?,
-        ))
+        Ok(note("", merge_heads(&attend(&heads(&query)?, &heads(&key)?, &heads(&value)?)?)?))
     }
 }
 
@@ -220,8 +217,7 @@ impl BertAttention {
     /// `hidden` is `[..., tokens, hidden]`, and so is the result.
     pub fn forward(&self, hidden: &Tensor, attend: &Attend) -> Result<Tensor> {
         let _module = enter("attention");
-        self.output
-            .forward(&self.self_attention.forward(hidden, attend)?, hidden)
+        self.output.forward(&self.self_attention.forward(hidden, attend)?, hidden)
     }
 }
 
@@ -240,10 +236,7 @@ impl BertIntermediate {
             true,
             &weights.under("dense"),
         )?;
-        Ok(Self {
-            dense,
-            activation: activation(&config.hidden_act)?,
-        })
+        Ok(Self { dense, activation: activation(&config.hidden_act)? })
     }
 
     /// `hidden` is `[..., tokens, hidden]`, the result `[..., tokens, intermediate]`.
@@ -266,12 +259,7 @@ impl BertOutput {
     pub fn new(config: &BertConfig, weights: &Weights) -> Result<Self> {
         let size = config.hidden_size;
         Ok(Self {
-            dense: Linear::new(
-                config.intermediate_size,
-                size,
-                true,
-                &weights.under("dense"),
-            )?,
+            dense: Linear::new(config.intermediate_size, size, true, &weights.under("dense"))?,
             LayerNorm: LayerNorm::new(
                 size,
                 config.layer_norm_eps,
@@ -281,7 +269,8 @@ impl BertOutput {
         })
     }
 
-    /// `wide` is `[..., tokens, intermediate]`; `residual` and the result are `[..., tokens, hidden]`.
+    /// `wide` is `[..., tokens, intermediate]`; `residual` and the result are `[..., tokens,
+    /// hidden]`.
     pub fn forward(&self, wide: &Tensor, residual: &Tensor) -> Result<Tensor> {
         let _module = enter("output");
         let dense = note("dense", self.dense.forward(wide)?);
@@ -304,12 +293,7 @@ impl BertLayer {
         let intermediate = BertIntermediate::new(config, &weights.under("intermediate"))?;
         let output = BertOutput::new(config, &weights.under("output"))?;
         let fast = fused::Layer::new(&attention, config)?;
-        Ok(Self {
-            attention,
-            intermediate,
-            output,
-            fast,
-        })
+        Ok(Self { attention, intermediate, output, fast })
     }
 
     /// `hidden` is `[..., tokens, hidden]`, and so is the result.
@@ -318,8 +302,7 @@ impl BertLayer {
             return self.fast.forward(self, hidden, attend);
         }
         let attended = self.attention.forward(hidden, attend)?;
-        self.output
-            .forward(&self.intermediate.forward(&attended)?, &attended)
+        self.output.forward(&self.intermediate.forward(&attended)?, &attended)
     }
 }
 
@@ -334,12 +317,11 @@ impl BertEncoder {
         let layers = weights.under("layer");
         let layer = (0..config.num_hidden_layers)
             .map(|number| BertLayer::new(config, &layers.under(number)));
-        Ok(Self {
-            layer: layer.collect::<Result<_>>()?,
-        })
+        Ok(Self { layer: layer.collect::<Result<_>>()? })
     }
 
-    /// `hidden` and every state returned are `[..., tokens, hidden]`: the input, then each layer's output.
+    /// `hidden` and every state returned are `[..., tokens, hidden]`: the input, then each
+    /// layer's output.
     pub fn forward(&self, hidden: Tensor, attend: &Attend) -> Result<Vec<Tensor>> {
         let mut states = vec![hidden];
         for (number, layer) in self.layer.iter().enumerate() {
@@ -376,7 +358,8 @@ impl BertPooler {
     }
 }
 
-/// Ids in, one vector a token out, and the pooler's vector a text where the checkpoint has a pooler.
+/// Ids in, one vector a token out, and the pooler's vector a text where the checkpoint has a
+/// pooler.
 #[derive(Debug, Clone)]
 pub struct BertModel {
     pub config: BertConfig,
@@ -386,8 +369,13 @@ pub struct BertModel {
 }
 
 impl BertModel {
-    pub fn new(config: &BertConfig, add_pooling_layer: bool, weights: &Weights) -> Result<Self> {
-        let pooler = add_pooling_layer.then(|| BertPooler::new(config, &weights.under("pooler")));
+    pub fn new(
+        config: &BertConfig,
+        add_pooling_layer: bool,
+        weights: &Weights,
+    ) -> Result<Self> {
+        let pooler =
+            add_pooling_layer.then(|| BertPooler::new(config, &weights.under("pooler")));
         Ok(Self {
             config: config.clone(),
             embeddings: BertEmbeddings::new(config, &weights.under("embeddings"))?,
@@ -406,9 +394,11 @@ impl BertModel {
     /// A vector for every token of `inputs`, padded or packed.
     pub fn forward(&self, inputs: &Inputs) -> Result<BertModelOutput> {
         inputs.check(&self.config.limits())?;
-        let hidden =
-            self.embeddings
-                .forward(inputs.input_ids, inputs.token_type_ids, inputs.cu_seqlens)?;
+        let hidden = self.embeddings.forward(
+            inputs.input_ids,
+            inputs.token_type_ids,
+            inputs.cu_seqlens,
+        )?;
         let mask = inputs.attention_mask.map(padding_mask).transpose()?;
         let fast = fused::wanted([&hidden]);
         let attend = |query: &Tensor, key: &Tensor, value: &Tensor| match inputs.cu_seqlens {
@@ -434,9 +424,11 @@ impl BertModel {
     }
 }
 
-/// Index 0 of every row, even if the padding is on the left: so Transformers' BertPooler reads it.
+/// Index 0 of every row, even if the padding is on the left: so Transformers' BertPooler reads
+/// it.
 ///
-/// `hidden` is `[batch, tokens, hidden]` or packed `[tokens, hidden]`, the result `[batch, hidden]`.
+/// `hidden` is `[batch, tokens, hidden]` or packed `[tokens, hidden]`, the result `[batch,
+/// hidden]`.
 pub fn first_tokens(hidden: &Tensor, cu_seqlens: Option<&[usize]>) -> Result<Tensor> {
     match cu_seqlens {
         None => Ok(hidden.narrow(1, 0, 1)?.squeeze(1)?),

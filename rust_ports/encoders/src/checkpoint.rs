@@ -16,7 +16,8 @@ use crate::weights::Tensors;
 
 const PICKLES: [&str; 5] = ["bin", "pt", "pth", "ckpt", "pkl"];
 
-/// The tensors that a folder's weights hold, as [`DType::F32`] or, where they are stored so, F64.
+/// The tensors that a folder's weights hold, as [`DType::F32`] or, where they are stored so,
+/// F64.
 pub fn read_tensors(folder: &Path, device: &Device) -> Result<Tensors> {
     let single = folder.join("model.safetensors");
     let index = folder.join("model.safetensors.index.json");
@@ -41,11 +42,12 @@ pub fn read_tensors(folder: &Path, device: &Device) -> Result<Tensors> {
     ))
 }
 
-/// Exactly the tensors of the architecture `suffix` ("Model", "ForMaskedLM", ...), under today's names.
+/// Exactly the tensors of the architecture `suffix` ("Model", "ForMaskedLM", ...), under
+/// today's names.
 ///
-/// Older releases wrote LayerNorm.gamma and beta and saved position ids; a base model drops the head beside
-/// it and its own prefix; no masked-LM or token head has a pooler; nothing here predicts the next sentence.
-/// Transformers drops the same tensors with a warning.
+/// Older releases wrote LayerNorm.gamma and beta and saved position ids; a base model drops the
+/// head beside it and its own prefix; no masked-LM or token head has a pooler; nothing here
+/// predicts the next sentence. Transformers drops the same tensors with a warning.
 pub fn select_tensors(tensors: Tensors, config: &Config, suffix: &str) -> Result<Tensors> {
     let mut tensors = modern_names(tensors)?;
     let prefix = format!("{}.", config.base());
@@ -93,12 +95,9 @@ fn modern_names(tensors: Tensors) -> Result<Tensors> {
 
 /// Older releases saved these counters, which are no parameters.
 fn is_buffer(key: &str) -> bool {
-    ["embeddings.position_ids", "embeddings.token_type_ids"]
-        .iter()
-        .any(|name| {
-            key.strip_suffix(name)
-                .is_some_and(|module| module.is_empty() || module.ends_with('.'))
-        })
+    ["embeddings.position_ids", "embeddings.token_type_ids"].iter().any(|name| {
+        key.strip_suffix(name).is_some_and(|module| module.is_empty() || module.ends_with('.'))
+    })
 }
 
 /// Removes a repeated tensor; one that differs from its owner would be a different model.
@@ -111,12 +110,7 @@ fn drop_tied(tensors: &mut Tensors, key: &str, owner: &str) -> Result<()> {
         return Ok(());
     };
     let equal = kept.dims() == repeated.dims()
-        && kept
-            .ne(&repeated)?
-            .to_dtype(DType::F32)?
-            .sum_all()?
-            .to_scalar::<f32>()?
-            == 0.0;
+        && kept.ne(&repeated)?.to_dtype(DType::F32)?.sum_all()?.to_scalar::<f32>()? == 0.0;
     if equal {
         return Ok(());
     }
@@ -155,7 +149,8 @@ fn read_shards(folder: &Path, index: &Path, device: &Device) -> Result<Tensors> 
     Ok(tensors)
 }
 
-/// The files that an index names, each a plain name in the same folder, with the keys it sends there.
+/// The files that an index names, each a plain name in the same folder, with the keys it sends
+/// there.
 fn shards(index: &Path) -> Result<BTreeMap<String, Vec<String>>> {
     let wrong = |what: String| checkpoint_error!("{}: {what}", index.display());
     let text = std::fs::read_to_string(index).map_err(|problem| wrong(problem.to_string()))?;
@@ -164,9 +159,7 @@ fn shards(index: &Path) -> Result<BTreeMap<String, Vec<String>>> {
     let map = match value.get("weight_map").and_then(Value::as_object) {
         Some(map) if !map.is_empty() => map,
         _ => {
-            return Err(wrong(
-                "there is no weight_map from tensor names to files".into(),
-            ));
+            return Err(wrong("there is no weight_map from tensor names to files".into()));
         }
     };
     let mut files = BTreeMap::<String, Vec<String>>::new();
@@ -194,13 +187,11 @@ pub(crate) fn is_plain_name(name: &str) -> bool {
 /// The tensors of one safetensors file; the library checks header, offsets and lengths.
 fn read_file(path: &Path, device: &Device) -> Result<Tensors> {
     let wrong = |problem: String| {
-        checkpoint_error!(
-            "{} is not a sound safetensors file: {problem}",
-            path.display()
-        )
+        checkpoint_error!("{} is not a sound safetensors file: {problem}", path.display())
     };
     let bytes = std::fs::read(path).map_err(|problem| wrong(problem.to_string()))?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|problem| wrong(problem.to_string()))?;
+    let file =
+        SafeTensors::deserialize(&bytes).map_err(|problem| wrong(problem.to_string()))?;
     let mut tensors = Tensors::new();
     for (key, view) in file.iter() {
         if !is_buffer(key) {
@@ -227,16 +218,11 @@ fn to_tensor(view: &TensorView, device: &Device) -> Result<Tensor> {
         }
     };
     let tensor = Tensor::from_raw_buffer(view.data(), dtype, view.shape(), device)?;
-    let tensor = tensor.to_dtype(if dtype == DType::F64 {
-        DType::F64
-    } else {
-        DType::F32
-    })?;
-    // A sum is finite only if every term is; |x| / largest never overflows it, but an infinite x gives NaN.
+    let tensor = tensor.to_dtype(if dtype == DType::F64 { DType::F64 } else { DType::F32 })?;
+    // A sum is finite only if every term is; |x| / largest never overflows it, but an infinite
+    // x gives NaN.
     if tensor.elem_count() > 0 && !is_finite(&tensor)? {
-        return Err(checkpoint_error!(
-            "it holds NaN or infinite values; the file is damaged"
-        ));
+        return Err(checkpoint_error!("it holds NaN or infinite values; the file is damaged"));
     }
     Ok(tensor)
 }
@@ -253,9 +239,7 @@ fn pickles(folder: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return Vec::new();
     };
-    let names = entries
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
     let mut names: Vec<_> = names
         .filter(|name| {
             Path::new(name)

@@ -16,7 +16,8 @@ use crate::pretrained::{load, locate};
 use crate::text::Tokenizer;
 use crate::weights::Weights;
 
-/// How many tokens are packed into one row: enough to keep all cores busy, little enough for their caches.
+/// How many tokens are packed into one row: enough to keep all cores busy, little enough for
+/// their caches.
 const TOKENS_A_ROW: usize = 2048;
 
 /// How the vectors of a text's tokens become one.
@@ -44,12 +45,11 @@ impl FromStr for Pooling {
 
 /// Pools each text of a packed row; several modes are concatenated in their order.
 ///
-/// `hidden` is `[tokens, hidden]`, `cu_seqlens` `[texts + 1]`, the result `[texts, modes * hidden]`.
+/// `hidden` is `[tokens, hidden]`, `cu_seqlens` `[texts + 1]`, the result `[texts, modes *
+/// hidden]`.
 pub fn pool_packed(hidden: &Tensor, cu_seqlens: &[usize], modes: &[Pooling]) -> Result<Tensor> {
     if modes.is_empty() {
-        return Err(input_error!(
-            "pooling names no mode; there are cls, max and mean"
-        ));
+        return Err(input_error!("pooling names no mode; there are cls, max and mean"));
     }
     let mut vectors = Vec::with_capacity(cu_seqlens.len());
     for (start, length) in texts(cu_seqlens) {
@@ -60,15 +60,13 @@ pub fn pool_packed(hidden: &Tensor, cu_seqlens: &[usize], modes: &[Pooling]) -> 
             Pooling::Max => max_pooling(&text, &all),
             Pooling::Mean => mean_pooling(&text, &all),
         });
-        vectors.push(Tensor::cat(
-            &pooled.collect::<Result<Vec<_>>>()?,
-            D::Minus1,
-        )?);
+        vectors.push(Tensor::cat(&pooled.collect::<Result<Vec<_>>>()?, D::Minus1)?);
     }
     Ok(Tensor::cat(&vectors, 0)?)
 }
 
-/// A sentence embedding model: tokenizer, encoder, pooling, and normalization where the checkpoint has it.
+/// A sentence embedding model: tokenizer, encoder, pooling, and normalization where the
+/// checkpoint has it.
 pub struct SentenceEmbedder {
     pub tokenizer: Tokenizer,
     pub config: Config,
@@ -109,10 +107,8 @@ impl SentenceEmbedder {
         order.sort_by_key(|text| std::cmp::Reverse(ids[*text].len()));
         let mut vectors = vec![Vec::new(); ids.len()];
         for row in rows(&order, &ids) {
-            let packed: Vec<i64> = row
-                .iter()
-                .flat_map(|text| ids[*text].iter().copied())
-                .collect();
+            let packed: Vec<i64> =
+                row.iter().flat_map(|text| ids[*text].iter().copied()).collect();
             let mut cu_seqlens = vec![0];
             cu_seqlens.extend(row.iter().scan(0, |end, text| {
                 *end += ids[*text].len();
@@ -129,15 +125,9 @@ impl SentenceEmbedder {
     /// `input_ids` `[tokens]` and `cu_seqlens` `[texts + 1]` to `[texts, dimensions]`.
     fn embed(&self, input_ids: &[i64], cu_seqlens: &[usize]) -> Result<Tensor> {
         let ids = Tensor::new(input_ids, &self.device)?;
-        let hidden = self
-            .model
-            .last_hidden_state(&Inputs::packed(&ids, cu_seqlens))?;
+        let hidden = self.model.last_hidden_state(&Inputs::packed(&ids, cu_seqlens))?;
         let pooled = pool_packed(&hidden, cu_seqlens, &self.pooling)?;
-        if self.normalize {
-            normalize(&pooled, 1e-12)
-        } else {
-            Ok(pooled)
-        }
+        if self.normalize { normalize(&pooled, 1e-12) } else { Ok(pooled) }
     }
 }
 
@@ -163,28 +153,18 @@ struct Modules {
     normalize: bool,
 }
 
-/// What modules.json lines up after the transformer; without that file, sentence-transformers takes the mean.
+/// What modules.json lines up after the transformer; without that file, sentence-transformers
+/// takes the mean.
 fn read_modules(folder: &Path) -> Result<Modules> {
     let path = folder.join("modules.json");
     if !path.is_file() {
-        return Ok(Modules {
-            pooling: vec![Pooling::Mean],
-            normalize: false,
-        });
+        return Ok(Modules { pooling: vec![Pooling::Mean], normalize: false });
     }
     let wrong = |what: &str| checkpoint_error!("{}: {what}", path.display());
     let value = read_json(&path)?;
-    let mut modules = Modules {
-        pooling: Vec::new(),
-        normalize: false,
-    };
-    for module in value
-        .as_array()
-        .ok_or_else(|| wrong("it must hold a list of modules"))?
-    {
-        let kind = module["type"]
-            .as_str()
-            .ok_or_else(|| wrong("a module has no type"))?;
+    let mut modules = Modules { pooling: Vec::new(), normalize: false };
+    for module in value.as_array().ok_or_else(|| wrong("it must hold a list of modules"))? {
+        let kind = module["type"].as_str().ok_or_else(|| wrong("a module has no type"))?;
         match kind.rsplit('.').next().unwrap_or(kind) {
             "Transformer" => {}
             "Pooling" => {
@@ -210,7 +190,8 @@ fn read_modules(folder: &Path) -> Result<Modules> {
     }
 }
 
-/// The modes of a Pooling module's config.json, in the old spelling (one flag a mode) or the new one (a name or several).
+/// The modes of a Pooling module's config.json, in the old spelling (one flag a mode) or the
+/// new one (a name or several).
 fn read_pooling(path: &Path) -> Result<Vec<Pooling>> {
     let value = read_json(path)?;
     let named: Vec<&str> = match &value["pooling_mode"] {
@@ -227,7 +208,8 @@ fn read_pooling(path: &Path) -> Result<Vec<Pooling>> {
     }
 }
 
-/// sentence-transformers concatenates in this order; what is not implemented keeps its name and is refused.
+/// sentence-transformers concatenates in this order; what is not implemented keeps its name and
+/// is refused.
 fn flagged(value: &Value) -> Vec<&'static str> {
     let flags = [
         ("pooling_mode_cls_token", "cls"),

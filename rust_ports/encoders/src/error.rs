@@ -5,10 +5,12 @@ use std::convert::Infallible;
 /// Everything that can go wrong, sorted by whose mistake it is.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A configuration asks for something that is malformed or that this crate does not implement.
+    /// A configuration asks for something that is malformed or that this crate does not
+    /// implement.
     #[error("{0}")]
     Config(String),
-    /// A checkpoint is missing, damaged, or does not hold the tensors that its configuration calls for.
+    /// A checkpoint is missing, damaged, or does not hold the tensors that its configuration
+    /// calls for.
     #[error("{0}")]
     Checkpoint(String),
     /// An argument (ids, a mask, texts, labels) cannot be used.

@@ -1,6 +1,7 @@
 //! The heads on top of the encoder: masked language model, text and token classification.
 //!
-//! Struct and field names are Transformers' own, so that a checkpoint's architecture and keys name them.
+//! Struct and field names are Transformers' own, so that a checkpoint's architecture and keys
+//! name them.
 
 mod modernbert;
 mod multiple_choice;
@@ -8,8 +9,8 @@ mod multiple_choice;
 use candle_core::{Device, Tensor};
 
 pub use modernbert::{
-    ModernBertForMaskedLM, ModernBertForSequenceClassification, ModernBertForTokenClassification,
-    ModernBertPredictionHead, tie_modernbert_decoder,
+    ModernBertForMaskedLM, ModernBertForSequenceClassification,
+    ModernBertForTokenClassification, ModernBertPredictionHead, tie_modernbert_decoder,
 };
 pub use multiple_choice::ModernBertForMultipleChoice;
 
@@ -29,7 +30,8 @@ const IGNORED: i64 = -100;
 /// What a head returns: raw scores, never a softmax; the loss where labels were given.
 #[derive(Debug, Clone)]
 pub struct HeadOutput {
-    /// `[batch, labels]` (of several choices `[batch, choices]`), or `[batch, tokens, labels]`; the latter without the batch axis for a packed batch.
+    /// `[batch, labels]` (of several choices `[batch, choices]`), or `[batch, tokens, labels]`;
+    /// the latter without the batch axis for a packed batch.
     pub logits: Tensor,
     /// A scalar.
     pub loss: Option<Tensor>,
@@ -65,14 +67,12 @@ impl BertPredictionHeadTransform {
     pub fn forward(&self, hidden: &Tensor) -> Result<Tensor> {
         let _module = enter("transform");
         let dense = note("dense", self.dense.forward(hidden)?);
-        Ok(note(
-            "",
-            self.LayerNorm.forward(&(self.activation)(&dense)?)?,
-        ))
+        Ok(note("", self.LayerNorm.forward(&(self.activation)(&dense)?)?))
     }
 }
 
-/// A score for every word of the vocabulary; the decoder's weight is the word embedding itself when tied.
+/// A score for every word of the vocabulary; the decoder's weight is the word embedding itself
+/// when tied.
 #[derive(Debug, Clone)]
 pub struct BertLMPredictionHead {
     pub transform: BertPredictionHeadTransform,
@@ -107,7 +107,11 @@ pub struct BertOnlyMLMHead {
 impl BertOnlyMLMHead {
     pub fn new(config: &BertConfig, base: &BertModel, weights: &Weights) -> Result<Self> {
         Ok(Self {
-            predictions: BertLMPredictionHead::new(config, base, &weights.under("predictions"))?,
+            predictions: BertLMPredictionHead::new(
+                config,
+                base,
+                &weights.under("predictions"),
+            )?,
         })
     }
 
@@ -177,7 +181,8 @@ impl XLMRobertaClassificationHead {
     }
 }
 
-/// Scores words with the very vectors that embed them (Press & Wolf 2017), unless the config unties them.
+/// Scores words with the very vectors that embed them (Press & Wolf 2017), unless the config
+/// unties them.
 pub fn tie_decoder(
     config: &BertConfig,
     base: &BertModel,
@@ -221,14 +226,8 @@ impl BertForMaskedLM {
     pub fn forward(&self, inputs: &Inputs, labels: Option<&Tensor>) -> Result<HeadOutput> {
         let outputs = within("bert", || self.bert.forward(inputs))?;
         let logits = self.cls.forward(&outputs.last_hidden_state)?;
-        let loss = labels
-            .map(|labels| cross_entropy(&logits, labels, IGNORED))
-            .transpose()?;
-        Ok(HeadOutput {
-            logits,
-            loss,
-            hidden_states: outputs.hidden_states,
-        })
+        let loss = labels.map(|labels| cross_entropy(&logits, labels, IGNORED)).transpose()?;
+        Ok(HeadOutput { logits, loss, hidden_states: outputs.hidden_states })
     }
 }
 
@@ -244,11 +243,7 @@ impl BertForSequenceClassification {
     pub fn new(config: &BertConfig, weights: &Weights) -> Result<Self> {
         let bert = BertModel::new(config, true, &weights.under("bert"))?;
         let classifier = classifier(config, weights)?;
-        Ok(Self {
-            config: config.clone(),
-            bert,
-            classifier,
-        })
+        Ok(Self { config: config.clone(), bert, classifier })
     }
 
     /// Loads a folder, or a hub id through the hub's cache; see [`pretrained::locate`].
@@ -259,18 +254,10 @@ impl BertForSequenceClassification {
     /// With `labels`, the loss is computed too.
     pub fn forward(&self, inputs: &Inputs, labels: Option<&Tensor>) -> Result<HeadOutput> {
         let outputs = within("bert", || self.bert.forward(inputs))?;
-        let logits = note(
-            "classifier",
-            self.classifier.forward(outputs.pooler_output()?)?,
-        );
-        let loss = labels
-            .map(|labels| sequence_loss(&logits, labels, &self.config))
-            .transpose()?;
-        Ok(HeadOutput {
-            logits,
-            loss,
-            hidden_states: outputs.hidden_states,
-        })
+        let logits = note("classifier", self.classifier.forward(outputs.pooler_output()?)?);
+        let loss =
+            labels.map(|labels| sequence_loss(&logits, labels, &self.config)).transpose()?;
+        Ok(HeadOutput { logits, loss, hidden_states: outputs.hidden_states })
     }
 }
 
@@ -296,18 +283,9 @@ impl BertForTokenClassification {
     /// With `labels`, the loss is computed too.
     pub fn forward(&self, inputs: &Inputs, labels: Option<&Tensor>) -> Result<HeadOutput> {
         let outputs = within("bert", || self.bert.forward(inputs))?;
-        let logits = note(
-            "classifier",
-            self.classifier.forward(&outputs.last_hidden_state)?,
-        );
-        let loss = labels
-            .map(|labels| cross_entropy(&logits, labels, IGNORED))
-            .transpose()?;
-        Ok(HeadOutput {
-            logits,
-            loss,
-            hidden_states: outputs.hidden_states,
-        })
+        let logits = note("classifier", self.classifier.forward(&outputs.last_hidden_state)?);
+        let loss = labels.map(|labels| cross_entropy(&logits, labels, IGNORED)).transpose()?;
+        Ok(HeadOutput { logits, loss, hidden_states: outputs.hidden_states })
     }
 }
 
@@ -334,14 +312,8 @@ impl XLMRobertaForMaskedLM {
     pub fn forward(&self, inputs: &Inputs, labels: Option<&Tensor>) -> Result<HeadOutput> {
         let outputs = within("roberta", || self.roberta.forward(inputs))?;
         let logits = self.lm_head.forward(&outputs.last_hidden_state)?;
-        let loss = labels
-            .map(|labels| cross_entropy(&logits, labels, IGNORED))
-            .transpose()?;
-        Ok(HeadOutput {
-            logits,
-            loss,
-            hidden_states: outputs.hidden_states,
-        })
+        let loss = labels.map(|labels| cross_entropy(&logits, labels, IGNORED)).transpose()?;
+        Ok(HeadOutput { logits, loss, hidden_states: outputs.hidden_states })
     }
 }
 
@@ -356,12 +328,9 @@ pub struct XLMRobertaForSequenceClassification {
 impl XLMRobertaForSequenceClassification {
     pub fn new(config: &BertConfig, weights: &Weights) -> Result<Self> {
         let roberta = BertModel::new(config, false, &weights.under("roberta"))?;
-        let classifier = XLMRobertaClassificationHead::new(config, &weights.under("classifier"))?;
-        Ok(Self {
-            config: config.clone(),
-            roberta,
-            classifier,
-        })
+        let classifier =
+            XLMRobertaClassificationHead::new(config, &weights.under("classifier"))?;
+        Ok(Self { config: config.clone(), roberta, classifier })
     }
 
     /// Loads a folder, or a hub id through the hub's cache; see [`pretrained::locate`].
@@ -372,18 +341,12 @@ impl XLMRobertaForSequenceClassification {
     /// With `labels`, the loss is computed too.
     pub fn forward(&self, inputs: &Inputs, labels: Option<&Tensor>) -> Result<HeadOutput> {
         let outputs = within("roberta", || self.roberta.forward(inputs))?;
-        let logits = self.classifier.forward(&first_tokens(
-            &outputs.last_hidden_state,
-            inputs.cu_seqlens,
-        )?)?;
-        let loss = labels
-            .map(|labels| sequence_loss(&logits, labels, &self.config))
-            .transpose()?;
-        Ok(HeadOutput {
-            logits,
-            loss,
-            hidden_states: outputs.hidden_states,
-        })
+        let logits = self
+            .classifier
+            .forward(&first_tokens(&outputs.last_hidden_state, inputs.cu_seqlens)?)?;
+        let loss =
+            labels.map(|labels| sequence_loss(&logits, labels, &self.config)).transpose()?;
+        Ok(HeadOutput { logits, loss, hidden_states: outputs.hidden_states })
     }
 }
 
@@ -398,10 +361,7 @@ impl XLMRobertaForTokenClassification {
     pub fn new(config: &BertConfig, weights: &Weights) -> Result<Self> {
         let roberta = BertModel::new(config, false, &weights.under("roberta"))?;
         let classifier = classifier(config, weights)?;
-        Ok(Self {
-            roberta,
-            classifier,
-        })
+        Ok(Self { roberta, classifier })
     }
 
     /// Loads a folder, or a hub id through the hub's cache; see [`pretrained::locate`].
@@ -412,36 +372,17 @@ impl XLMRobertaForTokenClassification {
     /// With `labels`, the loss is computed too.
     pub fn forward(&self, inputs: &Inputs, labels: Option<&Tensor>) -> Result<HeadOutput> {
         let outputs = within("roberta", || self.roberta.forward(inputs))?;
-        let logits = note(
-            "classifier",
-            self.classifier.forward(&outputs.last_hidden_state)?,
-        );
-        let loss = labels
-            .map(|labels| cross_entropy(&logits, labels, IGNORED))
-            .transpose()?;
-        Ok(HeadOutput {
-            logits,
-            loss,
-            hidden_states: outputs.hidden_states,
-        })
+        let logits = note("classifier", self.classifier.forward(&outputs.last_hidden_state)?);
+        let loss = labels.map(|labels| cross_entropy(&logits, labels, IGNORED)).transpose()?;
+        Ok(HeadOutput { logits, loss, hidden_states: outputs.hidden_states })
     }
 }
 
 /// A projection to the labels.
 fn classifier(config: &BertConfig, weights: &Weights) -> Result<Linear> {
-    Linear::new(
-        config.hidden_size,
-        config.num_labels(),
-        true,
-        &weights.under("classifier"),
-    )
+    Linear::new(config.hidden_size, config.num_labels(), true, &weights.under("classifier"))
 }
 
 fn sequence_loss(logits: &Tensor, labels: &Tensor, config: &BertConfig) -> Result<Tensor> {
-    classification_loss(
-        logits,
-        labels,
-        config.problem_type.as_deref(),
-        config.num_labels(),
-    )
+    classification_loss(logits, labels, config.problem_type.as_deref(), config.num_labels())
 }

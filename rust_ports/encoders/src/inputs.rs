@@ -7,8 +7,9 @@ use crate::config::Limits;
 use crate::error::{Result, input_error};
 use crate::modernbert::RopeTables;
 
-/// What goes into a model: a padded batch, or the tokens of several texts packed in one row. Ids and masks
-/// are tensors of dtype i64. Where a model chooses among texts, a padded batch is `[batch, choices, tokens]`.
+/// What goes into a model: a padded batch, or the tokens of several texts packed in one row.
+/// Ids and masks are tensors of dtype i64. Where a model chooses among texts, a padded batch is
+/// `[batch, choices, tokens]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a> {
     /// `[batch, tokens]`, or packed `[tokens]`.
@@ -17,30 +18,25 @@ pub struct Inputs<'a> {
     pub attention_mask: Option<&'a Tensor>,
     /// In the shape of `input_ids`; None: all 0.
     pub token_type_ids: Option<&'a Tensor>,
-    /// `[texts + 1]`, for a packed row only: the cumulative lengths 0, n1, n1 + n2, ... of its texts.
+    /// `[texts + 1]`, for a packed row only: the cumulative lengths 0, n1, n1 + n2, ... of its
+    /// texts.
     pub cu_seqlens: Option<&'a [usize]>,
     /// Whether every layer's output is wanted too.
     pub output_hidden_states: bool,
-    /// What a ModernBERT is to turn queries and keys by, for each kind of layer: tables `[positions, head_dim]`
-    /// from elsewhere, a row for each position. None: it makes its own.
+    /// What a ModernBERT is to turn queries and keys by, for each kind of layer: tables
+    /// `[positions, head_dim]` from elsewhere, a row for each position. None: it makes its own.
     pub rope_tables: Option<&'a RopeTables>,
 }
 
 impl<'a> Inputs<'a> {
     /// A batch of `input_ids` and `attention_mask`, both `[batch, tokens]`.
     pub fn padded(input_ids: &'a Tensor, attention_mask: &'a Tensor) -> Self {
-        Self {
-            attention_mask: Some(attention_mask),
-            ..Self::of(input_ids)
-        }
+        Self { attention_mask: Some(attention_mask), ..Self::of(input_ids) }
     }
 
     /// Texts in a row: `input_ids` `[tokens]`, `cu_seqlens` `[texts + 1]`.
     pub fn packed(input_ids: &'a Tensor, cu_seqlens: &'a [usize]) -> Self {
-        Self {
-            cu_seqlens: Some(cu_seqlens),
-            ..Self::of(input_ids)
-        }
+        Self { cu_seqlens: Some(cu_seqlens), ..Self::of(input_ids) }
     }
 
     fn of(input_ids: &'a Tensor) -> Self {
@@ -102,10 +98,7 @@ pub(crate) fn check_same_shape(name: &str, tensor: &Tensor, input_ids: &Tensor) 
 
 fn check_ids(name: &str, ids: &Tensor, count: usize) -> Result<()> {
     if ids.dtype() != DType::I64 {
-        return Err(input_error!(
-            "{name} is of dtype {:?}; it must be I64",
-            ids.dtype()
-        ));
+        return Err(input_error!("{name} is of dtype {:?}; it must be I64", ids.dtype()));
     }
     let outside = ids
         .flatten_all()?
@@ -122,7 +115,11 @@ fn check_ids(name: &str, ids: &Tensor, count: usize) -> Result<()> {
 }
 
 /// A position past the table has no embedding; the RoBERTa family gives none to padding.
-fn check_lengths(limits: &Limits, input_ids: &Tensor, cu_seqlens: Option<&[usize]>) -> Result<()> {
+fn check_lengths(
+    limits: &Limits,
+    input_ids: &Tensor,
+    cu_seqlens: Option<&[usize]>,
+) -> Result<()> {
     let rows: Vec<Vec<i64>> = match cu_seqlens {
         None => input_ids.to_vec2()?,
         Some(cu_seqlens) => {

@@ -1,7 +1,9 @@
-//! The parts that every encoder is built from: linear, layer norm, embedding, gated MLP; and the activations.
+//! The parts that every encoder is built from: linear, layer norm, embedding, gated MLP; and
+//! the activations.
 //!
-//! All of it is written out in operations that candle differentiates. candle's own fused layer norm and
-//! softmax have no backward pass and cut gradients silently; the fast forms are in [`crate::fused`].
+//! All of it is written out in operations that candle differentiates. candle's own fused layer
+//! norm and softmax have no backward pass and cut gradients silently; the fast forms are in
+//! [`crate::fused`].
 
 mod activations;
 
@@ -26,10 +28,7 @@ impl Linear {
     /// Takes `weight` `[outputs, inputs]` and, where there is one, `bias` `[outputs]`.
     pub fn new(inputs: usize, outputs: usize, bias: bool, weights: &Weights) -> Result<Self> {
         let bias = bias.then(|| weights.get("bias", &[outputs]));
-        Ok(Self {
-            weight: weights.get("weight", &[outputs, inputs])?,
-            bias: bias.transpose()?,
-        })
+        Ok(Self { weight: weights.get("weight", &[outputs, inputs])?, bias: bias.transpose()? })
     }
 
     /// `x` is `[..., inputs]`, the result `[..., outputs]`.
@@ -37,7 +36,8 @@ impl Linear {
         if fused::wanted([x, &self.weight].into_iter().chain(&self.bias)) {
             return fused::linear(self, x);
         }
-        // One matrix product over all rows: candle would copy the weight for every batch otherwise.
+        // One matrix product over all rows: candle would copy the weight for every batch
+        // otherwise.
         let (outputs, inputs) = self.weight.dims2()?;
         let mut rows = fused::product(&x.reshape(((), inputs))?, &self.weight.t()?)?;
         if let Some(bias) = &self.bias {
@@ -50,7 +50,8 @@ impl Linear {
     }
 }
 
-/// Zero mean and unit variance over the features of each token (Ba et al. 2016), then scale and shift.
+/// Zero mean and unit variance over the features of each token (Ba et al. 2016), then scale and
+/// shift.
 #[derive(Debug, Clone)]
 pub struct LayerNorm {
     pub weight: Tensor,
@@ -62,14 +63,11 @@ impl LayerNorm {
     /// Takes `weight` and, where there is one, `bias`, both `[size]`.
     pub fn new(size: usize, eps: f64, bias: bool, weights: &Weights) -> Result<Self> {
         let bias = bias.then(|| weights.get("bias", &[size]));
-        Ok(Self {
-            weight: weights.get("weight", &[size])?,
-            bias: bias.transpose()?,
-            eps,
-        })
+        Ok(Self { weight: weights.get("weight", &[size])?, bias: bias.transpose()?, eps })
     }
 
-    /// `x` is `[..., hidden]`, and so is the result. The variance is the biased one, of x - mean.
+    /// `x` is `[..., hidden]`, and so is the result. The variance is the biased one, of x -
+    /// mean.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         if fused::wanted([x, &self.weight].into_iter().chain(&self.bias)) {
             return fused::layer_norm(self, x);
@@ -103,26 +101,18 @@ impl Embedding {
         padding_idx: Option<usize>,
         weights: &Weights,
     ) -> Result<Self> {
-        Ok(Self {
-            weight: weights.get("weight", &[rows, size])?,
-            padding_idx,
-        })
+        Ok(Self { weight: weights.get("weight", &[rows, size])?, padding_idx })
     }
 
     /// `ids` is `[...]`, the result `[..., size]`.
     pub fn forward(&self, ids: &Tensor) -> Result<Tensor> {
         let mut shape = ids.dims().to_vec();
         shape.push(self.weight.dim(1)?);
-        let found = self
-            .weight
-            .index_select(&ids.flatten_all()?, 0)?
-            .reshape(shape)?;
+        let found = self.weight.index_select(&ids.flatten_all()?, 0)?.reshape(shape)?;
         match self.padding_idx {
             Some(pad) if found.track_op() => {
-                let padded = ids
-                    .eq(pad as i64)?
-                    .unsqueeze(D::Minus1)?
-                    .broadcast_as(found.shape())?;
+                let padded =
+                    ids.eq(pad as i64)?.unsqueeze(D::Minus1)?.broadcast_as(found.shape())?;
                 Ok(padded.where_cond(&found.detach(), &found)?)
             }
             _ => Ok(found),
@@ -130,9 +120,11 @@ impl Embedding {
     }
 }
 
-/// A feed-forward network in which one half of the wide features, activated, scales the other (Shazeer 2020).
+/// A feed-forward network in which one half of the wide features, activated, scales the other
+/// (Shazeer 2020).
 ///
-/// Wi makes both halves in one product: the first goes through the activation, the second is the gate.
+/// Wi makes both halves in one product: the first goes through the activation, the second is
+/// the gate.
 #[derive(Debug, Clone)]
 #[allow(non_snake_case)]
 pub struct GatedMLP {
@@ -170,8 +162,8 @@ impl GatedMLP {
     }
 }
 
-/// The first half of the features through `activation`, times the second: `[..., 2 intermediate]` to
-/// `[..., intermediate]`.
+/// The first half of the features through `activation`, times the second: `[..., 2
+/// intermediate]` to `[..., intermediate]`.
 fn gate(both: &Tensor, activation: Activation) -> Result<Tensor> {
     let intermediate = both.dim(D::Minus1)? / 2;
     let wide = both.narrow(D::Minus1, 0, intermediate)?;
@@ -179,13 +171,16 @@ fn gate(both: &Tensor, activation: Activation) -> Result<Tensor> {
     Ok((activation(&wide)? * gate)?)
 }
 
-/// Half precision is for storage: sums and exponentials are taken in float32, as PyTorch's kernels do.
+/// Half precision is for storage: sums and exponentials are taken in float32, as PyTorch's
+/// kernels do.
 pub(crate) fn in_single_precision(
     x: &Tensor,
     function: impl FnOnce(&Tensor) -> Result<Tensor>,
 ) -> Result<Tensor> {
     match x.dtype() {
-        DType::F16 | DType::BF16 => Ok(function(&x.to_dtype(DType::F32)?)?.to_dtype(x.dtype())?),
+        DType::F16 | DType::BF16 => {
+            Ok(function(&x.to_dtype(DType::F32)?)?.to_dtype(x.dtype())?)
+        }
         _ => function(x),
     }
 }
@@ -197,21 +192,16 @@ mod tests {
 
     #[test]
     fn layer_norm_does_not_cancel() {
-        // A large mean: the mean of squares minus the squared mean would have no digit left in float32.
+        // A large mean: the mean of squares minus the squared mean would have no digit left in
+        // float32.
         let x = Tensor::new(&[[4096.25f32, 4096.5, 4096.75, 4097.0]], &Device::Cpu).unwrap();
         let plain = Var::from_tensor(&x).unwrap(); // tracked, so not the fused kernel
         let ones = Tensor::ones(4, DType::F32, &Device::Cpu).unwrap();
-        let norm = LayerNorm {
-            weight: ones.clone(),
-            bias: None,
-            eps: 1e-12,
-        };
+        let norm = LayerNorm { weight: ones.clone(), bias: None, eps: 1e-12 };
         for x in [&x, plain.as_tensor()] {
             let normed = norm.forward(x).unwrap().to_vec2::<f32>().unwrap();
             for (found, expected) in
-                normed[0]
-                    .iter()
-                    .zip([-1.341_640_8, -0.447_213_6, 0.447_213_6, 1.341_640_8])
+                normed[0].iter().zip([-1.341_640_8, -0.447_213_6, 0.447_213_6, 1.341_640_8])
             {
                 assert!((found - expected).abs() < 1e-6);
             }

@@ -8,10 +8,11 @@
 //! # Ok::<(), encoders::Error>(())
 //! ```
 //!
-//! One concept is one module, under the name that it has in the PyTorch and MLX ports of the same models:
-//! [`pooling`], [`layers`], [`rope`], [`attention`], [`bert`], [`modernbert`], [`heads`], [`masking`],
-//! [`losses`]. Field names are the keys of Transformers' checkpoints. Around them stand what a library needs to stand alone: [`config`],
-//! [`checkpoint`], [`pretrained`], [`text`], [`embedder`]; and what makes it fast, in [`fused`].
+//! One concept is one module, under the name that it has in the PyTorch and MLX ports of the
+//! same models: [`pooling`], [`layers`], [`rope`], [`attention`], [`bert`], [`modernbert`],
+//! [`heads`], [`masking`], [`losses`]. Field names are the keys of Transformers' checkpoints.
+//! Around them stand what a library needs to stand alone: [`config`], [`checkpoint`],
+//! [`pretrained`], [`text`], [`embedder`]; and what makes it fast, in [`fused`].
 //!
 //! Shapes are written `[batch, tokens, hidden]`; `...` is any number of leading axes.
 

@@ -5,7 +5,8 @@ use candle_core::{D, DType, Tensor};
 use crate::error::{Result, config_error, input_error};
 use crate::layers::relu;
 
-/// The mean of -log softmax(logits)\[label\] over the labels that are not `ignore_index`; NaN where none is left.
+/// The mean of -log softmax(logits)\[label\] over the labels that are not `ignore_index`; NaN
+/// where none is left.
 ///
 /// `logits` is `[..., labels]`, `labels` `[...]` of dtype i64; the result is a scalar.
 pub fn cross_entropy(logits: &Tensor, labels: &Tensor, ignore_index: i64) -> Result<Tensor> {
@@ -19,29 +20,22 @@ pub fn cross_entropy(logits: &Tensor, labels: &Tensor, ignore_index: i64) -> Res
         ));
     }
     let labels = labels.flatten_all()?.to_vec1::<i64>()?;
-    let kept: Vec<i64> = (0..labels.len() as i64)
-        .filter(|row| labels[*row as usize] != ignore_index)
-        .collect();
-    let labels: Vec<i64> = labels
-        .into_iter()
-        .filter(|label| *label != ignore_index)
-        .collect();
-    if let Some(label) = labels
-        .iter()
-        .find(|label| !(0..classes as i64).contains(*label))
-    {
+    let kept: Vec<i64> =
+        (0..labels.len() as i64).filter(|row| labels[*row as usize] != ignore_index).collect();
+    let labels: Vec<i64> = labels.into_iter().filter(|label| *label != ignore_index).collect();
+    if let Some(label) = labels.iter().find(|label| !(0..classes as i64).contains(*label)) {
         return Err(input_error!(
             "labels holds {label}; it must be {ignore_index} or lie between 0 and {}",
             classes - 1
         ));
     }
     if kept.is_empty() {
-        // The mean over nothing, which is what Transformers gives. It is no function of the logits: no gradient.
+        // The mean over nothing, which is what Transformers gives. It is no function of the
+        // logits: no gradient.
         return Ok((Tensor::zeros((), logits.dtype(), logits.device())? + f64::NAN)?);
     }
-    let rows = logits
-        .reshape(((), classes))?
-        .index_select(&Tensor::new(kept, logits.device())?, 0)?;
+    let rows =
+        logits.reshape(((), classes))?.index_select(&Tensor::new(kept, logits.device())?, 0)?;
     let labels = Tensor::new(labels, logits.device())?.unsqueeze(1)?;
     Ok(log_softmax(&rows)?.gather(&labels, 1)?.mean_all()?.neg()?)
 }
@@ -67,7 +61,8 @@ pub fn mean_squared_error(predictions: &Tensor, labels: &Tensor) -> Result<Tenso
 /// The loss that `problem_type` names; without one, the labels decide (Transformers'
 /// `ForSequenceClassificationLoss`).
 ///
-/// `logits` is `[batch, labels]`; `labels` holds i64 classes `[batch]`, or floats in the shape of `logits`.
+/// `logits` is `[batch, labels]`; `labels` holds i64 classes `[batch]`, or floats in the shape
+/// of `logits`.
 pub fn classification_loss(
     logits: &Tensor,
     labels: &Tensor,
@@ -89,9 +84,7 @@ pub fn classification_loss(
         "regression" => mean_squared_error(logits, &fitted()?),
         "single_label_classification" => cross_entropy(logits, &labels.flatten_all()?, -100),
         "multi_label_classification" => binary_cross_entropy(logits, &fitted()?),
-        other => Err(config_error!(
-            "problem_type is {other:?}, which is not implemented"
-        )),
+        other => Err(config_error!("problem_type is {other:?}, which is not implemented")),
     }
 }
 
@@ -102,7 +95,8 @@ fn log_softmax(logits: &Tensor) -> Result<Tensor> {
     Ok(shifted.broadcast_sub(&total)?)
 }
 
-/// The mean of all numbers, axis by axis: a sum in one go over all of them would round off more.
+/// The mean of all numbers, axis by axis: a sum in one go over all of them would round off
+/// more.
 fn mean(x: Tensor) -> Result<Tensor> {
     match x.rank() {
         0 => Ok(x),
@@ -171,10 +165,7 @@ mod tests {
     fn binary_cross_entropy_keeps_its_digits_at_either_end() {
         let loss = |x: f32, y: f32| {
             let tensor = |number| Tensor::new(&[number], &Device::Cpu).unwrap();
-            binary_cross_entropy(&tensor(x), &tensor(y))
-                .unwrap()
-                .to_scalar::<f32>()
-                .unwrap()
+            binary_cross_entropy(&tensor(x), &tensor(y)).unwrap().to_scalar::<f32>().unwrap()
         };
         assert_eq!(loss(1000.0, 0.0), 1000.0);
         assert_eq!(loss(-1000.0, 1.0), 1000.0);
@@ -189,14 +180,8 @@ mod tests {
         let classes = Tensor::new(&[0i64, 1], &Device::Cpu).unwrap();
         let targets = Tensor::new(&[[1.0, 0.0], [0.0, 1.0]], &Device::Cpu).unwrap();
         let chosen = |labels, problem| scalar(classification_loss(&logits, labels, problem, 2));
-        assert_eq!(
-            chosen(&classes, None),
-            scalar(cross_entropy(&logits, &classes, -100))
-        );
-        assert_eq!(
-            chosen(&targets, None),
-            scalar(binary_cross_entropy(&logits, &targets))
-        );
+        assert_eq!(chosen(&classes, None), scalar(cross_entropy(&logits, &classes, -100)));
+        assert_eq!(chosen(&targets, None), scalar(binary_cross_entropy(&logits, &targets)));
         assert_eq!(
             chosen(&targets, Some("regression")),
             scalar(mean_squared_error(&logits, &targets))
@@ -204,7 +189,8 @@ mod tests {
         let one = logits.narrow(1, 0, 1).unwrap();
         let labels = Tensor::new(&[2i64, 3], &Device::Cpu).unwrap();
         assert!(
-            (scalar(classification_loss(&one, &labels, None, 1)) - (1.7f64.powi(2) + 4.0) / 2.0)
+            (scalar(classification_loss(&one, &labels, None, 1))
+                - (1.7f64.powi(2) + 4.0) / 2.0)
                 .abs()
                 < 1e-15
         );

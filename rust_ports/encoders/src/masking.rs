@@ -27,30 +27,30 @@ pub const IGNORED: i64 = -100;
 
 /// What chance decides about each token of a batch: three tensors `[batch, tokens]`.
 ///
-/// Where they come from is the caller's business: candle's CPU device cannot be seeded, and no two frameworks draw
-/// the same numbers from one seed.
+/// Where they come from is the caller's business: candle's CPU device cannot be seeded, and no
+/// two frameworks draw the same numbers from one seed.
 #[derive(Debug, Clone)]
 pub struct Draws {
     /// f32, uniform in \[0, 1): a token is chosen where this lies below the probability.
     pub chosen: Tensor,
-    /// f32, uniform in \[0, 1): below the mask's share it is masked, then comes the random words' share.
+    /// f32, uniform in \[0, 1): below the mask's share it is masked, then comes the random
+    /// words' share.
     pub action: Tensor,
     /// i64: the word that takes its place if it is to be a random one.
     pub word: Tensor,
 }
 
-/// Ids with some tokens hidden, and labels: the original id where a token was chosen, [`IGNORED`] elsewhere.
+/// Ids with some tokens hidden, and labels: the original id where a token was chosen,
+/// [`IGNORED`] elsewhere.
 ///
-/// All tensors, the results too, are `[batch, tokens]`; ids are i64. `special_tokens_mask` is 1 at \[CLS\],
-/// \[SEP\], padding and whatever else is never chosen. `word_ids` is the number of each token's word; then words are
-/// chosen as a whole, by the draw of their first token. Without them each token is a word by itself. `min_span` words
-/// in a row are chosen at least, about `probability` of all in the end; no span crosses a special token, and where
-/// fewer words stand between two of them, none is chosen. The usual shares are 0.15, 0.8 and 0.1 (Devlin et al. 2018,
-/// section 3.1).
-#[expect(
-    clippy::too_many_arguments,
-    reason = "they are those of the other ports"
-)]
+/// All tensors, the results too, are `[batch, tokens]`; ids are i64. `special_tokens_mask` is 1
+/// at \[CLS\], \[SEP\], padding and whatever else is never chosen. `word_ids` is the number of
+/// each token's word; then words are chosen as a whole, by the draw of their first token.
+/// Without them each token is a word by itself. `min_span` words in a row are chosen at least,
+/// about `probability` of all in the end; no span crosses a special token, and where fewer
+/// words stand between two of them, none is chosen. The usual shares are 0.15, 0.8 and 0.1
+/// (Devlin et al. 2018, section 3.1).
+#[expect(clippy::too_many_arguments, reason = "they are those of the other ports")]
 pub fn mask_tokens(
     input_ids: &Tensor,
     special_tokens_mask: &Tensor,
@@ -62,13 +62,7 @@ pub fn mask_tokens(
     word_ids: Option<&Tensor>,
     min_span: usize,
 ) -> Result<(Tensor, Tensor)> {
-    check_batch(
-        input_ids,
-        special_tokens_mask,
-        draws,
-        mask_token_id,
-        word_ids,
-    )?;
+    check_batch(input_ids, special_tokens_mask, draws, mask_token_id, word_ids)?;
     let limits = thresholds(probability, mask_share, random_share, min_span)?;
     let free = special_tokens_mask.eq(0i64)?;
 
@@ -86,7 +80,8 @@ pub fn mask_tokens(
 
 /// Where each token's word begins and where it ends. A special token is a word by itself.
 ///
-/// `word_ids` is i64 and `free` u8, 0 at special tokens; both and the two results, i64, are `[batch, tokens]`.
+/// `word_ids` is i64 and `free` u8, 0 at special tokens; both and the two results, i64, are
+/// `[batch, tokens]`.
 pub fn word_bounds(word_ids: Option<&Tensor>, free: &Tensor) -> Result<(Tensor, Tensor)> {
     if let Some(word_ids) = word_ids {
         check_same_shape("word_ids", word_ids, free)?;
@@ -119,10 +114,11 @@ pub fn word_bounds(word_ids: Option<&Tensor>, free: &Tensor) -> Result<(Tensor, 
     Ok((like(free, first)?, like(free, last)?))
 }
 
-/// Every start takes the span - 1 words behind it along; one whose span would meet a special token is dropped. A word
-/// starts with all of its tokens, or not at all.
+/// Every start takes the span - 1 words behind it along; one whose span would meet a special
+/// token is dropped. A word starts with all of its tokens, or not at all.
 ///
-/// `starts`, `free` and the result are u8, `first` and `last` i64 as from [`word_bounds`]; all are `[batch, tokens]`.
+/// `starts`, `free` and the result are u8, `first` and `last` i64 as from [`word_bounds`]; all
+/// are `[batch, tokens]`.
 pub fn spread(
     starts: &Tensor,
     free: &Tensor,
@@ -134,16 +130,15 @@ pub fn spread(
         check_same_shape(name, tensor, starts)?;
     }
     if span == 0 {
-        return Err(input_error!(
-            "span is 0; it must be a whole number of at least 1"
-        ));
+        return Err(input_error!("span is 0; it must be a whole number of at least 1"));
     }
     let (begin, free) = (rows::<u8>(starts)?, rows::<u8>(free)?);
     let (first, last) = (rows::<i64>(first)?, rows::<i64>(last)?);
     let mut chosen = vec![vec![0u8; starts.dims()[1]]; begin.len()];
     for (row, chosen) in chosen.iter_mut().enumerate() {
         let (free, last) = (&free[row], &last[row]);
-        let begins = |&token: &usize| begin[row][token] == 1 && first[row][token] == token as i64;
+        let begins =
+            |&token: &usize| begin[row][token] == 1 && first[row][token] == token as i64;
         for token in (0..free.len()).filter(begins) {
             let mut ends = (0..span).scan(token, |next, _| {
                 let word = *next;
@@ -164,11 +159,7 @@ fn rows<T: WithDType>(tensor: &Tensor) -> Result<Vec<Vec<T>>> {
 
 /// The rows as a tensor in the shape of `model`, which may have an axis of length 0.
 fn like<T: WithDType>(model: &Tensor, rows: Vec<Vec<T>>) -> Result<Tensor> {
-    Ok(Tensor::from_vec(
-        rows.concat(),
-        model.shape(),
-        model.device(),
-    )?)
+    Ok(Tensor::from_vec(rows.concat(), model.shape(), model.device())?)
 }
 
 /// Where the draws are cut, in f32 like the draws themselves.
@@ -179,8 +170,9 @@ struct Thresholds {
     random: f32,
 }
 
-/// Checks the shares. With spans fewer words may start one: each start takes its neighbours along, and a word is left
-/// out only where none of the `min_span` starts that reach it happens.
+/// Checks the shares. With spans fewer words may start one: each start takes its neighbours
+/// along, and a word is left out only where none of the `min_span` starts that reach it
+/// happens.
 fn thresholds(
     probability: f64,
     mask_share: f64,
@@ -193,9 +185,7 @@ fn thresholds(
         ("random_share", random_share),
     ] {
         if !(0.0..=1.0).contains(&share) {
-            return Err(input_error!(
-                "{name} is {share}; it must lie between 0 and 1"
-            ));
+            return Err(input_error!("{name} is {share}; it must lie between 0 and 1"));
         }
     }
     if mask_share + random_share > 1.0 + 1e-9 {
@@ -205,9 +195,7 @@ fn thresholds(
     }
     let start = match min_span {
         0 => {
-            return Err(input_error!(
-                "min_span is 0; it must be a whole number of at least 1"
-            ));
+            return Err(input_error!("min_span is 0; it must be a whole number of at least 1"));
         }
         1 => probability,
         // 1 - (1 - probability)^(1 / min_span)
@@ -235,11 +223,7 @@ fn check_batch(
     }
     let tensors = [
         ("input_ids", Some(input_ids), DType::I64),
-        (
-            "special_tokens_mask",
-            Some(special_tokens_mask),
-            special_tokens_mask.dtype(),
-        ),
+        ("special_tokens_mask", Some(special_tokens_mask), special_tokens_mask.dtype()),
         ("word_ids", word_ids, DType::I64),
         ("draws.chosen", Some(&draws.chosen), DType::F32),
         ("draws.action", Some(&draws.action), DType::F32),
@@ -280,10 +264,7 @@ mod tests {
     use candle_core::Device;
 
     fn tensor<T: WithDType>(row: &[T]) -> Tensor {
-        Tensor::new(row, &Device::Cpu)
-            .unwrap()
-            .unsqueeze(0)
-            .unwrap()
+        Tensor::new(row, &Device::Cpu).unwrap().unsqueeze(0).unwrap()
     }
 
     fn row<T: WithDType>(tensor: &Tensor) -> Vec<T> {
@@ -292,23 +273,15 @@ mod tests {
 
     fn draws(chosen: &[f32], action: &[f32]) -> Draws {
         let words: Vec<i64> = (70..).take(chosen.len()).collect();
-        Draws {
-            chosen: tensor(chosen),
-            action: tensor(action),
-            word: tensor(&words),
-        }
+        Draws { chosen: tensor(chosen), action: tensor(action), word: tensor(&words) }
     }
 
     #[test]
     fn one_draw_is_cut_three_ways_and_specials_are_let_be() {
-        let (ids, special) = (
-            tensor(&[1i64, 21, 22, 23, 24, 2]),
-            tensor(&[1i64, 0, 0, 0, 0, 1]),
-        );
-        let draws = draws(
-            &[0.0, 0.1, 0.1499, 0.0, 0.15, 0.0],
-            &[0.0, 0.7999, 0.8, 0.9, 0.0, 0.0],
-        );
+        let (ids, special) =
+            (tensor(&[1i64, 21, 22, 23, 24, 2]), tensor(&[1i64, 0, 0, 0, 0, 1]));
+        let draws =
+            draws(&[0.0, 0.1, 0.1499, 0.0, 0.15, 0.0], &[0.0, 0.7999, 0.8, 0.9, 0.0, 0.0]);
         let (masked, labels) =
             mask_tokens(&ids, &special, &draws, 4, 0.15, 0.8, 0.1, None, 1).unwrap();
         assert_eq!(row::<i64>(&masked), [1, 4, 72, 23, 24, 2]);
@@ -351,19 +324,10 @@ mod tests {
         let found = |starts: &[u8], span| {
             row::<u8>(&spread(&tensor(starts), &free, &first, &last, span).unwrap())
         };
-        assert_eq!(
-            found(&[0, 1, 1, 0, 0, 0, 0, 0], 2),
-            [0, 1, 1, 1, 0, 0, 0, 0]
-        );
-        assert_eq!(
-            found(&[0, 0, 0, 1, 0, 0, 0, 0], 2),
-            [0, 0, 0, 1, 1, 1, 0, 0]
-        );
+        assert_eq!(found(&[0, 1, 1, 0, 0, 0, 0, 0], 2), [0, 1, 1, 1, 0, 0, 0, 0]);
+        assert_eq!(found(&[0, 0, 0, 1, 0, 0, 0, 0], 2), [0, 0, 0, 1, 1, 1, 0, 0]);
         assert_eq!(found(&[0, 0, 0, 0, 0, 0, 1, 0], 2), [0; 8]);
-        assert_eq!(
-            found(&[0, 1, 1, 0, 0, 0, 0, 0], 4),
-            [0, 1, 1, 1, 1, 1, 1, 0]
-        );
+        assert_eq!(found(&[0, 1, 1, 0, 0, 0, 0, 0], 4), [0, 1, 1, 1, 1, 1, 1, 0]);
     }
 
     #[test]
@@ -371,11 +335,7 @@ mod tests {
         for shape in [(0, 3), (2, 0)] {
             let ids = Tensor::zeros(shape, DType::I64, &Device::Cpu).unwrap();
             let uniform = Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
-            let draws = Draws {
-                chosen: uniform.clone(),
-                action: uniform,
-                word: ids.clone(),
-            };
+            let draws = Draws { chosen: uniform.clone(), action: uniform, word: ids.clone() };
             let (masked, labels) =
                 mask_tokens(&ids, &ids, &draws, 4, 0.5, 0.8, 0.1, Some(&ids), 2).unwrap();
             assert_eq!(masked.dims(), ids.dims());
@@ -387,20 +347,11 @@ mod tests {
     fn impossible_shares_and_shapes_are_refused() {
         let (ids, special) = (tensor(&[5i64, 6]), tensor(&[0u8, 0]));
         let fine = draws(&[0.5, 0.5], &[0.5, 0.5]);
-        let attempt = |ids: &Tensor, special: &Tensor, draws: &Draws, shares: [f64; 3], span| {
-            let [probability, mask, random] = shares;
-            mask_tokens(
-                ids,
-                special,
-                draws,
-                4,
-                probability,
-                mask,
-                random,
-                None,
-                span,
-            )
-        };
+        let attempt =
+            |ids: &Tensor, special: &Tensor, draws: &Draws, shares: [f64; 3], span| {
+                let [probability, mask, random] = shares;
+                mask_tokens(ids, special, draws, 4, probability, mask, random, None, span)
+            };
         let usual = [0.15, 0.8, 0.1];
         assert!(attempt(&ids, &special, &fine, usual, 1).is_ok());
         for shares in [
@@ -418,19 +369,14 @@ mod tests {
         assert!(attempt(&ids, &tensor(&[0u8]), &fine, usual, 1).is_err());
         assert!(attempt(&ids.squeeze(0).unwrap(), &special, &fine, usual, 1).is_err());
         assert!(
-            attempt(
-                &ids.to_dtype(DType::U32).unwrap(),
-                &special,
-                &fine,
-                usual,
-                1
-            )
-            .is_err()
+            attempt(&ids.to_dtype(DType::U32).unwrap(), &special, &fine, usual, 1).is_err()
         );
         let mut coarse = fine.clone();
         coarse.action = coarse.action.to_dtype(DType::F64).unwrap();
         assert!(attempt(&ids, &special, &coarse, usual, 1).is_err());
         assert!(mask_tokens(&ids, &special, &fine, -1, 0.15, 0.8, 0.1, None, 1).is_err());
-        assert!(mask_tokens(&ids, &special, &fine, 4, 0.15, 0.8, 0.1, Some(&special), 1).is_err());
+        assert!(
+            mask_tokens(&ids, &special, &fine, 4, 0.15, 0.8, 0.1, Some(&special), 1).is_err()
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! Any of the architectures behind one type, with its parameters by key: what a caller needs who learns the
-//! architecture at run time, and what computes gradients.
+//! Any of the architectures behind one type, with its parameters by key: what a caller needs
+//! who learns the architecture at run time, and what computes gradients.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,8 @@ use crate::error::{Result, config_error, input_error};
 use crate::heads::{
     BertForMaskedLM, BertForSequenceClassification, BertForTokenClassification, HeadOutput,
     ModernBertForMaskedLM, ModernBertForMultipleChoice, ModernBertForSequenceClassification,
-    ModernBertForTokenClassification, XLMRobertaForMaskedLM, XLMRobertaForSequenceClassification,
-    XLMRobertaForTokenClassification,
+    ModernBertForTokenClassification, XLMRobertaForMaskedLM,
+    XLMRobertaForSequenceClassification, XLMRobertaForTokenClassification,
 };
 use crate::inputs::Inputs;
 use crate::losses::mean_squared_error;
@@ -24,12 +24,11 @@ use crate::weights::{Tensors, Weights};
 
 /// The part of an architecture's name that says what it is for: "Model", "ForMaskedLM", ...
 ///
-/// RobertaForMaskedLM and XLMRobertaForMaskedLM are one network; the family must be that of the configuration.
+/// RobertaForMaskedLM and XLMRobertaForMaskedLM are one network; the family must be that of the
+/// configuration.
 pub fn suffix<'a>(architecture: &'a str, config: &Config) -> Result<&'a str> {
     let families = config.class_prefixes();
-    let suffix = families
-        .iter()
-        .find_map(|family| architecture.strip_prefix(family));
+    let suffix = families.iter().find_map(|family| architecture.strip_prefix(family));
     let suffixes = match config {
         Config::Bert(_) => &SUFFIXES[..4],
         Config::ModernBert(_) => &SUFFIXES[..],
@@ -84,17 +83,8 @@ pub struct Output {
 
 impl From<HeadOutput> for Output {
     fn from(output: HeadOutput) -> Self {
-        let HeadOutput {
-            logits,
-            loss,
-            hidden_states,
-        } = output;
-        Self {
-            logits: Some(logits),
-            loss,
-            hidden_states,
-            ..Self::default()
-        }
+        let HeadOutput { logits, loss, hidden_states } = output;
+        Self { logits: Some(logits), loss, hidden_states, ..Self::default() }
     }
 }
 
@@ -136,9 +126,9 @@ impl Network {
             "ForSequenceClassification" => Self::BertForSequenceClassification(
                 BertForSequenceClassification::new(config, weights)?,
             ),
-            "ForTokenClassification" => {
-                Self::BertForTokenClassification(BertForTokenClassification::new(config, weights)?)
-            }
+            "ForTokenClassification" => Self::BertForTokenClassification(
+                BertForTokenClassification::new(config, weights)?,
+            ),
             _ => Self::BertModel(BertModel::new(config, weights.has("pooler"), weights)?),
         })
     }
@@ -176,7 +166,8 @@ impl Network {
         })
     }
 
-    /// What the encoder gives without the head on it: `[batch, tokens, hidden]` or packed `[tokens, hidden]`.
+    /// What the encoder gives without the head on it: `[batch, tokens, hidden]` or packed
+    /// `[tokens, hidden]`.
     pub fn last_hidden_state(&self, inputs: &Inputs) -> Result<Tensor> {
         let bert = match self {
             Self::BertModel(model) => model,
@@ -188,18 +179,22 @@ impl Network {
             Self::XLMRobertaForTokenClassification(model) => &model.roberta,
             Self::ModernBertModel(model) => return last(model, inputs),
             Self::ModernBertForMaskedLM(head) => return last(&head.model, inputs),
-            Self::ModernBertForSequenceClassification(head) => return last(&head.model, inputs),
+            Self::ModernBertForSequenceClassification(head) => {
+                return last(&head.model, inputs);
+            }
             Self::ModernBertForTokenClassification(head) => return last(&head.model, inputs),
             Self::ModernBertForMultipleChoice(head) => return last(&head.model, inputs),
         };
         Ok(bert.forward(inputs)?.last_hidden_state)
     }
 
-    /// With `labels`, the loss is computed too; that of a base model is the mean squared error of the real
-    /// tokens' last hidden states against labels `[batch, tokens, hidden]`.
+    /// With `labels`, the loss is computed too; that of a base model is the mean squared error
+    /// of the real tokens' last hidden states against labels `[batch, tokens, hidden]`.
     pub fn forward(&self, inputs: &Inputs, labels: Option<&Tensor>) -> Result<Output> {
         Ok(match self {
-            Self::BertModel(model) => base_output(model.forward(inputs)?.into(), inputs, labels)?,
+            Self::BertModel(model) => {
+                base_output(model.forward(inputs)?.into(), inputs, labels)?
+            }
             Self::ModernBertModel(model) => {
                 base_output(model.forward(inputs)?.into(), inputs, labels)?
             }
@@ -210,12 +205,16 @@ impl Network {
             Self::XLMRobertaForSequenceClassification(model) => {
                 model.forward(inputs, labels)?.into()
             }
-            Self::XLMRobertaForTokenClassification(model) => model.forward(inputs, labels)?.into(),
+            Self::XLMRobertaForTokenClassification(model) => {
+                model.forward(inputs, labels)?.into()
+            }
             Self::ModernBertForMaskedLM(model) => model.forward(inputs, labels)?.into(),
             Self::ModernBertForSequenceClassification(model) => {
                 model.forward(inputs, labels)?.into()
             }
-            Self::ModernBertForTokenClassification(model) => model.forward(inputs, labels)?.into(),
+            Self::ModernBertForTokenClassification(model) => {
+                model.forward(inputs, labels)?.into()
+            }
             Self::ModernBertForMultipleChoice(model) => model.forward(inputs, labels)?.into(),
         })
     }
@@ -228,7 +227,9 @@ fn last(model: &ModernBertModel, inputs: &Inputs) -> Result<Tensor> {
 /// `output` with its loss, if there are labels.
 fn base_output(output: Output, inputs: &Inputs, labels: Option<&Tensor>) -> Result<Output> {
     let loss = match (&output.last_hidden_state, labels) {
-        (Some(last), Some(labels)) => Some(real_token_loss(last, labels, inputs.attention_mask)?),
+        (Some(last), Some(labels)) => {
+            Some(real_token_loss(last, labels, inputs.attention_mask)?)
+        }
         _ => None,
     };
     Ok(Output { loss, ..output })
@@ -251,28 +252,33 @@ fn real_token_loss(
         return mean_squared_error(hidden, &labels);
     };
     let mask = mask.flatten_all()?.to_vec1::<i64>()?;
-    let real: Vec<i64> = (0..mask.len() as i64)
-        .filter(|row| mask[*row as usize] != 0)
-        .collect();
+    let real: Vec<i64> =
+        (0..mask.len() as i64).filter(|row| mask[*row as usize] != 0).collect();
     let real = Tensor::new(real, hidden.device())?;
     let rows = |x: &Tensor| x.flatten(0, 1)?.index_select(&real, 0);
     mean_squared_error(&rows(hidden)?, &rows(&labels)?)
 }
 
-/// A network and its parameters by key: the same numbers, once as variables and once as constants.
+/// A network and its parameters by key: the same numbers, once as variables and once as
+/// constants.
 #[derive(Debug, Clone)]
 pub struct Model {
     architecture: String,
     config: Config,
     parameters: BTreeMap<String, Var>,
-    /// Shares the variables' memory but records no operations, so the fused kernels apply. Their joint projection
-    /// is a copy made by [`Model::new`]: whoever changes the variables builds the network anew.
+    /// Shares the variables' memory but records no operations, so the fused kernels apply.
+    /// Their joint projection is a copy made by [`Model::new`]: whoever changes the variables
+    /// builds the network anew.
     pub network: Network,
 }
 
 impl Model {
     /// Builds `architecture` from exactly the tensors that it is made of.
-    pub fn new(architecture: &str, config: impl Into<Config>, tensors: Tensors) -> Result<Self> {
+    pub fn new(
+        architecture: &str,
+        config: impl Into<Config>,
+        tensors: Tensors,
+    ) -> Result<Self> {
         let config = config.into();
         let parameters: BTreeMap<String, Var> = tensors
             .into_iter()
@@ -282,19 +288,14 @@ impl Model {
             .iter()
             .map(|(key, var)| (key.clone(), var.as_detached_tensor()))
             .collect();
-        let network = Weights::build(&constants, |weights| {
-            Network::new(architecture, &config, weights)
-        })?;
-        Ok(Self {
-            architecture: architecture.to_string(),
-            config,
-            parameters,
-            network,
-        })
+        let network =
+            Weights::build(&constants, |weights| Network::new(architecture, &config, weights))?;
+        Ok(Self { architecture: architecture.to_string(), config, parameters, network })
     }
 
-    /// Loads the architecture that the config of `model` names, with its tensors in the precision they are
-    /// stored in (float32 for the halves); `model` is a folder or a hub id, see [`locate`].
+    /// Loads the architecture that the config of `model` names, with its tensors in the
+    /// precision they are stored in (float32 for the halves); `model` is a folder or a hub id,
+    /// see [`locate`].
     pub fn from_pretrained(model: &str, device: &Device) -> Result<Self> {
         let folder = locate(model)?;
         let config = Config::from_folder(&folder)?;
@@ -314,12 +315,11 @@ impl Model {
 
     /// The parameters as they are now.
     pub fn state(&self) -> impl Iterator<Item = (&String, Tensor)> {
-        self.parameters
-            .iter()
-            .map(|(key, var)| (key, var.as_detached_tensor()))
+        self.parameters.iter().map(|(key, var)| (key, var.as_detached_tensor()))
     }
 
-    /// The loss against `labels`, and its gradient for every parameter; zeros where the loss does not reach.
+    /// The loss against `labels`, and its gradient for every parameter; zeros where the loss
+    /// does not reach.
     pub fn gradients(&self, inputs: &Inputs, labels: &Tensor) -> Result<(f64, Tensors)> {
         let variables = self
             .parameters
@@ -330,14 +330,10 @@ impl Model {
             Network::new(&self.architecture, &self.config, weights)
         })?;
         let output = network.forward(inputs, Some(labels))?;
-        let loss = output
-            .loss
-            .ok_or_else(|| input_error!("labels are needed for a loss"))?;
+        let loss = output.loss.ok_or_else(|| input_error!("labels are needed for a loss"))?;
         let mut store = loss.backward()?;
         let gradients = variables.iter().map(|(key, variable)| {
-            let gradient = store
-                .remove(variable)
-                .map_or_else(|| variable.zeros_like(), Ok)?;
+            let gradient = store.remove(variable).map_or_else(|| variable.zeros_like(), Ok)?;
             Ok((key.clone(), gradient.detach()))
         });
         let gradients = gradients.collect::<candle_core::Result<_>>()?;

@@ -1,7 +1,8 @@
-//! ModernBERT (Warner et al. 2024): rotary positions, local and global attention, pre-norm, a gated network.
+//! ModernBERT (Warner et al. 2024): rotary positions, local and global attention, pre-norm, a
+//! gated network.
 //!
-//! Axes: batch, tokens, hidden; a packed batch has no batch axis, its texts stand in a row. Field names are the keys
-//! of Transformers' checkpoints.
+//! Axes: batch, tokens, hidden; a packed batch has no batch axis, its texts stand in a row.
+//! Field names are the keys of Transformers' checkpoints.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +30,8 @@ pub type RopeTables = BTreeMap<LayerType, Tables>;
 pub struct ModernBertModelOutput {
     /// `[batch, tokens, hidden]`, or `[tokens, hidden]` for a packed batch.
     pub last_hidden_state: Tensor,
-    /// The normed embeddings and then each layer's output, the last of them after the final norm.
+    /// The normed embeddings and then each layer's output, the last of them after the final
+    /// norm.
     pub hidden_states: Option<Vec<Tensor>>,
 }
 
@@ -61,7 +63,8 @@ impl ModernBertEmbeddings {
     }
 }
 
-/// One projection to queries, keys and values, a turn of queries and keys by position, attention, a projection.
+/// One projection to queries, keys and values, a turn of queries and keys by position,
+/// attention, a projection.
 #[derive(Debug, Clone)]
 #[allow(non_snake_case)]
 pub struct ModernBertAttention {
@@ -80,7 +83,8 @@ impl ModernBertAttention {
         })
     }
 
-    /// `hidden` is `[..., tokens, hidden]`, and so is the result; `tables` are `[tokens, head_dim]`.
+    /// `hidden` is `[..., tokens, hidden]`, and so is the result; `tables` are `[tokens,
+    /// head_dim]`.
     pub fn forward(&self, hidden: &Tensor, tables: &Tables, attend: &Attend) -> Result<Tensor> {
         let _module = enter("attn");
         let [query, key, value] = if fused::layer_wanted([hidden, &self.Wqkv.weight]) {
@@ -127,7 +131,8 @@ impl ModernBertEncoderLayer {
         })
     }
 
-    /// `hidden` is `[..., tokens, hidden]`, and so is the result; `tables` are `[tokens, head_dim]`.
+    /// `hidden` is `[..., tokens, hidden]`, and so is the result; `tables` are `[tokens,
+    /// head_dim]`.
     pub fn forward(&self, hidden: &Tensor, tables: &Tables, attend: &Attend) -> Result<Tensor> {
         let normed = match &self.attn_norm {
             Some(norm) => note("attn_norm", norm.forward(hidden)?),
@@ -140,7 +145,8 @@ impl ModernBertEncoderLayer {
     }
 }
 
-/// Ids in, one vector a token out. Each layer attends to the whole text or to a window, as its layer_type says.
+/// Ids in, one vector a token out. Each layer attends to the whole text or to a window, as its
+/// layer_type says.
 #[derive(Debug, Clone)]
 pub struct ModernBertModel {
     pub config: ModernBertConfig,
@@ -179,7 +185,8 @@ impl ModernBertModel {
         let full = attend(LayerType::FullAttention)?;
         let sliding = attend(LayerType::SlidingAttention)?;
         let mut states = vec![hidden];
-        for (number, (layer, kind)) in self.layers.iter().zip(&self.config.layer_types).enumerate()
+        for (number, (layer, kind)) in
+            self.layers.iter().zip(&self.config.layer_types).enumerate()
         {
             let module = enter(format_args!("layers.{number}"));
             let attend = match kind {
@@ -190,9 +197,7 @@ impl ModernBertModel {
             states.push(note("", state));
             drop(module);
         }
-        let last = states
-            .pop()
-            .ok_or_else(|| config_error!("there is no layer"))?;
+        let last = states.pop().ok_or_else(|| config_error!("there is no layer"))?;
         let last = note("final_norm", self.final_norm.forward(&last)?);
         states.push(last.clone());
         Ok(ModernBertModelOutput {
@@ -203,7 +208,8 @@ impl ModernBertModel {
 
     /// RoPE's tables for each kind of layer, `[tokens, head_dim]`.
     ///
-    /// Positions begin at 0 in every text of a packed row, and at the left edge of a padded one, pads included.
+    /// Positions begin at 0 in every text of a packed row, and at the left edge of a padded
+    /// one, pads included.
     pub fn tables(&self, inputs: &Inputs, dtype: DType) -> Result<RopeTables> {
         let tokens = inputs.input_ids.dims().last().copied().unwrap_or(0);
         let device = inputs.input_ids.device();
@@ -269,17 +275,14 @@ pub fn attend_to<'a>(
                 fused::packed_attention(query, key, value, cu_seqlens, window)
             }
             Some(cu_seqlens) => packed_attention(query, key, value, cu_seqlens, window),
-            None if fast => fused::blockwise_attention(query, key, value, mask.as_ref(), window),
+            None if fast => {
+                fused::blockwise_attention(query, key, value, mask.as_ref(), window)
+            }
             None => blockwise_attention(query, key, value, mask.as_ref(), window),
         }
     }))
 }
 
 fn norm(config: &ModernBertConfig, weights: &Weights) -> Result<LayerNorm> {
-    LayerNorm::new(
-        config.hidden_size,
-        config.norm_eps,
-        config.norm_bias,
-        weights,
-    )
+    LayerNorm::new(config.hidden_size, config.norm_eps, config.norm_bias, weights)
 }

@@ -6,8 +6,9 @@ use crate::error::{Result, input_error};
 
 /// The mean over a text's real tokens.
 ///
-/// `hidden` is `[batch, tokens, hidden]`, `attention_mask` `[batch, tokens]` of 0 and 1; the result is
-/// `[batch, hidden]`. The clamp of sentence-transformers' Pooling keeps a text without tokens at zero.
+/// `hidden` is `[batch, tokens, hidden]`, `attention_mask` `[batch, tokens]` of 0 and 1; the
+/// result is `[batch, hidden]`. The clamp of sentence-transformers' Pooling keeps a text
+/// without tokens at zero.
 pub fn mean_pooling(hidden: &Tensor, attention_mask: &Tensor) -> Result<Tensor> {
     let real = real_tokens(hidden, attention_mask)?;
     // Padding is selected away, not multiplied by zero: 0 * NaN would be NaN.
@@ -22,21 +23,20 @@ pub fn mean_pooling(hidden: &Tensor, attention_mask: &Tensor) -> Result<Tensor> 
 
 /// The vector of a text's first real token, on whichever side its padding is.
 ///
-/// `hidden` is `[batch, tokens, hidden]`, `attention_mask` `[batch, tokens]`; the result is `[batch, hidden]`.
+/// `hidden` is `[batch, tokens, hidden]`, `attention_mask` `[batch, tokens]`; the result is
+/// `[batch, hidden]`.
 pub fn cls_pooling(hidden: &Tensor, attention_mask: &Tensor) -> Result<Tensor> {
     let (batch, _, size) = dims(hidden, attention_mask)?;
     // argmax finds the first of equal values, as in sentence-transformers' Pooling.
     let first = attention_mask.to_dtype(DType::F32)?.argmax(1)?; // [batch]
-    let index = first
-        .reshape((batch, 1, 1))?
-        .broadcast_as((batch, 1, size))?
-        .contiguous()?;
+    let index = first.reshape((batch, 1, 1))?.broadcast_as((batch, 1, size))?.contiguous()?;
     Ok(hidden.contiguous()?.gather(&index, 1)?.squeeze(1)?)
 }
 
 /// The largest value over a text's real tokens, for each hidden dimension.
 ///
-/// `hidden` is `[batch, tokens, hidden]`, `attention_mask` `[batch, tokens]`; the result is `[batch, hidden]`.
+/// `hidden` is `[batch, tokens, hidden]`, `attention_mask` `[batch, tokens]`; the result is
+/// `[batch, hidden]`.
 pub fn max_pooling(hidden: &Tensor, attention_mask: &Tensor) -> Result<Tensor> {
     let real = real_tokens(hidden, attention_mask)?;
     let never = Tensor::full(f32::NEG_INFINITY, hidden.shape(), hidden.device())?
@@ -63,13 +63,11 @@ fn at_least_f32(x: &Tensor) -> DType {
     }
 }
 
-/// Where `hidden` belongs to a real token: 1 or 0 in the shape of `hidden`, `[batch, tokens, hidden]`.
+/// Where `hidden` belongs to a real token: 1 or 0 in the shape of `hidden`, `[batch, tokens,
+/// hidden]`.
 fn real_tokens(hidden: &Tensor, attention_mask: &Tensor) -> Result<Tensor> {
     dims(hidden, attention_mask)?;
-    Ok(attention_mask
-        .ne(0i64)?
-        .unsqueeze(D::Minus1)?
-        .broadcast_as(hidden.shape())?)
+    Ok(attention_mask.ne(0i64)?.unsqueeze(D::Minus1)?.broadcast_as(hidden.shape())?)
 }
 
 fn dims(hidden: &Tensor, attention_mask: &Tensor) -> Result<(usize, usize, usize)> {
@@ -92,43 +90,26 @@ mod tests {
 
     fn example() -> (Tensor, Tensor) {
         let nan = f64::NAN;
-        let hidden = [
-            [[1.0, -4.0], [3.0, -2.0], [nan, nan]],
-            [[nan, 9.0], [5.0, -7.0], [6.0, -8.0]],
-        ];
+        let hidden =
+            [[[1.0, -4.0], [3.0, -2.0], [nan, nan]], [[nan, 9.0], [5.0, -7.0], [6.0, -8.0]]];
         let mask = [[1i64, 1, 0], [0, 1, 1]];
-        (
-            Tensor::new(&hidden, &Device::Cpu).unwrap(),
-            Tensor::new(&mask, &Device::Cpu).unwrap(),
-        )
+        (Tensor::new(&hidden, &Device::Cpu).unwrap(), Tensor::new(&mask, &Device::Cpu).unwrap())
     }
 
     #[test]
     fn padding_never_counts_even_if_it_is_nan() {
         let (hidden, mask) = example();
         let rows = |x: Result<Tensor>| x.unwrap().to_vec2::<f64>().unwrap();
-        assert_eq!(
-            rows(mean_pooling(&hidden, &mask)),
-            [[2.0, -3.0], [5.5, -7.5]]
-        );
-        assert_eq!(
-            rows(max_pooling(&hidden, &mask)),
-            [[3.0, -2.0], [6.0, -7.0]]
-        );
-        assert_eq!(
-            rows(cls_pooling(&hidden, &mask)),
-            [[1.0, -4.0], [5.0, -7.0]]
-        );
+        assert_eq!(rows(mean_pooling(&hidden, &mask)), [[2.0, -3.0], [5.5, -7.5]]);
+        assert_eq!(rows(max_pooling(&hidden, &mask)), [[3.0, -2.0], [6.0, -7.0]]);
+        assert_eq!(rows(cls_pooling(&hidden, &mask)), [[1.0, -4.0], [5.0, -7.0]]);
     }
 
     #[test]
     fn a_text_without_tokens_has_mean_zero() {
         let (hidden, mask) = example();
         let nothing = mask.zeros_like().unwrap();
-        let mean = mean_pooling(&hidden, &nothing)
-            .unwrap()
-            .to_vec2::<f64>()
-            .unwrap();
+        let mean = mean_pooling(&hidden, &nothing).unwrap().to_vec2::<f64>().unwrap();
         assert_eq!(mean, [[0.0, 0.0], [0.0, 0.0]]);
     }
 
@@ -140,7 +121,8 @@ mod tests {
             .unwrap();
         let mask = Tensor::ones((1, 200), DType::I64, &Device::Cpu).unwrap();
         let mean = mean_pooling(&hidden, &mask).unwrap(); // a sum of 120,000, where float16 ends at 65,504
-        let first = |x: &Tensor| x.to_dtype(DType::F32).unwrap().to_vec2::<f32>().unwrap()[0][0];
+        let first =
+            |x: &Tensor| x.to_dtype(DType::F32).unwrap().to_vec2::<f32>().unwrap()[0][0];
         assert_eq!(first(&mean), 600.0);
         assert!((first(&normalize(&mean, 1e-12).unwrap()) - 0.05).abs() < 1e-4);
         let zero = mean.zeros_like().unwrap();
@@ -150,10 +132,7 @@ mod tests {
     #[test]
     fn normalize_keeps_a_zero_vector_at_zero() {
         let vectors = Tensor::new(&[[3.0, 4.0], [0.0, 0.0]], &Device::Cpu).unwrap();
-        let unit = normalize(&vectors, 1e-12)
-            .unwrap()
-            .to_vec2::<f64>()
-            .unwrap();
+        let unit = normalize(&vectors, 1e-12).unwrap().to_vec2::<f64>().unwrap();
         assert_eq!(unit, [[0.6, 0.8], [0.0, 0.0]]);
     }
 

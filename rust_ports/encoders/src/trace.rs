@@ -1,7 +1,7 @@
 //! A recorder of what each operation inside a model gave, under its module path.
 //!
-//! The recorder belongs to the thread and is off unless [`record`] runs; then each call below costs one
-//! look at a flag.
+//! The recorder belongs to the thread and is off unless [`record`] runs; then each call below
+//! costs one look at a flag.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
@@ -64,8 +64,8 @@ impl Drop for Module {
     }
 }
 
-/// Notes what the operation `name` of the current module gave, and passes it on; an empty name stands for
-/// the module itself.
+/// Notes what the operation `name` of the current module gave, and passes it on; an empty name
+/// stands for the module itself.
 pub fn note(name: &str, result: Tensor) -> Tensor {
     if on() {
         let mut parts = PATH.with_borrow(Vec::clone);

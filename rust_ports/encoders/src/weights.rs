@@ -19,21 +19,17 @@ pub struct Weights<'a> {
 
 impl<'a> Weights<'a> {
     /// Builds a model from `tensors` and makes sure that it used all of them.
-    pub fn build<M>(tensors: &'a Tensors, model: impl FnOnce(&Weights) -> Result<M>) -> Result<M> {
+    pub fn build<M>(
+        tensors: &'a Tensors,
+        model: impl FnOnce(&Weights) -> Result<M>,
+    ) -> Result<M> {
         let used = RefCell::default();
-        let model = model(&Weights {
-            tensors,
-            used: &used,
-            prefix: String::new(),
-        })?;
+        let model = model(&Weights { tensors, used: &used, prefix: String::new() })?;
         let used = used.into_inner();
         let unused: Vec<_> = tensors.keys().filter(|key| !used.contains(*key)).collect();
         match unused.is_empty() {
             true => Ok(model),
-            false => Err(checkpoint_error!(
-                "the model has no place for {}",
-                some(&unused)
-            )),
+            false => Err(checkpoint_error!("the model has no place for {}", some(&unused))),
         }
     }
 

@@ -1,4 +1,5 @@
-//! NumPy arrays to tensors and back. Both directions copy: neither side keeps the other's memory.
+//! NumPy arrays to tensors and back. Both directions copy: neither side keeps the other's
+//! memory.
 
 use candle_core::{DType, Device, Tensor};
 use encoders::Error;
@@ -29,23 +30,20 @@ impl Array {
             DType::U8 | DType::U32 => Numbers::Integer(flat.to_dtype(DType::I64)?.to_vec1()?),
             _ => Numbers::Float(flat.to_dtype(DType::F32)?.to_vec1()?),
         };
-        Ok(Self {
-            numbers,
-            shape: tensor.dims().to_vec(),
-        })
+        Ok(Self { numbers, shape: tensor.dims().to_vec() })
     }
 
     pub fn into_python(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
         Ok(match self.numbers {
-            Numbers::Float(numbers) => PyArray1::from_vec(py, numbers)
-                .reshape(self.shape)?
-                .into_any(),
-            Numbers::Double(numbers) => PyArray1::from_vec(py, numbers)
-                .reshape(self.shape)?
-                .into_any(),
-            Numbers::Integer(numbers) => PyArray1::from_vec(py, numbers)
-                .reshape(self.shape)?
-                .into_any(),
+            Numbers::Float(numbers) => {
+                PyArray1::from_vec(py, numbers).reshape(self.shape)?.into_any()
+            }
+            Numbers::Double(numbers) => {
+                PyArray1::from_vec(py, numbers).reshape(self.shape)?.into_any()
+            }
+            Numbers::Integer(numbers) => {
+                PyArray1::from_vec(py, numbers).reshape(self.shape)?.into_any()
+            }
         })
     }
 }
@@ -87,14 +85,10 @@ pub fn labels(array: &Bound<PyAny>) -> PyResult<Tensor> {
 
 /// Cumulative lengths, which Rust takes as sizes.
 pub fn cu_seqlens(array: &Bound<PyAny>) -> PyResult<Vec<usize>> {
-    let numbers = integer("cu_seqlens", array)?
-        .flatten_all()
-        .and_then(|flat| flat.to_vec1::<i64>());
-    let sizes: Result<Vec<usize>, _> = numbers
-        .unwrap_or_default()
-        .into_iter()
-        .map(usize::try_from)
-        .collect();
+    let numbers =
+        integer("cu_seqlens", array)?.flatten_all().and_then(|flat| flat.to_vec1::<i64>());
+    let sizes: Result<Vec<usize>, _> =
+        numbers.unwrap_or_default().into_iter().map(usize::try_from).collect();
     sizes.map_err(|_| wrong(array.py(), "cu_seqlens holds a negative number".into()))
 }
 
@@ -112,7 +106,8 @@ trait Element: numpy::Element + candle_core::WithDType {}
 impl<T: numpy::Element + candle_core::WithDType> Element for T {}
 
 fn tensor<T: Element>(array: &Bound<PyAny>, dtype: &str) -> PyResult<Tensor> {
-    // NumPy itself brings byte order, alignment and strides to what a slice needs, and copies only if it must.
+    // NumPy itself brings byte order, alignment and strides to what a slice needs, and copies
+    // only if it must.
     let numpy = array.py().import("numpy")?;
     let array = numpy.call_method1("require", (array, dtype, ["C_CONTIGUOUS", "ALIGNED"]))?;
     let array: PyReadonlyArrayDyn<T> = array.cast_into::<PyArrayDyn<T>>()?.readonly();

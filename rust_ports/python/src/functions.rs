@@ -23,33 +23,39 @@ fn compute<'py>(
     run(py, || Array::of(&work()?))?.into_python(py)
 }
 
-/// The mean over a text's real tokens: [batch, tokens, hidden] and a mask [batch, tokens] to [batch, hidden].
+/// The mean over a text's real tokens: [batch, tokens, hidden] and a mask [batch, tokens] to
+/// [batch, hidden].
 #[pyfunction]
-pub fn mean_pooling<'py>(py: Python<'py>, hidden: Object, attention_mask: Object) -> PyArray<'py> {
-    let (hidden, mask) = (
-        float("hidden", hidden)?,
-        integer("attention_mask", attention_mask)?,
-    );
+pub fn mean_pooling<'py>(
+    py: Python<'py>,
+    hidden: Object,
+    attention_mask: Object,
+) -> PyArray<'py> {
+    let (hidden, mask) = (float("hidden", hidden)?, integer("attention_mask", attention_mask)?);
     compute(py, || pooling::mean_pooling(&hidden, &mask))
 }
 
-/// The vector of a text's first real token: [batch, tokens, hidden] and a mask [batch, tokens] to [batch, hidden].
+/// The vector of a text's first real token: [batch, tokens, hidden] and a mask [batch, tokens]
+/// to [batch, hidden].
 #[pyfunction]
-pub fn cls_pooling<'py>(py: Python<'py>, hidden: Object, attention_mask: Object) -> PyArray<'py> {
-    let (hidden, mask) = (
-        float("hidden", hidden)?,
-        integer("attention_mask", attention_mask)?,
-    );
+pub fn cls_pooling<'py>(
+    py: Python<'py>,
+    hidden: Object,
+    attention_mask: Object,
+) -> PyArray<'py> {
+    let (hidden, mask) = (float("hidden", hidden)?, integer("attention_mask", attention_mask)?);
     compute(py, || pooling::cls_pooling(&hidden, &mask))
 }
 
-/// The largest value over a text's real tokens: [batch, tokens, hidden] and a mask [batch, tokens] to [batch, hidden].
+/// The largest value over a text's real tokens: [batch, tokens, hidden] and a mask [batch,
+/// tokens] to [batch, hidden].
 #[pyfunction]
-pub fn max_pooling<'py>(py: Python<'py>, hidden: Object, attention_mask: Object) -> PyArray<'py> {
-    let (hidden, mask) = (
-        float("hidden", hidden)?,
-        integer("attention_mask", attention_mask)?,
-    );
+pub fn max_pooling<'py>(
+    py: Python<'py>,
+    hidden: Object,
+    attention_mask: Object,
+) -> PyArray<'py> {
+    let (hidden, mask) = (float("hidden", hidden)?, integer("attention_mask", attention_mask)?);
     compute(py, || pooling::max_pooling(&hidden, &mask))
 }
 
@@ -82,8 +88,8 @@ pub fn padding_mask<'py>(py: Python<'py>, attention_mask: Object) -> PyArray<'py
     compute(py, || attention::padding_mask(&mask))?.call_method1("astype", ("bool",))
 }
 
-/// softmax(query keyᵀ / √head_dim) value: [..., queries, head_dim] and twice [..., keys, head_dim] to
-/// [..., queries, head_dim]; a mask broadcasts to [..., queries, keys].
+/// softmax(query keyᵀ / √head_dim) value: [..., queries, head_dim] and twice [..., keys,
+/// head_dim] to [..., queries, head_dim]; a mask broadcasts to [..., queries, keys].
 #[pyfunction]
 #[pyo3(signature = (query, key, value, mask=None))]
 pub fn scaled_dot_product_attention<'py>(
@@ -93,19 +99,14 @@ pub fn scaled_dot_product_attention<'py>(
     value: Object,
     mask: Option<Object>,
 ) -> PyArray<'py> {
-    let (query, key, value) = (
-        float("query", query)?,
-        float("key", key)?,
-        float("value", value)?,
-    );
+    let (query, key, value) =
+        (float("query", query)?, float("key", key)?, float("value", value)?);
     let mask = mask.map(|mask| integer("mask", mask)).transpose()?;
-    compute(py, || {
-        attention::scaled_dot_product_attention(&query, &key, &value, mask.as_ref())
-    })
+    compute(py, || attention::scaled_dot_product_attention(&query, &key, &value, mask.as_ref()))
 }
 
-/// True where a key stands at most `window` tokens before or behind the query: positions [queries] and [keys] to
-/// [queries, keys].
+/// True where a key stands at most `window` tokens before or behind the query: positions
+/// [queries] and [keys] to [queries, keys].
 #[pyfunction]
 pub fn sliding_window_mask<'py>(
     py: Python<'py>,
@@ -114,14 +115,12 @@ pub fn sliding_window_mask<'py>(
     window: usize,
 ) -> PyArray<'py> {
     let (queries, keys) = (integer("queries", queries)?, integer("keys", keys)?);
-    compute(py, || {
-        attention::sliding_window_mask(&queries, &keys, window)
-    })?
-    .call_method1("astype", ("bool",))
+    compute(py, || attention::sliding_window_mask(&queries, &keys, window))?
+        .call_method1("astype", ("bool",))
 }
 
-/// Attention to the whole text, or to `window` tokens on each side: [..., tokens, head_dim] three times to the same
-/// shape; `mask` is padding_mask's.
+/// Attention to the whole text, or to `window` tokens on each side: [..., tokens, head_dim]
+/// three times to the same shape; `mask` is padding_mask's.
 #[pyfunction]
 #[pyo3(signature = (query, key, value, mask=None, window=None))]
 pub fn blockwise_attention<'py>(
@@ -132,18 +131,14 @@ pub fn blockwise_attention<'py>(
     mask: Option<Object>,
     window: Option<usize>,
 ) -> PyArray<'py> {
-    let (query, key, value) = (
-        float("query", query)?,
-        float("key", key)?,
-        float("value", value)?,
-    );
+    let (query, key, value) =
+        (float("query", query)?, float("key", key)?, float("value", value)?);
     let mask = mask.map(|mask| integer("mask", mask)).transpose()?;
-    compute(py, || {
-        attention::blockwise_attention(&query, &key, &value, mask.as_ref(), window)
-    })
+    compute(py, || attention::blockwise_attention(&query, &key, &value, mask.as_ref(), window))
 }
 
-/// Attention within each text of a packed row: [heads, tokens, head_dim] three times to the same shape.
+/// Attention within each text of a packed row: [heads, tokens, head_dim] three times to the
+/// same shape.
 #[pyfunction]
 #[pyo3(signature = (query, key, value, cu_seqlens, window=None))]
 pub fn packed_attention<'py>(
@@ -154,15 +149,10 @@ pub fn packed_attention<'py>(
     cu_seqlens: Object,
     window: Option<usize>,
 ) -> PyArray<'py> {
-    let (query, key, value) = (
-        float("query", query)?,
-        float("key", key)?,
-        float("value", value)?,
-    );
+    let (query, key, value) =
+        (float("query", query)?, float("key", key)?, float("value", value)?);
     let cu_seqlens = sizes(cu_seqlens)?;
-    compute(py, || {
-        attention::packed_attention(&query, &key, &value, &cu_seqlens, window)
-    })
+    compute(py, || attention::packed_attention(&query, &key, &value, &cu_seqlens, window))
 }
 
 /// 0, 1, 2, ... within each text of a packed row: [texts + 1] to [tokens].
@@ -172,7 +162,8 @@ pub fn positions<'py>(py: Python<'py>, cu_seqlens: Object) -> PyArray<'py> {
     compute(py, || attention::positions(&cu_seqlens, &Device::Cpu))
 }
 
-/// A packed row [tokens, hidden] as a padded batch [texts, longest, hidden] and its mask [texts, longest].
+/// A packed row [tokens, hidden] as a padded batch [texts, longest, hidden] and its mask
+/// [texts, longest].
 #[pyfunction]
 pub fn pad_packed<'py>(
     py: Python<'py>,
@@ -202,11 +193,13 @@ pub fn cross_entropy<'py>(
 
 /// The mean over independent yes-or-no questions: a scalar.
 #[pyfunction]
-pub fn binary_cross_entropy<'py>(py: Python<'py>, logits: Object, labels: Object) -> PyArray<'py> {
+pub fn binary_cross_entropy<'py>(
+    py: Python<'py>,
+    logits: Object,
+    labels: Object,
+) -> PyArray<'py> {
     let (logits, labels) = (float("logits", logits)?, float("labels", labels)?);
-    compute(py, || {
-        losses::binary_cross_entropy(&logits, &labels.to_dtype(logits.dtype())?)
-    })
+    compute(py, || losses::binary_cross_entropy(&logits, &labels.to_dtype(logits.dtype())?))
 }
 
 /// The mean of the squared differences: a scalar.
@@ -233,12 +226,11 @@ pub fn classification_loss<'py>(
     num_labels: usize,
 ) -> PyArray<'py> {
     let (logits, labels) = (float("logits", logits)?, any_labels(labels)?);
-    compute(py, || {
-        losses::classification_loss(&logits, &labels, problem_type, num_labels)
-    })
+    compute(py, || losses::classification_loss(&logits, &labels, problem_type, num_labels))
 }
 
-/// Masked ids and labels from ids, draws and shares, all [batch, tokens]; `draws` is (chosen, action, word).
+/// Masked ids and labels from ids, draws and shares, all [batch, tokens]; `draws` is (chosen,
+/// action, word).
 #[pyfunction]
 #[pyo3(signature = (input_ids, special_tokens_mask, draws, mask_token_id, probability, shares, word_ids, min_span))]
 #[expect(clippy::too_many_arguments)]
@@ -315,9 +307,7 @@ pub fn spread<'py>(
 /// theta^(-2i / head_dim) for each pair of features: [pairs].
 #[pyfunction]
 pub fn inverse_frequencies(py: Python<'_>, head_dim: usize, theta: f64) -> PyArray<'_> {
-    compute(py, || {
-        rope::inverse_frequencies(head_dim, theta, &Device::Cpu)
-    })
+    compute(py, || rope::inverse_frequencies(head_dim, theta, &Device::Cpu))
 }
 
 /// The cosine and the sine of every angle: positions [tokens] to two tables [tokens, head_dim].
@@ -357,7 +347,8 @@ rearrangements! {
     pairs_to_halves: "The inverse of halves_to_pairs.",
 }
 
-/// x [..., tokens, head_dim], each pair of features turned by its token's angle; cos and sin [tokens, head_dim].
+/// x [..., tokens, head_dim], each pair of features turned by its token's angle; cos and sin
+/// [tokens, head_dim].
 #[pyfunction]
 pub fn apply_rope<'py>(py: Python<'py>, x: Object, cos: Object, sin: Object) -> PyArray<'py> {
     let (x, cos, sin) = (float("x", x)?, float("cos", cos)?, float("sin", sin)?);
@@ -390,10 +381,8 @@ pub fn dense<'py>(
     bias: Option<Object>,
     x: Object,
 ) -> PyArray<'py> {
-    let layer = layers::Linear {
-        weight: float("weight", weight)?,
-        bias: optional("bias", bias)?,
-    };
+    let layer =
+        layers::Linear { weight: float("weight", weight)?, bias: optional("bias", bias)? };
     let x = float("x", x)?;
     compute(py, || layer.forward(&x))
 }
@@ -420,10 +409,7 @@ pub fn layer_norm<'py>(
 /// The rows of weight [rows, hidden] that ids [...] name: [..., hidden].
 #[pyfunction]
 pub fn embedding<'py>(py: Python<'py>, weight: Object, ids: Object) -> PyArray<'py> {
-    let layer = layers::Embedding {
-        weight: float("weight", weight)?,
-        padding_idx: None,
-    };
+    let layer = layers::Embedding { weight: float("weight", weight)?, padding_idx: None };
     let ids = integer("ids", ids)?;
     compute(py, || layer.forward(&ids))
 }
@@ -458,10 +444,7 @@ pub fn activate<'py>(py: Python<'py>, name: &str, x: Object) -> PyArray<'py> {
 /// The names that `activate` knows.
 #[pyfunction]
 pub fn activation_names() -> Vec<&'static str> {
-    ACTIVATIONS
-        .iter()
-        .map(|(name, _): &(&str, Activation)| *name)
-        .collect()
+    ACTIVATIONS.iter().map(|(name, _): &(&str, Activation)| *name).collect()
 }
 
 /// The tensors of a model folder, as the Rust library itself reads and checks them.
@@ -469,19 +452,18 @@ pub fn activation_names() -> Vec<&'static str> {
 pub fn read_checkpoint<'py>(py: Python<'py>, folder: &str) -> PyResult<Bound<'py, PyDict>> {
     let tensors = run(py, || {
         let model = encoders::Model::from_pretrained(folder, &Device::Cpu)?;
-        model
-            .state()
-            .map(|(key, tensor)| Ok((key.clone(), Array::of(&tensor)?)))
-            .collect()
+        model.state().map(|(key, tensor)| Ok((key.clone(), Array::of(&tensor)?))).collect()
     })?;
     dict(py, tensors)
 }
 
-/// Embeddings of texts, [texts, dimensions], by the Rust library alone: from the folder to the vectors.
+/// Embeddings of texts, [texts, dimensions], by the Rust library alone: from the folder to the
+/// vectors.
 #[pyfunction]
 pub fn embed_texts<'py>(py: Python<'py>, folder: &str, texts: Vec<String>) -> PyArray<'py> {
     compute(py, || {
-        let vectors = SentenceEmbedder::from_pretrained(folder, &Device::Cpu)?.encode(&texts)?;
+        let vectors =
+            SentenceEmbedder::from_pretrained(folder, &Device::Cpu)?.encode(&texts)?;
         Ok(Tensor::new(vectors, &Device::Cpu)?)
     })
 }

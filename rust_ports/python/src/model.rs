@@ -12,8 +12,8 @@ use pyo3::types::{PyDict, PyList};
 use crate::arrays::{self, Array};
 use crate::errors::{raise, run};
 
-/// A model of any architecture: the text of its config.json, Transformers' name of the architecture, exactly
-/// the tensors that it is made of, and the dtype to compute in.
+/// A model of any architecture: the text of its config.json, Transformers' name of the
+/// architecture, exactly the tensors that it is made of, and the dtype to compute in.
 #[pyclass(frozen, module = "reference.candle._native")]
 pub struct Model {
     model: encoders::Model,
@@ -104,14 +104,12 @@ impl Model {
         dtype: &str,
     ) -> PyResult<Self> {
         let dtype = dtype_of(py, dtype)?;
-        let tensors = tensors
-            .iter()
-            .map(|(key, array)| Ok((key.clone(), arrays::float(key, array)?)));
+        let tensors =
+            tensors.iter().map(|(key, array)| Ok((key.clone(), arrays::float(key, array)?)));
         let tensors: BTreeMap<String, Tensor> = tensors.collect::<PyResult<_>>()?;
         run(py, || {
-            let tensors = tensors
-                .into_iter()
-                .map(|(key, tensor)| Ok((key, tensor.to_dtype(dtype)?)));
+            let tensors =
+                tensors.into_iter().map(|(key, tensor)| Ok((key, tensor.to_dtype(dtype)?)));
             let tensors = tensors.collect::<encoders::Result<_>>()?;
             Ok(Self {
                 model: encoders::Model::new(architecture, Config::from_json(config)?, tensors)?,
@@ -120,28 +118,28 @@ impl Model {
         })
     }
 
-    /// Turns queries and keys by tables from elsewhere: for each kind of layer, "full_attention" and
-    /// "sliding_attention", the cosines and the sines, [positions, head_dim] each. None: by the model's own again.
+    /// Turns queries and keys by tables from elsewhere: for each kind of layer,
+    /// "full_attention" and "sliding_attention", the cosines and the sines, [positions,
+    /// head_dim] each. None: by the model's own again.
     #[pyo3(signature = (tables))]
-    fn use_rope_tables(&self, py: Python, tables: Option<BTreeMap<String, Pair>>) -> PyResult<()> {
+    fn use_rope_tables(
+        &self,
+        py: Python,
+        tables: Option<BTreeMap<String, Pair>>,
+    ) -> PyResult<()> {
         let named = |(name, (cos, sin)): (String, Pair)| {
             let kind = LayerType::from_name(&name).map_err(|error| raise(py, error))?;
-            Ok((
-                kind,
-                (arrays::float("cos", &cos)?, arrays::float("sin", &sin)?),
-            ))
+            Ok((kind, (arrays::float("cos", &cos)?, arrays::float("sin", &sin)?)))
         };
-        let tables = tables.map(|tables| tables.into_iter().map(named).collect::<PyResult<_>>());
+        let tables =
+            tables.map(|tables| tables.into_iter().map(named).collect::<PyResult<_>>());
         let tables = tables.transpose()?.map(Arc::new);
-        *self
-            .rope_tables
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = tables;
+        *self.rope_tables.lock().unwrap_or_else(PoisonError::into_inner) = tables;
         Ok(())
     }
 
-    /// A padded batch, [batch, tokens]: a dict of last_hidden_state, pooler_output, logits and hidden_states, as
-    /// far as they apply, and of the loss where labels are given.
+    /// A padded batch, [batch, tokens]: a dict of last_hidden_state, pooler_output, logits and
+    /// hidden_states, as far as they apply, and of the loss where labels are given.
     #[pyo3(signature = (input_ids, attention_mask=None, token_type_ids=None, output_hidden_states=false, labels=None))]
     fn forward<'py>(
         &self,
@@ -179,7 +177,8 @@ impl Model {
         )
     }
 
-    /// One vector a packed text: its hidden states pooled in each of `ways` ("cls", "max", "mean"), side by side.
+    /// One vector a packed text: its hidden states pooled in each of `ways` ("cls", "max",
+    /// "mean"), side by side.
     #[pyo3(signature = (input_ids, cu_seqlens, token_type_ids=None, ways=vec!["mean".to_string()], normalize=false))]
     fn embed<'py>(
         &self,
@@ -200,11 +199,7 @@ impl Model {
             let inputs = arguments.inputs(false, tables.as_deref());
             let hidden = self.model.network.last_hidden_state(&inputs)?;
             let pooled = pool_packed(&hidden, inputs.cu_seqlens.unwrap_or_default(), &ways)?;
-            Array::of(&if normalize {
-                pooling::normalize(&pooled, 1e-12)?
-            } else {
-                pooled
-            })
+            Array::of(&if normalize { pooling::normalize(&pooled, 1e-12)? } else { pooled })
         });
         vectors?.into_python(py)
     }
@@ -229,7 +224,8 @@ impl Model {
         Ok((loss, dict(py, gradients)?))
     }
 
-    /// What each operation returned, by its module path in Transformers, in order of evaluation.
+    /// What each operation returned, by its module path in Transformers, in order of
+    /// evaluation.
     #[pyo3(signature = (input_ids, attention_mask=None, token_type_ids=None))]
     fn trace<'py>(
         &self,
@@ -255,10 +251,7 @@ impl Model {
 
 impl Model {
     fn rope_tables(&self) -> Option<Arc<RopeTables>> {
-        self.rope_tables
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.rope_tables.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn outputs<'py>(
@@ -291,15 +284,8 @@ impl Model {
 
 fn tensors(output: Output) -> impl Iterator<Item = (&'static str, Tensor)> {
     let keys = ["last_hidden_state", "pooler_output", "logits", "loss"];
-    let values = [
-        output.last_hidden_state,
-        output.pooler_output,
-        output.logits,
-        output.loss,
-    ];
-    keys.into_iter()
-        .zip(values)
-        .filter_map(|(key, value)| Some((key, value?)))
+    let values = [output.last_hidden_state, output.pooler_output, output.logits, output.loss];
+    keys.into_iter().zip(values).filter_map(|(key, value)| Some((key, value?)))
 }
 
 fn named<K: ToString>(

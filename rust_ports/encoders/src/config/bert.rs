@@ -12,7 +12,8 @@ use crate::layers::activation;
 /// The model types of this family, under the names that config.json gives them.
 pub const MODEL_TYPES: [&str; 3] = ["bert", "roberta", "xlm-roberta"];
 
-/// The configuration of BERT and of its XLM-RoBERTa and RoBERTa relatives, under Transformers' names.
+/// The configuration of BERT and of its XLM-RoBERTa and RoBERTa relatives, under Transformers'
+/// names.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BertConfig {
     /// "bert", "xlm-roberta" or "roberta".
@@ -73,12 +74,9 @@ impl BertConfig {
 
     fn read(fields: &Fields) -> Result<Self> {
         let model_type = fields.text("model_type")?.unwrap_or_default();
-        // Where the defaults of Transformers' RobertaConfig and XLMRobertaConfig differ from BertConfig's.
-        let vocab_size = if model_type == "roberta" {
-            50265
-        } else {
-            30522
-        };
+        // Where the defaults of Transformers' RobertaConfig and XLMRobertaConfig differ from
+        // BertConfig's.
+        let vocab_size = if model_type == "roberta" { 50265 } else { 30522 };
         let pad_token_id = if model_type == "bert" { 0 } else { 1 };
         Ok(Self {
             model_type,
@@ -140,10 +138,7 @@ impl BertConfig {
 
     /// The inverse of `id2label`.
     pub fn label2id(&self) -> BTreeMap<String, usize> {
-        self.id2label
-            .iter()
-            .map(|(id, label)| (label.clone(), *id))
-            .collect()
+        self.id2label.iter().map(|(id, label)| (label.clone(), *id)).collect()
     }
 
     /// What inputs must keep to; the RoBERTa family gives no position to pads.
@@ -160,7 +155,9 @@ impl BertConfig {
     /// How many tokens a text may have: the RoBERTa family's positions start after the pad id.
     pub fn max_tokens(&self) -> usize {
         match self.pad_token_id {
-            Some(pad) if !self.is_bert() => self.max_position_embeddings.saturating_sub(pad + 1),
+            Some(pad) if !self.is_bert() => {
+                self.max_position_embeddings.saturating_sub(pad + 1)
+            }
             _ => self.max_position_embeddings,
         }
     }
@@ -182,20 +179,13 @@ mod tests {
             (30522, 768, Some(0))
         );
         assert_eq!(
-            (
-                bert.max_tokens(),
-                bert.num_labels(),
-                bert.tie_word_embeddings
-            ),
+            (bert.max_tokens(), bert.num_labels(), bert.tie_word_embeddings),
             (512, 2, true)
         );
-        let roberta = read(r#"{"model_type": "roberta", "max_position_embeddings": 514}"#).unwrap();
+        let roberta =
+            read(r#"{"model_type": "roberta", "max_position_embeddings": 514}"#).unwrap();
         assert_eq!(
-            (
-                roberta.vocab_size,
-                roberta.pad_token_id,
-                roberta.max_tokens()
-            ),
+            (roberta.vocab_size, roberta.pad_token_id, roberta.max_tokens()),
             (50265, Some(1), 512)
         );
     }
@@ -203,7 +193,8 @@ mod tests {
     #[test]
     fn labels_come_by_name_or_by_number() {
         let named =
-            read(r#"{"model_type": "bert", "id2label": {"1": "b", "0": "a", "2": "c"}}"#).unwrap();
+            read(r#"{"model_type": "bert", "id2label": {"1": "b", "0": "a", "2": "c"}}"#)
+                .unwrap();
         assert_eq!((named.num_labels(), named.label2id()["c"]), (3, 2));
         let counted = read(r#"{"model_type": "bert", "num_labels": 4}"#).unwrap();
         assert_eq!(counted.id2label[&3], "LABEL_3");
@@ -217,70 +208,28 @@ mod tests {
             ("{}", "model_type is missing"),
             (r#"{"model_type": "gpt2"}"#, "gpt2"),
             (r#"{"model_type": "bert", "hidden_act": "geglu"}"#, "geglu"),
-            (
-                r#"{"model_type": "bert", "hidden_size": 10}"#,
-                "not a multiple",
-            ),
-            (
-                r#"{"model_type": "bert", "hidden_size": 0}"#,
-                "hidden_size is 0",
-            ),
-            (
-                r#"{"model_type": "bert", "hidden_size": "8"}"#,
-                "hidden_size",
-            ),
-            (
-                r#"{"model_type": "bert", "num_hidden_layers": 1.5}"#,
-                "num_hidden_layers is 1.5",
-            ),
-            (
-                r#"{"model_type": "bert", "vocab_size": 1e30}"#,
-                "vocab_size",
-            ),
-            (
-                r#"{"model_type": "bert", "layer_norm_eps": 0}"#,
-                "layer_norm_eps",
-            ),
-            (
-                r#"{"model_type": "bert", "hidden_dropout_prob": 2}"#,
-                "probability",
-            ),
-            (
-                r#"{"model_type": "bert", "pad_token_id": 40000}"#,
-                "outside the vocabulary",
-            ),
-            (
-                r#"{"model_type": "bert", "is_decoder": true}"#,
-                "is_decoder is true",
-            ),
+            (r#"{"model_type": "bert", "hidden_size": 10}"#, "not a multiple"),
+            (r#"{"model_type": "bert", "hidden_size": 0}"#, "hidden_size is 0"),
+            (r#"{"model_type": "bert", "hidden_size": "8"}"#, "hidden_size"),
+            (r#"{"model_type": "bert", "num_hidden_layers": 1.5}"#, "num_hidden_layers is 1.5"),
+            (r#"{"model_type": "bert", "vocab_size": 1e30}"#, "vocab_size"),
+            (r#"{"model_type": "bert", "layer_norm_eps": 0}"#, "layer_norm_eps"),
+            (r#"{"model_type": "bert", "hidden_dropout_prob": 2}"#, "probability"),
+            (r#"{"model_type": "bert", "pad_token_id": 40000}"#, "outside the vocabulary"),
+            (r#"{"model_type": "bert", "is_decoder": true}"#, "is_decoder is true"),
             (
                 r#"{"model_type": "bert", "position_embedding_type": "relative_key"}"#,
                 "relative_key",
             ),
-            (
-                r#"{"model_type": "bert", "problem_type": "ranking"}"#,
-                "ranking",
-            ),
-            (
-                r#"{"model_type": "bert", "id2label": {"0": "a", "2": "b"}}"#,
-                "id2label",
-            ),
+            (r#"{"model_type": "bert", "problem_type": "ranking"}"#, "ranking"),
+            (r#"{"model_type": "bert", "id2label": {"0": "a", "2": "b"}}"#, "id2label"),
             (
                 r#"{"model_type": "bert", "id2label": {"0": "a"}, "num_labels": 2}"#,
                 "num_labels is 2",
             ),
-            (
-                r#"{"model_type": "bert", "num_labels": 10000000}"#,
-                "cannot be meant",
-            ),
-            (
-                r#"{"model_type": "bert", "tie_word_embeddings": "yes"}"#,
-                "tie_word_embeddings",
-            ),
-            (
-                r#"{"model_type": "roberta", "pad_token_id": null}"#,
-                "pad_token_id",
-            ),
+            (r#"{"model_type": "bert", "num_labels": 10000000}"#, "cannot be meant"),
+            (r#"{"model_type": "bert", "tie_word_embeddings": "yes"}"#, "tie_word_embeddings"),
+            (r#"{"model_type": "roberta", "pad_token_id": null}"#, "pad_token_id"),
             (
                 r#"{"model_type": "roberta", "max_position_embeddings": 2}"#,
                 "no position for a token",

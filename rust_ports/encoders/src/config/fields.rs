@@ -19,10 +19,7 @@ impl Fields<'_> {
         let Some(value) = self.get(key) else {
             return Ok(None);
         };
-        match value
-            .as_u64()
-            .and_then(|number| usize::try_from(number).ok())
-        {
+        match value.as_u64().and_then(|number| usize::try_from(number).ok()) {
             Some(number) if number >= minimum && number < 1 << 31 => Ok(Some(number)),
             _ => Err(config_error!(
                 "{key} is {value}; it must be a whole number of at least {minimum}"
@@ -42,9 +39,9 @@ impl Fields<'_> {
     pub fn size(&self, key: &str, default: usize) -> Result<usize> {
         match self.0.get(key) {
             None => Ok(default),
-            Some(Value::Null) => Err(config_error!(
-                "{key} is null; it must be a whole number of at least 1"
-            )),
+            Some(Value::Null) => {
+                Err(config_error!("{key} is null; it must be a whole number of at least 1"))
+            }
             Some(_) => Ok(self.integer(key, 1)?.unwrap_or(default)),
         }
     }
@@ -55,9 +52,7 @@ impl Fields<'_> {
         };
         match value.as_f64() {
             Some(number) if number.is_finite() => Ok(Some(number)),
-            _ => Err(config_error!(
-                "{key} is {value}; it must be a finite number"
-            )),
+            _ => Err(config_error!("{key} is {value}; it must be a finite number")),
         }
     }
 
@@ -65,17 +60,15 @@ impl Fields<'_> {
         match self.number(key)? {
             None => Ok(default),
             Some(number) if number > 0.0 => Ok(number),
-            Some(number) => Err(config_error!(
-                "{key} is {number}; it must be greater than 0"
-            )),
+            Some(number) => Err(config_error!("{key} is {number}; it must be greater than 0")),
         }
     }
 
     pub fn probability(&self, key: &str) -> Result<Option<f64>> {
         match self.number(key)? {
-            Some(number) if !(0.0..=1.0).contains(&number) => Err(config_error!(
-                "{key} is {number}; a probability lies between 0 and 1"
-            )),
+            Some(number) if !(0.0..=1.0).contains(&number) => {
+                Err(config_error!("{key} is {number}; a probability lies between 0 and 1"))
+            }
             number => Ok(number),
         }
     }
@@ -119,7 +112,8 @@ impl Fields<'_> {
         }
     }
 
-    /// Refuses every key that has another value than the one (or, beside null, none) that is implemented.
+    /// Refuses every key that has another value than the one (or, beside null, none) that is
+    /// implemented.
     pub fn check_only_values(&self, only: &[(&str, Value)]) -> Result<()> {
         for (key, allowed) in only {
             match self.get(key) {
@@ -136,9 +130,7 @@ impl Fields<'_> {
 
     /// Labels numbered 0 to n-1; a bare num_labels stands for LABEL_0, LABEL_1, ...
     pub fn id2label(&self) -> Result<BTreeMap<usize, String>> {
-        let count = self
-            .integer("num_labels", 1)?
-            .or(self.integer("_num_labels", 1)?);
+        let count = self.integer("num_labels", 1)?.or(self.integer("_num_labels", 1)?);
         let Some(value) = self.get("id2label") else {
             let count = count.unwrap_or(2);
             if count > 1_000_000 {
@@ -146,12 +138,11 @@ impl Fields<'_> {
                     "num_labels is {count}; a head of that size cannot be meant"
                 ));
             }
-            return Ok((0..count)
-                .map(|number| (number, format!("LABEL_{number}")))
-                .collect());
+            return Ok((0..count).map(|number| (number, format!("LABEL_{number}"))).collect());
         };
-        let wrong =
-            || config_error!("id2label is {value}; it must map the numbers from 0 on to labels");
+        let wrong = || {
+            config_error!("id2label is {value}; it must map the numbers from 0 on to labels")
+        };
         let mut labels = BTreeMap::new();
         for (number, label) in value.as_object().ok_or_else(wrong)? {
             let number = number.parse().map_err(|_| wrong())?;

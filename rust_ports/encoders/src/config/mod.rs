@@ -1,6 +1,7 @@
 //! What a checkpoint's config.json says.
 //!
-//! Every value that shapes the computation is read and checked. One that this crate does not implement
+//! Every value that shapes the computation is read and checked. One that this crate does not
+//! implement
 //! raises: a model that ignores part of its configuration loads without complaint and is wrong.
 
 mod bert;
@@ -18,11 +19,8 @@ pub use modernbert::{LayerType, ModernBertConfig};
 use crate::error::{Error, Result, checkpoint_error, config_error};
 
 /// The losses that a sequence classifier may be configured for.
-pub const PROBLEM_TYPES: [&str; 3] = [
-    "regression",
-    "single_label_classification",
-    "multi_label_classification",
-];
+pub const PROBLEM_TYPES: [&str; 3] =
+    ["regression", "single_label_classification", "multi_label_classification"];
 
 /// The configuration of any encoder.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,8 +45,9 @@ impl Config {
     /// Reads `folder`/config.json.
     pub fn from_folder(folder: &Path) -> Result<Self> {
         let path = folder.join("config.json");
-        let text = std::fs::read_to_string(&path)
-            .map_err(|problem| checkpoint_error!("{} cannot be read: {problem}", path.display()))?;
+        let text = std::fs::read_to_string(&path).map_err(|problem| {
+            checkpoint_error!("{} cannot be read: {problem}", path.display())
+        })?;
         Self::from_json(&text).map_err(|error| error.at(path.display()))
     }
 
@@ -57,18 +56,16 @@ impl Config {
         let value: Value = serde_json::from_str(text)
             .map_err(|problem| config_error!("this is not valid JSON: {problem}"))?;
         let Value::Object(map) = value else {
-            return Err(config_error!(
-                "a configuration is a JSON object, not {value}"
-            ));
+            return Err(config_error!("a configuration is a JSON object, not {value}"));
         };
         let supported = || {
-            let names = bert::MODEL_TYPES
-                .into_iter()
-                .chain([modernbert::MODEL_TYPE]);
+            let names = bert::MODEL_TYPES.into_iter().chain([modernbert::MODEL_TYPE]);
             names.collect::<Vec<_>>().join(", ")
         };
         match map.get("model_type").and_then(Value::as_str) {
-            Some(modernbert::MODEL_TYPE) => Ok(Self::ModernBert(ModernBertConfig::from_map(&map)?)),
+            Some(modernbert::MODEL_TYPE) => {
+                Ok(Self::ModernBert(ModernBertConfig::from_map(&map)?))
+            }
             Some(name) if bert::MODEL_TYPES.contains(&name) => {
                 Ok(Self::Bert(BertConfig::from_map(&map)?))
             }
@@ -76,10 +73,7 @@ impl Config {
                 "model_type is {name:?}, which is not implemented; supported: {}",
                 supported()
             )),
-            None => Err(config_error!(
-                "model_type is missing; supported: {}",
-                supported()
-            )),
+            None => Err(config_error!("model_type is missing; supported: {}", supported())),
         }
     }
 
@@ -90,7 +84,8 @@ impl Config {
         }
     }
 
-    /// What the names of Transformers' classes for this configuration begin with; the first is the usual one.
+    /// What the names of Transformers' classes for this configuration begin with; the first is
+    /// the usual one.
     pub fn class_prefixes(&self) -> &'static [&'static str] {
         match self {
             Self::Bert(config) if config.is_bert() => &["Bert"],
@@ -108,27 +103,23 @@ impl Config {
         }
     }
 
-    /// (key, key of the tensor that it shares) for the tensors of a masked language model that a checkpoint may
-    /// repeat.
+    /// (key, key of the tensor that it shares) for the tensors of a masked language model that
+    /// a checkpoint may repeat.
     pub fn tied_keys(&self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Bert(config) if !config.tie_word_embeddings => &[],
             Self::Bert(config) if config.is_bert() => &[
-                (
-                    "cls.predictions.decoder.weight",
-                    "bert.embeddings.word_embeddings.weight",
-                ),
+                ("cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight"),
                 ("cls.predictions.decoder.bias", "cls.predictions.bias"),
             ],
             Self::Bert(_) => &[
-                (
-                    "lm_head.decoder.weight",
-                    "roberta.embeddings.word_embeddings.weight",
-                ),
+                ("lm_head.decoder.weight", "roberta.embeddings.word_embeddings.weight"),
                 ("lm_head.decoder.bias", "lm_head.bias"),
             ],
             Self::ModernBert(config) if !config.tie_word_embeddings => &[],
-            Self::ModernBert(_) => &[("decoder.weight", "model.embeddings.tok_embeddings.weight")],
+            Self::ModernBert(_) => {
+                &[("decoder.weight", "model.embeddings.tok_embeddings.weight")]
+            }
         }
     }
 

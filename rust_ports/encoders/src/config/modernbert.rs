@@ -1,4 +1,5 @@
-//! The configuration of ModernBERT, in the spelling of Transformers 5 and in the older one of the hub's checkpoints.
+//! The configuration of ModernBERT, in the spelling of Transformers 5 and in the older one of
+//! the hub's checkpoints.
 
 use std::collections::BTreeMap;
 
@@ -184,11 +185,7 @@ impl ModernBertConfig {
     fn check(&self) -> Result<()> {
         activation(&self.hidden_activation)?;
         activation(&self.classifier_activation)?;
-        one_of(
-            "classifier_pooling",
-            &self.classifier_pooling,
-            &["cls", "mean"],
-        )?;
+        one_of("classifier_pooling", &self.classifier_pooling, &["cls", "mean"])?;
         check_heads(self.hidden_size, self.num_attention_heads)?;
         if !self.head_dim().is_multiple_of(2) {
             return Err(config_error!(
@@ -223,8 +220,8 @@ impl ModernBertConfig {
         self.id2label.len()
     }
 
-    /// What inputs must keep to. Rotary positions have no end; max_position_embeddings is what the model was
-    /// trained for. Of token types there is 0 only.
+    /// What inputs must keep to. Rotary positions have no end; max_position_embeddings is what
+    /// the model was trained for. Of token types there is 0 only.
     pub fn limits(&self) -> Limits {
         Limits {
             vocab_size: self.vocab_size,
@@ -246,7 +243,8 @@ fn layer_types(fields: &Fields, layers: usize) -> Result<Vec<LayerType>> {
         };
         return Ok((0..layers).map(kind).collect());
     };
-    let wrong = || config_error!("layer_types is {value}; it must be a list of kinds of layers");
+    let wrong =
+        || config_error!("layer_types is {value}; it must be a list of kinds of layers");
     let kinds = value.as_array().ok_or_else(wrong)?;
     if kinds.len() != layers {
         return Err(config_error!(
@@ -254,10 +252,7 @@ fn layer_types(fields: &Fields, layers: usize) -> Result<Vec<LayerType>> {
             kinds.len()
         ));
     }
-    kinds
-        .iter()
-        .map(|kind| LayerType::from_name(kind.as_str().ok_or_else(wrong)?))
-        .collect()
+    kinds.iter().map(|kind| LayerType::from_name(kind.as_str().ok_or_else(wrong)?)).collect()
 }
 
 /// rope_parameters by kind of layer; or, in the old spelling, two keys of their own.
@@ -316,12 +311,7 @@ mod tests {
         assert_eq!((config.head_dim(), config.pad_token_id), (64, Some(50283)));
         assert_eq!(
             config.layer_types[..4],
-            [
-                FullAttention,
-                SlidingAttention,
-                SlidingAttention,
-                FullAttention
-            ]
+            [FullAttention, SlidingAttention, SlidingAttention, FullAttention]
         );
         assert_eq!(config.rope_thetas[&FullAttention], 160_000.0);
         assert_eq!(config.rope_thetas[&SlidingAttention], 10_000.0);
@@ -349,10 +339,7 @@ mod tests {
         let half =
             read(json!({"local_rope_theta": 70.0, "rope_parameters": {"full_attention": {}}}));
         let half = half.unwrap().rope_thetas;
-        assert_eq!(
-            (half[&FullAttention], half[&SlidingAttention]),
-            (160_000.0, 70.0)
-        );
+        assert_eq!((half[&FullAttention], half[&SlidingAttention]), (160_000.0, 70.0));
     }
 
     #[test]
@@ -365,33 +352,18 @@ mod tests {
                 "linear_attention",
             ),
             (json!({"num_hidden_layers": 1001}), "no encoder"),
-            (
-                json!({"global_attn_every_n_layers": 0}),
-                "global_attn_every_n_layers is 0",
-            ),
+            (json!({"global_attn_every_n_layers": 0}), "global_attn_every_n_layers is 0"),
             (json!({"rope_parameters": 3}), "rope_parameters is 3"),
-            (
-                json!({"rope_parameters": {"rope_theta": 1e4}}),
-                "rope_theta",
-            ),
-            (
-                json!({"rope_parameters": {"full_attention": {"rope_type": "yarn"}}}),
-                "yarn",
-            ),
-            (
-                json!({"rope_parameters": {"full_attention": {"factor": 2}}}),
-                "factor",
-            ),
+            (json!({"rope_parameters": {"rope_theta": 1e4}}), "rope_theta"),
+            (json!({"rope_parameters": {"full_attention": {"rope_type": "yarn"}}}), "yarn"),
+            (json!({"rope_parameters": {"full_attention": {"factor": 2}}}), "factor"),
             (
                 json!({"rope_parameters": {"full_attention": {"rope_theta": 0}}}),
                 "greater than 0",
             ),
             (json!({"local_rope_theta": "big"}), "local_rope_theta"),
             (json!({"rope_scaling": {"type": "linear"}}), "rope_scaling"),
-            (
-                json!({"position_embedding_type": "sinusoidal"}),
-                "sinusoidal",
-            ),
+            (json!({"position_embedding_type": "sinusoidal"}), "sinusoidal"),
             (json!({"head_dim": 32}), "head_dim is 32"),
             (json!({"hidden_size": 36}), "must be even"),
             (json!({"hidden_size": 35}), "not a multiple"),
@@ -400,10 +372,7 @@ mod tests {
             (json!({"classifier_pooling": "max"}), "max"),
             (json!({"norm_bias": 1}), "norm_bias is 1"),
             (json!({"vocab_size": 100}), "outside the vocabulary"),
-            (
-                json!({"sparse_pred_ignore_index": 0.5}),
-                "sparse_pred_ignore_index",
-            ),
+            (json!({"sparse_pred_ignore_index": 0.5}), "sparse_pred_ignore_index"),
         ];
         for (changes, part) in wrong {
             let error = read(changes.clone()).unwrap_err().to_string();

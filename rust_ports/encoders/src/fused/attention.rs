@@ -1,4 +1,5 @@
-//! Attention that reads its heads where they lie and writes them where the next layer wants them.
+//! Attention that reads its heads where they lie and writes them where the next layer wants
+//! them.
 
 use candle_core::{DType, Tensor};
 use gemm::Parallelism;
@@ -9,7 +10,8 @@ use super::memory::{Matrix, Memory, multiply};
 use crate::attention::{BLOCK, Block, check_cu_seqlens, texts};
 use crate::error::{Result, input_error};
 
-/// [`packed_attention`](crate::attention::packed_attention), reading the heads wherever they lie.
+/// [`packed_attention`](crate::attention::packed_attention), reading the heads wherever they
+/// lie.
 pub fn packed_attention(
     query: &Tensor,
     key: &Tensor,
@@ -24,8 +26,8 @@ pub fn packed_attention(
     Ok(attention(&query, &key, &value, &texts, None, window)?.squeeze(0)?)
 }
 
-/// [`blockwise_attention`](crate::attention::blockwise_attention) for `[batch, heads, tokens, head_dim]` and a mask
-/// `[batch, 1, 1, tokens]`, reading the heads wherever they lie.
+/// [`blockwise_attention`](crate::attention::blockwise_attention) for `[batch, heads, tokens,
+/// head_dim]` and a mask `[batch, 1, 1, tokens]`, reading the heads wherever they lie.
 pub fn blockwise_attention(
     query: &Tensor,
     key: &Tensor,
@@ -70,7 +72,8 @@ struct Shared<T>(*mut T);
 // SAFETY: the tasks of `attention_of` write disjoint elements.
 unsafe impl<T: Send> Sync for Shared<T> {}
 
-/// A text in its row, and some of its queries with the keys that they reach, counted from the text's start.
+/// A text in its row, and some of its queries with the keys that they reach, counted from the
+/// text's start.
 struct Task {
     start: usize,
     block: Block,
@@ -90,10 +93,11 @@ fn tasks(texts: &[(usize, usize)], window: Option<usize>) -> Vec<Task> {
     texts.iter().copied().flat_map(blocks).collect()
 }
 
-/// Attention within each (start, length) of `texts`, in every row of the batch; one task a row, head and block.
+/// Attention within each (start, length) of `texts`, in every row of the batch; one task a row,
+/// head and block.
 ///
-/// The result is laid out as `[batch, tokens, heads, head_dim]`, so that merging the heads copies nothing, and
-/// returned as a view `[batch, heads, tokens, head_dim]`.
+/// The result is laid out as `[batch, tokens, heads, head_dim]`, so that merging the heads
+/// copies nothing, and returned as a view `[batch, heads, tokens, head_dim]`.
 fn attention_of<T: Real>(
     query: &Tensor,
     key: &Tensor,
@@ -103,17 +107,9 @@ fn attention_of<T: Real>(
     window: Option<usize>,
 ) -> Result<Tensor> {
     let (batch, heads, tokens, size) = query.dims4()?;
-    let mask = mask
-        .map(|mask| mask.flatten_all()?.to_vec1::<u8>())
-        .transpose()?;
-    if mask
-        .as_ref()
-        .is_some_and(|mask| mask.len() != batch * tokens)
-    {
-        return Err(input_error!(
-            "the mask does not fit query of shape {:?}",
-            query.dims()
-        ));
+    let mask = mask.map(|mask| mask.flatten_all()?.to_vec1::<u8>()).transpose()?;
+    if mask.as_ref().is_some_and(|mask| mask.len() != batch * tokens) {
+        return Err(input_error!("the mask does not fit query of shape {:?}", query.dims()));
     }
     let device = query.device();
     let (query, key, value) = (Memory::of(query), Memory::of(key), Memory::of(value));
@@ -123,15 +119,11 @@ fn attention_of<T: Real>(
     let scale = T::from_f64(1.0 / (size as f64).sqrt());
     let tasks = tasks(texts, window);
 
-    (0..batch * heads * tasks.len())
-        .into_par_iter()
-        .for_each_init(Vec::new, |scores: &mut Vec<T>, number| {
+    (0..batch * heads * tasks.len()).into_par_iter().for_each_init(
+        Vec::new,
+        |scores: &mut Vec<T>, number| {
             let result = &result;
-            let Task {
-                start,
-                block,
-                window,
-            } = &tasks[number % tasks.len()];
+            let Task { start, block, window } = &tasks[number % tasks.len()];
             let (row, head) = (number / tasks.len() / heads, number / tasks.len() % heads);
             let (first_query, first_key) = (start + block.first_query, start + block.first_key);
             scores.resize(block.queries * block.keys, T::zero());
@@ -140,12 +132,9 @@ fn attention_of<T: Real>(
                 k.at(row, head, first_key),
                 v.at(row, head, first_key),
             );
-            let keys = Matrix {
-                row: k.column,
-                column: k.row,
-                ..k
-            }; // transposed
-            // SAFETY: the texts lie within the rows, and `Memory::heads` checked those; `scores` is [queries, keys].
+            let keys = Matrix { row: k.column, column: k.row, ..k }; // transposed
+            // SAFETY: the texts lie within the rows, and `Memory::heads` checked those;
+            // `scores` is [queries, keys].
             unsafe {
                 multiply(
                     (block.queries, block.keys, size),
@@ -156,20 +145,16 @@ fn attention_of<T: Real>(
                     Parallelism::None,
                 )
             };
-            let real = mask
-                .as_ref()
-                .map(|mask| &mask[row * tokens + first_key..][..block.keys]);
+            let real =
+                mask.as_ref().map(|mask| &mask[row * tokens + first_key..][..block.keys]);
             match window {
                 None => kernels::softmax(scores, block.keys, real),
                 Some(window) => windowed_softmax(scores, block, *window, real),
             }
-            let weights = Matrix {
-                start: scores.as_ptr(),
-                row: block.keys,
-                column: 1,
-            };
+            let weights = Matrix { start: scores.as_ptr(), row: block.keys, column: 1 };
             let first = ((row * tokens + first_query) * heads + head) * size;
-            // SAFETY: this task alone writes the rows of its queries for this head, all within `context`.
+            // SAFETY: this task alone writes the rows of its queries for this head, all within
+            // `context`.
             unsafe {
                 let place = (result.0.add(first), heads * size);
                 multiply(
@@ -181,13 +166,19 @@ fn attention_of<T: Real>(
                     Parallelism::None,
                 );
             }
-        });
+        },
+    );
     Ok(Tensor::from_vec(context, (batch, tokens, heads, size), device)?.transpose(1, 2)?)
 }
 
-/// The softmax of each query's own stretch of `scores` `[queries, keys]`, and zeros beside it. A query that sees
-/// nothing but pads attends to nothing.
-fn windowed_softmax<T: Real>(scores: &mut [T], block: &Block, window: usize, real: Option<&[u8]>) {
+/// The softmax of each query's own stretch of `scores` `[queries, keys]`, and zeros beside it.
+/// A query that sees nothing but pads attends to nothing.
+fn windowed_softmax<T: Real>(
+    scores: &mut [T],
+    block: &Block,
+    window: usize,
+    real: Option<&[u8]>,
+) {
     for (number, row) in scores.chunks_exact_mut(block.keys).enumerate() {
         let query = block.first_query + number - block.first_key;
         let near = query.saturating_sub(window)..block.keys.min(query + window + 1);

@@ -1,4 +1,5 @@
-//! Matrix products whose rows are finished while they are still in the cache, and the embeddings' sum and norm.
+//! Matrix products whose rows are finished while they are still in the cache, and the
+//! embeddings' sum and norm.
 
 use std::borrow::Cow;
 
@@ -13,7 +14,8 @@ use crate::error::{Result, input_error};
 use crate::layers::{LayerNorm, Linear};
 use crate::rope::Tables;
 
-/// How many numbers one task of an element-wise pass takes: little enough to stay in a core's cache.
+/// How many numbers one task of an element-wise pass takes: little enough to stay in a core's
+/// cache.
 const TASK: usize = 1 << 14;
 
 /// [`Linear::forward`].
@@ -26,8 +28,9 @@ pub fn linear_gelu(linear: &Linear, x: &Tensor) -> Result<Tensor> {
     dense(linear, x, Pass::Gelu)
 }
 
-/// gelu of the first half of [`Linear::forward`], times the second half: what [`GatedMLP`](crate::layers::GatedMLP)
-/// makes of `x` `[..., inputs]` before its last product, `[..., outputs / 2]`.
+/// gelu of the first half of [`Linear::forward`], times the second half: what
+/// [`GatedMLP`](crate::layers::GatedMLP) makes of `x` `[..., inputs]` before its last product,
+/// `[..., outputs / 2]`.
 pub fn linear_gelu_gate(linear: &Linear, x: &Tensor) -> Result<Tensor> {
     match x.dtype() {
         DType::F64 => gate_of::<f64>(linear, x),
@@ -52,8 +55,9 @@ fn gate_of<T: Real>(linear: &Linear, x: &Tensor) -> Result<Tensor> {
     Ok(Tensor::from_vec(result, shape, x.device())?)
 }
 
-/// [`Linear::forward`] to queries, keys and values side by side, with [`apply_rope`](crate::rope::apply_rope) of the
-/// queries and keys of every head. `x` is `[..., tokens, inputs]`, the result `[..., tokens, 3 * hidden]`.
+/// [`Linear::forward`] to queries, keys and values side by side, with
+/// [`apply_rope`](crate::rope::apply_rope) of the queries and keys of every head. `x` is `[...,
+/// tokens, inputs]`, the result `[..., tokens, 3 * hidden]`.
 pub fn linear_rope(linear: &Linear, x: &Tensor, (cos, sin): &Tables) -> Result<Tensor> {
     match x.dtype() {
         DType::F64 => rope_of::<f64>(linear, x, cos, sin),
@@ -79,18 +83,18 @@ fn rope_of<T: Real>(linear: &Linear, x: &Tensor, cos: &Tensor, sin: &Tensor) -> 
     let bias = or_zeros(&bias, "bias", outputs)?;
     let (cos, sin) = (Memory::of(cos), Memory::of(sin));
     let (cos, sin) = (cos.numbers::<T>()?, sin.numbers::<T>()?);
-    rows.par_chunks_mut(outputs)
-        .enumerate()
-        .with_min_len((TASK / outputs).max(1))
-        .for_each(|(row, numbers)| {
+    rows.par_chunks_mut(outputs).enumerate().with_min_len((TASK / outputs).max(1)).for_each(
+        |(row, numbers)| {
             let angles = row % tokens * size..(row % tokens + 1) * size;
             kernels::add_bias(numbers, &bias);
             kernels::rope(&mut numbers[..turned], &cos[angles.clone()], &sin[angles]);
-        });
+        },
+    );
     Ok(Tensor::from_vec(rows, shape, x.device())?)
 }
 
-/// [`LayerNorm::forward`] of [`Linear::forward`] plus `residual`, which has the shape of the result.
+/// [`LayerNorm::forward`] of [`Linear::forward`] plus `residual`, which has the shape of the
+/// result.
 pub fn linear_norm(
     linear: &Linear,
     norm: &LayerNorm,
@@ -111,10 +115,7 @@ pub fn layer_norm(norm: &LayerNorm, x: &Tensor) -> Result<Tensor> {
 fn layer_norm_of<T: Real>(norm: &LayerNorm, x: &Tensor) -> Result<Tensor> {
     let size = norm.weight.elem_count();
     if x.dim(D::Minus1)? != size {
-        return Err(input_error!(
-            "x has shape {:?}; its last axis must be {size}",
-            x.dims()
-        ));
+        return Err(input_error!("x has shape {:?}; its last axis must be {size}", x.dims()));
     }
     let mut rows = x.flatten_all()?.to_vec1::<T>()?;
     if rows.is_empty() {
@@ -130,8 +131,7 @@ fn layer_norm_of<T: Real>(norm: &LayerNorm, x: &Tensor) -> Result<Tensor> {
         bias: &bias,
         eps: norm.eps,
     };
-    rows.par_chunks_mut(task)
-        .for_each(|rows| kernels::add_norm(rows, &nothing, &norm));
+    rows.par_chunks_mut(task).for_each(|rows| kernels::add_norm(rows, &nothing, &norm));
     Ok(Tensor::from_vec(rows, x.dims(), x.device())?)
 }
 
@@ -151,10 +151,7 @@ fn or_zeros<'a, T: Real>(
     let numbers = bias.numbers()?;
     match numbers.len() == size {
         true => Ok(Cow::Borrowed(numbers)),
-        false => Err(input_error!(
-            "{name} has {} numbers; it must have {size}",
-            numbers.len()
-        )),
+        false => Err(input_error!("{name} has {} numbers; it must have {size}", numbers.len())),
     }
 }
 
@@ -183,12 +180,10 @@ fn dense_of<T: Real>(linear: &Linear, x: &Tensor, pass: Pass) -> Result<Tensor> 
     let task = (TASK / outputs).max(1) * outputs;
     match pass {
         Pass::Bias if linear.bias.is_none() => {}
-        Pass::Bias => rows
-            .par_chunks_mut(task)
-            .for_each(|rows| kernels::add_bias(rows, &bias)),
-        Pass::Gelu => rows
-            .par_chunks_mut(task)
-            .for_each(|rows| kernels::add_bias_gelu(rows, &bias)),
+        Pass::Bias => rows.par_chunks_mut(task).for_each(|rows| kernels::add_bias(rows, &bias)),
+        Pass::Gelu => {
+            rows.par_chunks_mut(task).for_each(|rows| kernels::add_bias_gelu(rows, &bias))
+        }
         Pass::Norm(norm, residual) => {
             let residual = residual.contiguous()?;
             let (residual, weight) = (Memory::of(&residual), Memory::of(&norm.weight));
@@ -200,9 +195,7 @@ fn dense_of<T: Real>(linear: &Linear, x: &Tensor, pass: Pass) -> Result<Tensor> 
                 bias: &norm_bias,
                 eps: norm.eps,
             };
-            let tasks = rows
-                .par_chunks_mut(task)
-                .zip(residual.numbers()?.par_chunks(task));
+            let tasks = rows.par_chunks_mut(task).zip(residual.numbers()?.par_chunks(task));
             tasks.for_each(|(rows, residual)| kernels::add_norm(rows, residual, &norm));
         }
     }
@@ -213,10 +206,7 @@ fn dense_of<T: Real>(linear: &Linear, x: &Tensor, pass: Pass) -> Result<Tensor> 
 fn rows_of<T: Real>(linear: &Linear, x: &Tensor) -> Result<(Vec<T>, Vec<usize>)> {
     let (outputs, inputs) = linear.weight.dims2()?;
     if x.dim(D::Minus1)? != inputs {
-        return Err(input_error!(
-            "x has shape {:?}; its last axis must be {inputs}",
-            x.dims()
-        ));
+        return Err(input_error!("x has shape {:?}; its last axis must be {inputs}", x.dims()));
     }
     let mut shape = x.dims().to_vec();
     shape.pop();
@@ -239,21 +229,19 @@ fn check_parts(pass: Pass, shape: &[usize]) -> Result<()> {
     ];
     match parts.into_iter().find(|(_, found, wanted)| found != wanted) {
         None => Ok(()),
-        Some((name, found, wanted)) => Err(input_error!(
-            "{name} has shape {found:?}; it must be {wanted:?}"
-        )),
+        Some((name, found, wanted)) => {
+            Err(input_error!("{name} has shape {found:?}; it must be {wanted:?}"))
+        }
     }
 }
 
-/// x Wᵀ for contiguous `x` `[rows, inputs]` and `weight` `[outputs, inputs]`: `[rows, outputs]`.
+/// x Wᵀ for contiguous `x` `[rows, inputs]` and `weight` `[outputs, inputs]`: `[rows,
+/// outputs]`.
 fn product<T: Real>(x: &[T], weight: &[T], inputs: usize, outputs: usize) -> Vec<T> {
     let rows = x.len() / inputs;
     let mut result = vec![T::zero(); rows * outputs];
     let matrix = |start, row, column| Matrix { start, row, column };
-    let (x, w) = (
-        matrix(x.as_ptr(), inputs, 1),
-        matrix(weight.as_ptr(), 1, inputs),
-    );
+    let (x, w) = (matrix(x.as_ptr(), inputs, 1), matrix(weight.as_ptr(), 1, inputs));
     let threads = Parallelism::Rayon(rayon::current_num_threads());
     // SAFETY: the strides describe `x`, `weight` and `result` as they were allocated.
     unsafe {
@@ -269,7 +257,8 @@ fn product<T: Real>(x: &[T], weight: &[T], inputs: usize, outputs: usize) -> Vec
     result
 }
 
-/// What [`BertEmbeddings::forward`] computes. All ids are in one shape, to which the result adds the hidden axis.
+/// What [`BertEmbeddings::forward`] computes. All ids are in one shape, to which the result
+/// adds the hidden axis.
 pub fn embeddings(
     embeddings: &BertEmbeddings,
     input_ids: &Tensor,
@@ -311,19 +300,11 @@ fn embeddings_of<T: Real>(
     let (weight, bias) = (weight.numbers()?, or_zeros(&bias, "bias", size)?);
 
     let mut rows = vec![T::zero(); words.len() * size];
-    rows.par_chunks_mut(size)
-        .enumerate()
-        .with_min_len(TASK / size)
-        .for_each(|(token, row)| {
-            row.copy_from_slice(words[token]);
-            let parts = Norm {
-                dense_bias: types[token],
-                weight,
-                bias: &bias,
-                eps: norm.eps,
-            };
-            kernels::add_norm(row, positions[token], &parts);
-        });
+    rows.par_chunks_mut(size).enumerate().with_min_len(TASK / size).for_each(|(token, row)| {
+        row.copy_from_slice(words[token]);
+        let parts = Norm { dense_bias: types[token], weight, bias: &bias, eps: norm.eps };
+        kernels::add_norm(row, positions[token], &parts);
+    });
     let mut shape = input_ids.dims().to_vec();
     shape.push(size);
     Ok(Tensor::from_vec(rows, shape, input_ids.device())?)

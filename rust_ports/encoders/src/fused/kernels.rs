@@ -1,12 +1,13 @@
-//! Loops over rows of numbers, written so that the compiler turns them into vector instructions.
+//! Loops over rows of numbers, written so that the compiler turns them into vector
+//! instructions.
 //!
-//! Each loop is compiled twice on x86-64, for any processor and for one with AVX2, and the choice is made at
-//! run time; elsewhere the baseline has the vectors already.
+//! Each loop is compiled twice on x86-64, for any processor and for one with AVX2, and the
+//! choice is made at run time; elsewhere the baseline has the vectors already.
 
 use candle_core::WithDType;
 
-/// How many running sums or maxima a reduction keeps: enough to fill the widest vectors, and with them the
-/// rounding error of a sum grows with a sixteenth of its length.
+/// How many running sums or maxima a reduction keeps: enough to fill the widest vectors, and
+/// with them the rounding error of a sum grows with a sixteenth of its length.
 const LANES: usize = 16;
 
 /// float32 and float64, with the functions that they need beyond arithmetic.
@@ -30,7 +31,8 @@ impl Real for f64 {
 }
 
 impl Real for f32 {
-    /// exp(x) = 2^n exp(f) with f = x - n ln 2, |f| <= ln 2 / 2; within 1 ulp (the tests measure it).
+    /// exp(x) = 2^n exp(f) with f = x - n ln 2, |f| <= ln 2 / 2; within 1 ulp (the tests
+    /// measure it).
     #[inline(always)]
     fn exp_of_negative(self) -> Self {
         const LOWEST: f32 = -87.336_54; // ln of the smallest normal number
@@ -41,32 +43,24 @@ impl Real for f32 {
         let n = rounded - ROUNDER;
         let f = x - n * 0.693_145_75 - n * 1.428_606_8e-6; // ln 2 in two parts, so that n times the first is exact
         let mut p = 1.378_059_4e-3;
-        for coefficient in [
-            8.373_124_5e-3,
-            4.166_953_6e-2,
-            1.666_647_2e-1,
-            4.999_998_5e-1,
-            1.0,
-            1.0,
-        ] {
+        for coefficient in
+            [8.373_124_5e-3, 4.166_953_6e-2, 1.666_647_2e-1, 4.999_998_5e-1, 1.0, 1.0]
+        {
             p = p * f + coefficient;
         }
         let power = f32::from_bits((rounded.to_bits() << 23).wrapping_add(1.0f32.to_bits()));
         if self < LOWEST { 0.0 } else { p * power }
     }
 
-    /// Two polynomials, in x near 0 and in the exponent of 1 - exp(.) beyond; within 2 ulp (the tests measure it).
+    /// Two polynomials, in x near 0 and in the exponent of 1 - exp(.) beyond; within 2 ulp (the
+    /// tests measure it).
     #[inline(always)]
     fn erf(self) -> Self {
         let (t, s) = (self.abs(), self * self);
         let mut near = -5.967_617e-4;
-        for coefficient in [
-            4.991_194_2e-3,
-            -2.676_813_5e-2,
-            1.128_199_2e-1,
-            -3.761_253_4e-1,
-            1.283_791_7e-1,
-        ] {
+        for coefficient in
+            [4.991_194_2e-3, -2.676_813_5e-2, 1.128_199_2e-1, -3.761_253_4e-1, 1.283_791_7e-1]
+        {
             near = near * s + coefficient;
         }
         let near = near * self + self;
@@ -77,11 +71,7 @@ impl Real for f32 {
             far = far * t + coefficient;
         }
         let far = 1.0 - (far * t - t).exp_of_negative();
-        if t > 0.927_734_4 {
-            far.copysign(self)
-        } else {
-            near
-        }
+        if t > 0.927_734_4 { far.copysign(self) } else { near }
     }
     fn smallest() -> Self {
         f32::MIN
@@ -95,9 +85,15 @@ fn gelu<T: Real>(x: T) -> T {
     half * x * (T::one() + (x * T::from_f64(std::f64::consts::FRAC_1_SQRT_2)).erf())
 }
 
-/// Combines the numbers of `row`, each first passed through `map`, in [`LANES`] strands and then across them.
+/// Combines the numbers of `row`, each first passed through `map`, in [`LANES`] strands and
+/// then across them.
 #[inline(always)]
-fn reduce<T: Real>(row: &[T], start: T, map: impl Fn(T) -> T, combine: impl Fn(T, T) -> T) -> T {
+fn reduce<T: Real>(
+    row: &[T],
+    start: T,
+    map: impl Fn(T) -> T,
+    combine: impl Fn(T, T) -> T,
+) -> T {
     let mut lanes = [start; LANES];
     let (chunks, rest) = row.as_chunks::<LANES>();
     for chunk in chunks {
@@ -150,12 +146,14 @@ vectorized! {
 }
 
 vectorized! {
-    /// For each row of `rows`, with `bias` added, gelu(first half) times second half: a row of `result`.
+    /// For each row of `rows`, with `bias` added, gelu(first half) times second half: a row of
+    /// `result`.
     gelu_gate = gelu_gate_rows(rows: &[T], bias: &[T], result: &mut [T])
 }
 
 vectorized! {
-    /// [`apply_rope`](crate::rope::apply_rope) of one token's `heads`, in place; `cos` and `sin` are the token's.
+    /// [`apply_rope`](crate::rope::apply_rope) of one token's `heads`, in place; `cos` and
+    /// `sin` are the token's.
     rope = rope_heads(heads: &mut [T], cos: &[T], sin: &[T])
 }
 
@@ -165,8 +163,8 @@ vectorized! {
 }
 
 vectorized! {
-    /// exp(row) over its sum, shifted by the largest, for each row of `rows` of length `keys`. A score whose
-    /// `mask` is 0 becomes the smallest number first.
+    /// exp(row) over its sum, shifted by the largest, for each row of `rows` of length `keys`.
+    /// A score whose `mask` is 0 becomes the smallest number first.
     softmax = softmax_rows(rows: &mut [T], keys: usize, mask: Option<&[u8]>)
 }
 
@@ -192,10 +190,7 @@ fn bias_gelu_rows<T: Real>(rows: &mut [T], bias: &[T]) {
 fn gelu_gate_rows<T: Real>(rows: &[T], bias: &[T], result: &mut [T]) {
     let size = bias.len() / 2;
     let (wide_bias, gate_bias) = bias.split_at(size);
-    for (row, result) in rows
-        .chunks_exact(2 * size)
-        .zip(result.chunks_exact_mut(size))
-    {
+    for (row, result) in rows.chunks_exact(2 * size).zip(result.chunks_exact_mut(size)) {
         let (wide, gate) = row.split_at(size);
         let biases = wide_bias.iter().zip(gate_bias);
         for (((result, x), gate), (b, c)) in result.iter_mut().zip(wide).zip(gate).zip(biases) {
@@ -232,23 +227,21 @@ pub struct Norm<'a, T> {
     pub eps: f64,
 }
 
-/// In float64 throughout, whatever the rows are: the sums are short, and each number is rounded once, at the end. The
-/// variance is of x - mean, in a pass of its own: the mean of squares minus the squared mean would cancel.
+/// In float64 throughout, whatever the rows are: the sums are short, and each number is rounded
+/// once, at the end. The variance is of x - mean, in a pass of its own: the mean of squares
+/// minus the squared mean would cancel.
 #[inline(always)]
 fn norm_rows<T: Real>(rows: &mut [T], residual: &[T], norm: &Norm<T>) {
     let size = norm.weight.len();
     let mut sums = vec![0f64; size];
     for (row, residual) in rows.chunks_exact_mut(size).zip(residual.chunks_exact(size)) {
-        for (((sum, x), b), r) in sums
-            .iter_mut()
-            .zip(&*row)
-            .zip(norm.dense_bias)
-            .zip(residual)
+        for (((sum, x), b), r) in sums.iter_mut().zip(&*row).zip(norm.dense_bias).zip(residual)
         {
             *sum = x.to_f64() + b.to_f64() + r.to_f64();
         }
         let mean = reduce(&sums, 0.0, |x| x, |a, b| a + b) / size as f64;
-        let variance = reduce(&sums, 0.0, |x| (x - mean) * (x - mean), |a, b| a + b) / size as f64;
+        let variance =
+            reduce(&sums, 0.0, |x| (x - mean) * (x - mean), |a, b| a + b) / size as f64;
         let scale = 1.0 / (variance + norm.eps).sqrt();
         for (((x, sum), w), b) in row.iter_mut().zip(&sums).zip(norm.weight).zip(norm.bias) {
             *x = T::from_f64((sum - mean) * scale * w.to_f64() + b.to_f64());
@@ -289,16 +282,12 @@ mod tests {
     /// Every float32 in a row from `from` to `to`, by steps of `step` representable numbers.
     fn sweep(from: f32, to: f32, step: u32, error: impl Fn(f32) -> f64) -> f64 {
         let bits = from.to_bits()..=to.to_bits();
-        bits.step_by(step as usize)
-            .map(|bits| error(f32::from_bits(bits)))
-            .fold(0.0, f64::max)
+        bits.step_by(step as usize).map(|bits| error(f32::from_bits(bits))).fold(0.0, f64::max)
     }
 
     #[test]
     fn exp_is_within_one_ulp_and_a_half() {
-        let worst = sweep(-1e-8, -87.3, 997, |x| {
-            ulps(x.exp_of_negative(), f64::from(x).exp())
-        });
+        let worst = sweep(-1e-8, -87.3, 997, |x| ulps(x.exp_of_negative(), f64::from(x).exp()));
         assert!(worst < 1.5, "{worst}");
         assert_eq!(0f32.exp_of_negative(), 1.0);
         assert_eq!((-88f32).exp_of_negative(), 0.0);
@@ -309,9 +298,7 @@ mod tests {
 
     #[test]
     fn erf_is_within_two_ulp() {
-        let worst = sweep(1e-30, 10.0, 997, |x| {
-            ulps(Real::erf(x), libm::erf(f64::from(x)))
-        });
+        let worst = sweep(1e-30, 10.0, 997, |x| ulps(Real::erf(x), libm::erf(f64::from(x))));
         assert!(worst < 2.0, "{worst}");
         assert_eq!(Real::erf(-0.5f32), -Real::erf(0.5f32));
         assert_eq!(

@@ -29,9 +29,7 @@ impl<'a> Memory<'a> {
     pub fn numbers<T: Real>(&self) -> Result<&[T]> {
         match self.layout.contiguous_offsets() {
             Some((start, end)) => Ok(&self.all()?[start..end]),
-            None => Err(input_error!(
-                "the fused kernels take contiguous tensors here"
-            )),
+            None => Err(input_error!("the fused kernels take contiguous tensors here")),
         }
     }
 
@@ -39,17 +37,11 @@ impl<'a> Memory<'a> {
     pub fn heads<T: Real>(&self) -> Result<Heads<'_, T>> {
         let all = self.all()?;
         let (dims, strides) = (self.layout.dims(), self.layout.stride());
-        let reach: usize = dims
-            .iter()
-            .zip(strides)
-            .map(|(size, stride)| (size - 1) * stride)
-            .sum();
+        let reach: usize =
+            dims.iter().zip(strides).map(|(size, stride)| (size - 1) * stride).sum();
         // Everything that `Heads::at` can point to, as long as its arguments are within `dims`.
         let numbers = &all[self.layout.start_offset()..][..reach + 1];
-        Ok(Heads {
-            numbers,
-            strides: [strides[0], strides[1], strides[2], strides[3]],
-        })
+        Ok(Heads { numbers, strides: [strides[0], strides[1], strides[2], strides[3]] })
     }
 }
 
@@ -63,11 +55,7 @@ impl<T> Heads<'_, T> {
     /// The matrix `[tokens from here on, head_dim]` of one row and head.
     pub fn at(&self, row: usize, head: usize, token: usize) -> Matrix<T> {
         let start = row * self.strides[0] + head * self.strides[1] + token * self.strides[2];
-        Matrix {
-            start: &self.numbers[start],
-            row: self.strides[2],
-            column: self.strides[3],
-        }
+        Matrix { start: &self.numbers[start], row: self.strides[2], column: self.strides[3] }
     }
 }
 
@@ -79,14 +67,16 @@ pub struct Matrix<T> {
     pub column: usize,
 }
 
-/// How many products are summed in one go. Each sum of that length is finished before it is added to the others:
-/// the rounding error of a sum grows with its length, and one sum over all of a wide layer would double it.
+/// How many products are summed in one go. Each sum of that length is finished before it is
+/// added to the others: the rounding error of a sum grows with its length, and one sum over all
+/// of a wide layer would double it.
 const CHUNK: usize = 192;
 
-/// result = scale * left * right, for `(rows, columns, inner)`; `result` has rows `stride` apart.
+/// result = scale * left * right, for `(rows, columns, inner)`; `result` has rows `stride`
+/// apart.
 ///
-/// # Safety
-/// Every element that sizes and strides speak of must lie in memory that is valid to read, or for `result` to write.
+/// # Safety Every element that sizes and strides speak of must lie in memory that is valid to
+/// read, or for `result` to write.
 pub unsafe fn multiply<T: Real>(
     (rows, columns, inner): (usize, usize, usize),
     left: Matrix<T>,

@@ -7,13 +7,16 @@ use super::kernels::Real;
 use super::memory::{Matrix, multiply};
 use crate::error::Result;
 
-/// left right, for `[rows, inner]` and `[inner, columns]`: what `left.matmul(right)` computes, from shorter sums.
+/// left right, for `[rows, inner]` and `[inner, columns]`: what `left.matmul(right)` computes,
+/// from shorter sums.
 ///
-/// candle's product is one sum over all of `inner`. The logits of a wide model are then off by half as much again, and
-/// so are all its gradients; inference does not use it, and training should not be the worse of the two.
+/// candle's product is one sum over all of `inner`. The logits of a wide model are then off by
+/// half as much again, and so are all its gradients; inference does not use it, and training
+/// should not be the worse of the two.
 pub fn product(left: &Tensor, right: &Tensor) -> Result<Tensor> {
     let here = left.device().is_cpu() && matches!(left.dtype(), DType::F32 | DType::F64);
-    let fits = left.rank() == 2 && right.rank() == 2 && left.elem_count() * right.elem_count() > 0;
+    let fits =
+        left.rank() == 2 && right.rank() == 2 && left.elem_count() * right.elem_count() > 0;
     match here && fits && left.dim(1)? == right.dim(0)? {
         true => Ok(left.apply_op2(right, Product)?),
         false => Ok(left.matmul(right)?),
@@ -65,7 +68,8 @@ fn compute<T: Real>(
     let (_, columns) = right_layout.shape().dims2()?;
     let mut result = vec![T::zero(); rows * columns];
     let threads = Parallelism::Rayon(rayon::current_num_threads());
-    // SAFETY: a layout describes the memory of its tensor, whatever its strides; `result` is as large as its shape.
+    // SAFETY: a layout describes the memory of its tensor, whatever its strides; `result` is as
+    // large as its shape.
     unsafe {
         multiply(
             (rows, columns, inner),
@@ -137,9 +141,6 @@ mod tests {
         let matrix =
             |rows, columns| Tensor::zeros((rows, columns), DType::F32, &Device::Cpu).unwrap();
         assert!(product(&matrix(2, 3), &matrix(2, 3)).is_err());
-        assert_eq!(
-            product(&matrix(0, 3), &matrix(3, 4)).unwrap().dims(),
-            [0, 4]
-        );
+        assert_eq!(product(&matrix(0, 3), &matrix(3, 4)).unwrap().dims(), [0, 4]);
     }
 }

@@ -71,7 +71,8 @@ impl ModernBertForMaskedLM {
         pretrained::load(model, device, "ForMaskedLM", Self::new)
     }
 
-    /// With `labels`, the loss is computed too. Where the config wants sparse_prediction, only the labelled
+    /// With `labels`, the loss is computed too. Where the config wants sparse_prediction, only
+    /// the labelled
     /// positions are scored then: logits are `[masked, vocab]`.
     pub fn forward(&self, inputs: &Inputs, labels: Option<&Tensor>) -> Result<HeadOutput> {
         let outputs = within("model", || self.model.forward(inputs))?;
@@ -84,38 +85,29 @@ impl ModernBertForMaskedLM {
             }
             _ => (hidden, labels.cloned()),
         };
-        let logits = note(
-            "decoder",
-            self.decoder.forward(&self.head.forward(&hidden)?)?,
-        );
-        let loss = labels
-            .map(|labels| cross_entropy(&logits, &labels, IGNORED))
-            .transpose()?;
-        Ok(HeadOutput {
-            logits,
-            loss,
-            hidden_states: outputs.hidden_states,
-        })
+        let logits = note("decoder", self.decoder.forward(&self.head.forward(&hidden)?)?);
+        let loss = labels.map(|labels| cross_entropy(&logits, &labels, IGNORED)).transpose()?;
+        Ok(HeadOutput { logits, loss, hidden_states: outputs.hidden_states })
     }
 }
 
-/// Scores words with the very vectors that embed them, unless the config unties them; the bias is separate.
+/// Scores words with the very vectors that embed them, unless the config unties them; the bias
+/// is separate.
 pub fn tie_modernbert_decoder(model: &ModernBertModel, weights: &Weights) -> Result<Linear> {
     let config = &model.config;
     let (size, vocabulary) = (config.hidden_size, config.vocab_size);
     if !config.tie_word_embeddings {
         return Linear::new(size, vocabulary, config.decoder_bias, weights);
     }
-    let bias = config
-        .decoder_bias
-        .then(|| weights.get("bias", &[vocabulary]));
+    let bias = config.decoder_bias.then(|| weights.get("bias", &[vocabulary]));
     Ok(Linear {
         weight: model.embeddings.tok_embeddings.weight.clone(),
         bias: bias.transpose()?,
     })
 }
 
-/// The vectors `[masked, hidden]` and the labels `[masked]` of the positions whose label is not `ignored`.
+/// The vectors `[masked, hidden]` and the labels `[masked]` of the positions whose label is not
+/// `ignored`.
 fn labelled(hidden: &Tensor, labels: &Tensor, ignored: i64) -> Result<(Tensor, Tensor)> {
     let size = hidden.dims()[hidden.rank() - 1];
     if labels.dims() != &hidden.dims()[..hidden.rank() - 1] {
@@ -134,13 +126,11 @@ fn labelled(hidden: &Tensor, labels: &Tensor, ignored: i64) -> Result<(Tensor, T
         .collect();
     let places = Tensor::new(places, hidden.device())?;
     let rows = hidden.reshape(((), size))?;
-    Ok((
-        rows.index_select(&places, 0)?,
-        labels.index_select(&places, 0)?,
-    ))
+    Ok((rows.index_select(&places, 0)?, labels.index_select(&places, 0)?))
 }
 
-/// Scores over the labels for each text. The classifier has a bias always; classifier_bias is the head's.
+/// Scores over the labels for each text. The classifier has a bias always; classifier_bias is
+/// the head's.
 #[derive(Debug, Clone)]
 pub struct ModernBertForSequenceClassification {
     pub model: ModernBertModel,
@@ -180,9 +170,11 @@ impl ModernBertForSequenceClassification {
         })
     }
 
-    /// One vector a text, as classifier_pooling says: that at index 0, be it a pad, or the mean of real tokens.
+    /// One vector a text, as classifier_pooling says: that at index 0, be it a pad, or the mean
+    /// of real tokens.
     ///
-    /// `hidden` is `[batch, tokens, hidden]` or packed `[tokens, hidden]`, the result `[batch, hidden]`.
+    /// `hidden` is `[batch, tokens, hidden]` or packed `[tokens, hidden]`, the result `[batch,
+    /// hidden]`.
     pub fn pool(&self, hidden: &Tensor, inputs: &Inputs) -> Result<Tensor> {
         if self.model.config.classifier_pooling == "cls" {
             return first_tokens(hidden, inputs.cu_seqlens);
@@ -225,23 +217,12 @@ impl ModernBertForTokenClassification {
         let outputs = within("model", || self.model.forward(inputs))?;
         let hidden = self.head.forward(&outputs.last_hidden_state)?;
         let logits = note("classifier", self.classifier.forward(&hidden)?);
-        let loss = labels
-            .map(|labels| cross_entropy(&logits, labels, IGNORED))
-            .transpose()?;
-        Ok(HeadOutput {
-            logits,
-            loss,
-            hidden_states: outputs.hidden_states,
-        })
+        let loss = labels.map(|labels| cross_entropy(&logits, labels, IGNORED)).transpose()?;
+        Ok(HeadOutput { logits, loss, hidden_states: outputs.hidden_states })
     }
 }
 
 /// A projection to the labels.
 fn classifier(config: &ModernBertConfig, weights: &Weights) -> Result<Linear> {
-    Linear::new(
-        config.hidden_size,
-        config.num_labels(),
-        true,
-        &weights.under("classifier"),
-    )
+    Linear::new(config.hidden_size, config.num_labels(), true, &weights.under("classifier"))
 }

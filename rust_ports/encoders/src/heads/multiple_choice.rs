@@ -39,9 +39,9 @@ impl ModernBertForMultipleChoice {
         pretrained::load(model, device, "ForMultipleChoice", Self::new)
     }
 
-    /// Padded: ids and mask `[batch, choices, tokens]`. Packed: the texts of the row are the choices of one question.
-    /// Logits are `[batch, choices]`; a label is the number of the right choice, and with labels `[batch]` the loss
-    /// is computed too.
+    /// Padded: ids and mask `[batch, choices, tokens]`. Packed: the texts of the row are the
+    /// choices of one question. Logits are `[batch, choices]`; a label is the number of the
+    /// right choice, and with labels `[batch]` the loss is computed too.
     pub fn forward(&self, inputs: &Inputs, labels: Option<&Tensor>) -> Result<HeadOutput> {
         let choices = choices(inputs)?;
         let beside = [
@@ -72,20 +72,15 @@ impl ModernBertForMultipleChoice {
         let pooled = self.head.forward(&pooled)?;
         let scores = note("classifier", self.classifier.forward(&pooled)?);
         let logits = scores.reshape(((), choices))?;
-        let loss = labels
-            .map(|labels| cross_entropy(&logits, labels, IGNORED))
-            .transpose()?;
-        Ok(HeadOutput {
-            logits,
-            loss,
-            hidden_states: outputs.hidden_states,
-        })
+        let loss = labels.map(|labels| cross_entropy(&logits, labels, IGNORED)).transpose()?;
+        Ok(HeadOutput { logits, loss, hidden_states: outputs.hidden_states })
     }
 
-    /// One vector a text: its first real token, as Transformers has it in this head and in no other, or the mean of
-    /// real tokens.
+    /// One vector a text: its first real token, as Transformers has it in this head and in no
+    /// other, or the mean of real tokens.
     ///
-    /// `hidden` is `[texts, tokens, hidden]` or packed `[tokens, hidden]`, the result `[texts, hidden]`.
+    /// `hidden` is `[texts, tokens, hidden]` or packed `[tokens, hidden]`, the result `[texts,
+    /// hidden]`.
     pub fn pool(&self, hidden: &Tensor, inputs: &Inputs) -> Result<Tensor> {
         let cls = self.model.config.classifier_pooling == "cls";
         match (inputs.cu_seqlens, inputs.attention_mask) {

@@ -54,7 +54,8 @@ pub fn gelu(x: &Tensor) -> Result<Tensor> {
     in_single_precision(x, |x| Ok(((x * 0.5)? * ((x / SQRT_2)?.erf()? + 1.0)?)?))
 }
 
-/// The tanh approximation of GELU; about 5e-4 away from [`gelu`], and a checkpoint was trained with one of them.
+/// The tanh approximation of GELU; about 5e-4 away from [`gelu`], and a checkpoint was trained
+/// with one of them.
 pub fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
     in_single_precision(x, |x| {
         let inner = ((x + ((x.sqr()? * x)? * 0.044715)?)? * (2.0 / PI).sqrt())?;
@@ -62,8 +63,8 @@ pub fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
     })
 }
 
-/// [`gelu_tanh`] with √(2/π) cut to ten digits, as Transformers has it under this name. It shows in float64: a float32
-/// rounding behind it, RoPE's for one, may go the other way.
+/// [`gelu_tanh`] with √(2/π) cut to ten digits, as Transformers has it under this name. It
+/// shows in float64: a float32 rounding behind it, RoPE's for one, may go the other way.
 fn gelu_fast(x: &Tensor) -> Result<Tensor> {
     in_single_precision(x, |x| {
         let inner = (((x.sqr()? * 0.044715)? + 1.0)? * x)?;
@@ -116,7 +117,8 @@ pub fn silu(x: &Tensor) -> Result<Tensor> {
     Ok((x * sigmoid(x)?)?)
 }
 
-/// x tanh(log(1 + exp(x))) (Misra 2019). With n = exp(x), the tanh is (n² + 2n) / (n² + 2n + 2).
+/// x tanh(log(1 + exp(x))) (Misra 2019). With n = exp(x), the tanh is (n² + 2n) / (n² + 2n +
+/// 2).
 pub fn mish(x: &Tensor) -> Result<Tensor> {
     in_single_precision(x, |x| {
         let n = x.abs()?.neg()?.exp()?; // exp(x) below zero; above it, all is divided by exp(2x)
@@ -143,10 +145,7 @@ mod tests {
     use candle_core::{Device, Var};
 
     fn values(function: Activation, x: &[f64]) -> Vec<f64> {
-        function(&Tensor::new(x, &Device::Cpu).unwrap())
-            .unwrap()
-            .to_vec1()
-            .unwrap()
+        function(&Tensor::new(x, &Device::Cpu).unwrap()).unwrap().to_vec1().unwrap()
     }
 
     #[test]
@@ -192,17 +191,11 @@ mod tests {
     #[test]
     fn no_gradient_overflows() {
         for (name, function) in ACTIVATIONS {
-            let x = Var::new(
-                &[-2000f32, -100.0, -6.0, 0.0, 6.0, 100.0, 2000.0],
-                &Device::Cpu,
-            )
-            .unwrap();
+            let x = Var::new(&[-2000f32, -100.0, -6.0, 0.0, 6.0, 100.0, 2000.0], &Device::Cpu)
+                .unwrap();
             let store = function(&x).unwrap().sum_all().unwrap().backward().unwrap();
             let gradient: Vec<f32> = store.get(&x).unwrap().to_vec1().unwrap();
-            assert!(
-                gradient.iter().all(|slope| slope.is_finite()),
-                "{name}: {gradient:?}"
-            );
+            assert!(gradient.iter().all(|slope| slope.is_finite()), "{name}: {gradient:?}");
         }
     }
 
@@ -216,9 +209,6 @@ mod tests {
     #[test]
     fn unknown_activations_are_refused_by_name() {
         let error = activation("geglu").unwrap_err().to_string();
-        assert!(
-            error.contains("geglu") && error.contains("gelu_pytorch_tanh"),
-            "{error}"
-        );
+        assert!(error.contains("geglu") && error.contains("gelu_pytorch_tanh"), "{error}");
     }
 }

@@ -1,4 +1,5 @@
-//! Checkpoints, whole and broken: a model, or one of the crate's errors; never a panic and never another model.
+//! Checkpoints, whole and broken: a model, or one of the crate's errors; never a panic and
+//! never another model.
 
 use std::path::Path;
 
@@ -57,15 +58,10 @@ fn a_sound_folder_loads_as_it_was_written() {
 fn old_names_and_buffers_are_understood() {
     let folder = folder("BertModel", json!({}), |tensors| {
         for (new, old) in [("weight", "gamma"), ("bias", "beta")] {
-            let tensor = tensors
-                .remove(&format!("embeddings.LayerNorm.{new}"))
-                .unwrap();
+            let tensor = tensors.remove(&format!("embeddings.LayerNorm.{new}")).unwrap();
             tensors.insert(format!("embeddings.LayerNorm.{old}"), tensor);
         }
-        let positions = Tensor::arange(0i64, 20, &Device::Cpu)
-            .unwrap()
-            .unsqueeze(0)
-            .unwrap();
+        let positions = Tensor::arange(0i64, 20, &Device::Cpu).unwrap().unsqueeze(0).unwrap();
         tensors.insert("embeddings.position_ids".into(), positions);
     });
     load(folder.path()).unwrap();
@@ -96,10 +92,7 @@ fn repeated_tied_tensors_must_be_equal() {
     let other = folder("BertForMaskedLM", json!({}), |tensors| {
         tensors.insert(decoder.clone(), (&tensors[words] + 1.0).unwrap());
     });
-    refused(
-        other.path(),
-        "differs from bert.embeddings.word_embeddings.weight",
-    );
+    refused(other.path(), "differs from bert.embeddings.word_embeddings.weight");
     let only_decoder = folder("BertForMaskedLM", json!({}), |tensors| {
         let tensor = tensors.remove(words).unwrap();
         tensors.insert(decoder.clone(), tensor);
@@ -129,10 +122,7 @@ fn missing_surplus_and_misshapen_tensors_are_named() {
     });
     refused(twice.path(), "under its old and its new name");
     let integers = folder("BertModel", json!({}), |tensors| {
-        tensors.insert(
-            key.into(),
-            Tensor::ones((8, 8), DType::I64, &Device::Cpu).unwrap(),
-        );
+        tensors.insert(key.into(), Tensor::ones((8, 8), DType::I64, &Device::Cpu).unwrap());
     });
     refused(integers.path(), "of type I64");
     let infinite = folder("BertModel", json!({}), |tensors| {
@@ -150,11 +140,7 @@ fn half_precision_is_widened() {
             }
         });
         let model = load(folder.path()).unwrap();
-        let wanted = if dtype == DType::F64 {
-            DType::F64
-        } else {
-            DType::F32
-        };
+        let wanted = if dtype == DType::F64 { DType::F64 } else { DType::F32 };
         assert!(model.state().all(|(_, tensor)| tensor.dtype() == wanted));
     }
 }
@@ -164,10 +150,7 @@ fn a_truncated_file_is_refused_wherever_it_ends() {
     let folder = folder("BertModel", json!({}), |_| {});
     let path = folder.path().join("model.safetensors");
     let whole = std::fs::read(&path).unwrap();
-    for end in (0..whole.len())
-        .step_by(whole.len() / 60)
-        .chain(whole.len() - 9..whole.len())
-    {
+    for end in (0..whole.len()).step_by(whole.len() / 60).chain(whole.len() - 9..whole.len()) {
         std::fs::write(&path, &whole[..end]).unwrap();
         refused(folder.path(), "not a sound safetensors file");
     }
@@ -175,7 +158,8 @@ fn a_truncated_file_is_refused_wherever_it_ends() {
     refused(folder.path(), "not a sound safetensors file");
 }
 
-/// A flipped byte of the header, or of a number's exponent, is found or leaves a model of the right shapes.
+/// A flipped byte of the header, or of a number's exponent, is found or leaves a model of the
+/// right shapes.
 #[test]
 fn flipped_bytes_never_panic() {
     let folder = folder("BertModel", json!({}), |_| {});
@@ -211,10 +195,7 @@ fn shards_load_and_their_index_is_not_trusted() {
             "model-00001-of-00002.safetensors"
         }
     };
-    for file in [
-        "model-00001-of-00002.safetensors",
-        "model-00002-of-00002.safetensors",
-    ] {
+    for file in ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"] {
         let part = all
             .iter()
             .filter(|(key, _)| place(key) == file)
@@ -223,9 +204,7 @@ fn shards_load_and_their_index_is_not_trusted() {
     }
     let index = folder.path().join("model.safetensors.index.json");
     let map = || -> serde_json::Map<String, Value> {
-        all.keys()
-            .map(|key| (key.clone(), json!(place(key))))
-            .collect()
+        all.keys().map(|key| (key.clone(), json!(place(key)))).collect()
     };
     std::fs::write(&index, json!({"weight_map": map()}).to_string()).unwrap();
     assert_eq!(load(folder.path()).unwrap().state().count(), all.len());
@@ -245,10 +224,7 @@ fn shards_load_and_their_index_is_not_trusted() {
         let mut map = map();
         map.insert(key.into(), json!(name));
         std::fs::write(&index, json!({"weight_map": map}).to_string()).unwrap();
-        refused(
-            folder.path(),
-            "a shard is a safetensors file in the same folder",
-        );
+        refused(folder.path(), "a shard is a safetensors file in the same folder");
     }
     let mut moved = map();
     moved.insert(key.into(), json!("model-00001-of-00002.safetensors"));
@@ -264,11 +240,8 @@ fn shards_load_and_their_index_is_not_trusted() {
         std::fs::write(&index, text).unwrap();
         refused(folder.path(), "index.json");
     }
-    std::fs::write(
-        &index,
-        json!({"weight_map": {"a": "gone.safetensors"}}).to_string(),
-    )
-    .unwrap();
+    std::fs::write(&index, json!({"weight_map": {"a": "gone.safetensors"}}).to_string())
+        .unwrap();
     refused(folder.path(), "gone.safetensors, which is not there");
 }
 
@@ -290,9 +263,6 @@ fn another_architecture_is_refused() {
     for name in ["GPT2Model", "BertForPreTraining", "RobertaModel", "Bert"] {
         let values = config_json("bert", json!({"architectures": [name]}));
         std::fs::write(folder.path().join("config.json"), values.to_string()).unwrap();
-        refused(
-            folder.path(),
-            &format!("architecture {name} is not implemented"),
-        );
+        refused(folder.path(), &format!("architecture {name} is not implemented"));
     }
 }

@@ -8,15 +8,13 @@ use encoders::BertConfig;
 use encoders::weights::Tensors;
 use serde_json::{Value, json};
 
-/// A small linear congruential generator: tests need numbers that are the same everywhere, not good ones.
+/// A small linear congruential generator: tests need numbers that are the same everywhere, not
+/// good ones.
 pub struct Random(pub u64);
 
 impl Random {
     pub fn below(&mut self, limit: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         ((self.0 >> 33) as usize) % limit
     }
 
@@ -27,10 +25,7 @@ impl Random {
 
     pub fn tensor(&mut self, shape: &[usize], dtype: DType) -> Tensor {
         let numbers: Vec<f64> = (0..shape.iter().product()).map(|_| self.float()).collect();
-        Tensor::from_vec(numbers, shape, &Device::Cpu)
-            .unwrap()
-            .to_dtype(dtype)
-            .unwrap()
+        Tensor::from_vec(numbers, shape, &Device::Cpu).unwrap().to_dtype(dtype).unwrap()
     }
 }
 
@@ -55,11 +50,8 @@ pub fn config(model_type: &str, changes: Value) -> BertConfig {
 
 /// The keys and shapes of an architecture, written down apart from the library.
 pub fn shapes(config: &BertConfig, architecture: &str) -> BTreeMap<String, Vec<usize>> {
-    let (hidden, wide, vocabulary) = (
-        config.hidden_size,
-        config.intermediate_size,
-        config.vocab_size,
-    );
+    let (hidden, wide, vocabulary) =
+        (config.hidden_size, config.intermediate_size, config.vocab_size);
     let bert = config.is_bert();
     let prefix = match architecture.ends_with("Model") {
         true => "",
@@ -85,10 +77,7 @@ pub fn shapes(config: &BertConfig, architecture: &str) -> BTreeMap<String, Vec<u
     let masked = if bert { "cls.predictions" } else { "lm_head" };
     if architecture.ends_with("ForMaskedLM") {
         dense(
-            format!(
-                "{masked}{}",
-                if bert { ".transform.dense" } else { ".dense" }
-            ),
+            format!("{masked}{}", if bert { ".transform.dense" } else { ".dense" }),
             hidden,
             hidden,
         );
@@ -107,20 +96,11 @@ pub fn shapes(config: &BertConfig, architecture: &str) -> BTreeMap<String, Vec<u
     };
     norm(format!("{prefix}embeddings.LayerNorm"));
     for layer in 0..config.num_hidden_layers {
-        norm(format!(
-            "{prefix}encoder.layer.{layer}.attention.output.LayerNorm"
-        ));
+        norm(format!("{prefix}encoder.layer.{layer}.attention.output.LayerNorm"));
         norm(format!("{prefix}encoder.layer.{layer}.output.LayerNorm"));
     }
     if architecture.ends_with("ForMaskedLM") {
-        norm(format!(
-            "{masked}{}",
-            if bert {
-                ".transform.LayerNorm"
-            } else {
-                ".layer_norm"
-            }
-        ));
+        norm(format!("{masked}{}", if bert { ".transform.LayerNorm" } else { ".layer_norm" }));
         shapes.insert(format!("{masked}.bias"), vec![vocabulary]);
     }
     for (table, rows) in [
@@ -139,10 +119,7 @@ pub fn shapes(config: &BertConfig, architecture: &str) -> BTreeMap<String, Vec<u
 pub fn tensors(config: &BertConfig, architecture: &str, dtype: DType) -> Tensors {
     let mut random = Random(7);
     let shapes = shapes(config, architecture);
-    shapes
-        .into_iter()
-        .map(|(key, shape)| (key, random.tensor(&shape, dtype)))
-        .collect()
+    shapes.into_iter().map(|(key, shape)| (key, random.tensor(&shape, dtype))).collect()
 }
 
 /// Writes a folder with config.json and model.safetensors.
@@ -164,10 +141,7 @@ pub fn batch(config: &BertConfig) -> (Tensor, Tensor) {
 pub fn batch_with_pad(pad: i64) -> (Tensor, Tensor) {
     let ids = [[2, 3, 4, 5, 6], [7, 8, pad, pad, pad], [pad, 9, 10, 11, 12]];
     let mask = [[1i64, 1, 1, 1, 1], [1, 1, 0, 0, 0], [0, 1, 1, 1, 1]];
-    (
-        Tensor::new(&ids, &Device::Cpu).unwrap(),
-        Tensor::new(&mask, &Device::Cpu).unwrap(),
-    )
+    (Tensor::new(&ids, &Device::Cpu).unwrap(), Tensor::new(&mask, &Device::Cpu).unwrap())
 }
 
 /// The largest difference between two tensors of one shape.

@@ -7,16 +7,15 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const WORDS: [&str; 13] = [
-    "[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "cat", "sat", "on", "the", "mat", "and", "dogs", "ran",
+    "[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "cat", "sat", "on", "the", "mat", "and", "dogs",
+    "ran",
 ];
 
-/// A word-level tokenizer as tokenizer.json spells it, saved with a padding and a truncation to be ignored.
+/// A word-level tokenizer as tokenizer.json spells it, saved with a padding and a truncation to
+/// be ignored.
 fn tokenizer_json() -> Value {
-    let vocabulary: Value = WORDS
-        .iter()
-        .enumerate()
-        .map(|(id, word)| (word.to_string(), json!(id)))
-        .collect();
+    let vocabulary: Value =
+        WORDS.iter().enumerate().map(|(id, word)| (word.to_string(), json!(id))).collect();
     let special = |id: usize| json!({"id": WORDS[id], "type_id": 0});
     json!({
         "version": "1.0",
@@ -70,20 +69,10 @@ fn mean() -> Value {
 fn texts_are_cut_where_the_checkpoint_says() {
     let folder = folder(mean(), true);
     let tokenizer = Tokenizer::from_pretrained(folder.path().to_str().unwrap()).unwrap();
-    let ids = tokenizer
-        .ids(&["A cat sat", "the cat and the dogs ran on the mat", ""])
-        .unwrap();
-    assert_eq!(
-        ids,
-        [vec![2, 4, 5, 6, 3], vec![2, 8, 5, 10, 8, 3], vec![2, 3]]
-    );
-    let batch = tokenizer
-        .batch(&["A cat sat", ""], (0, "[PAD]"), &Device::Cpu)
-        .unwrap();
-    assert_eq!(
-        batch.input_ids.to_vec2::<i64>().unwrap(),
-        [[2, 4, 5, 6, 3], [2, 3, 0, 0, 0]]
-    );
+    let ids = tokenizer.ids(&["A cat sat", "the cat and the dogs ran on the mat", ""]).unwrap();
+    assert_eq!(ids, [vec![2, 4, 5, 6, 3], vec![2, 8, 5, 10, 8, 3], vec![2, 3]]);
+    let batch = tokenizer.batch(&["A cat sat", ""], (0, "[PAD]"), &Device::Cpu).unwrap();
+    assert_eq!(batch.input_ids.to_vec2::<i64>().unwrap(), [[2, 4, 5, 6, 3], [2, 3, 0, 0, 0]]);
     assert_eq!(
         batch.attention_mask.to_vec2::<i64>().unwrap(),
         [[1, 1, 1, 1, 1], [1, 1, 0, 0, 0]]
@@ -99,10 +88,7 @@ fn encode_keeps_the_order_and_needs_no_neighbours() {
     assert_eq!(together.len(), 5);
     for (text, vector) in texts.iter().zip(&together) {
         let alone = &embedder.encode(&[text]).unwrap()[0];
-        assert!(
-            alone.iter().zip(vector).all(|(a, b)| (a - b).abs() < 1e-6),
-            "{text}"
-        );
+        assert!(alone.iter().zip(vector).all(|(a, b)| (a - b).abs() < 1e-6), "{text}");
         let length: f32 = vector.iter().map(|x| x * x).sum();
         assert!((length - 1.0).abs() < 1e-5);
     }
@@ -118,10 +104,8 @@ fn pooling_follows_its_configuration() {
     let vector = &embedder_of_both.encode(&["a cat sat"]).unwrap()[0];
     assert_eq!(vector.len(), 16);
     let ids = candle_core::Tensor::new(&[2i64, 4, 5, 6, 3], &Device::Cpu).unwrap();
-    let hidden = embedder_of_both
-        .model
-        .last_hidden_state(&Inputs::packed(&ids, &[0, 5]))
-        .unwrap();
+    let hidden =
+        embedder_of_both.model.last_hidden_state(&Inputs::packed(&ids, &[0, 5])).unwrap();
     let hidden = hidden.to_vec2::<f32>().unwrap();
     assert_eq!(vector[..8], hidden[0]);
     let largest = |place: usize| hidden.iter().map(|row| row[place]).fold(f32::MIN, f32::max);
@@ -143,14 +127,12 @@ fn unknown_modules_and_broken_files_are_refused() {
     let broken = |name: &str, text: &str| {
         let folder = folder(mean(), false);
         std::fs::write(folder.path().join(name), text).unwrap();
-        embedder(&folder)
-            .err()
-            .unwrap_or_else(|| panic!("{name} {text} loaded"))
-            .to_string()
+        embedder(&folder).err().unwrap_or_else(|| panic!("{name} {text} loaded")).to_string()
     };
     let dense = r#"[{"path": "2_Dense", "type": "sentence_transformers.models.Dense"}]"#;
     assert!(broken("modules.json", dense).contains("Dense is not implemented"));
-    let outside = r#"[{"path": "../1_Pooling", "type": "sentence_transformers.models.Pooling"}]"#;
+    let outside =
+        r#"[{"path": "../1_Pooling", "type": "sentence_transformers.models.Pooling"}]"#;
     assert!(broken("modules.json", outside).contains("folder inside"));
     assert!(broken("modules.json", "[]").contains("no pooling module"));
     assert!(broken("modules.json", "{").contains("not valid JSON"));
@@ -159,5 +141,7 @@ fn unknown_modules_and_broken_files_are_refused() {
         broken("sentence_bert_config.json", r#"{"max_seq_length": -1}"#)
             .contains("max_seq_length is -1")
     );
-    assert!(broken("sentence_bert_config.json", r#"{"max_seq_length": 1}"#).contains("cut at 1"));
+    assert!(
+        broken("sentence_bert_config.json", r#"{"max_seq_length": 1}"#).contains("cut at 1")
+    );
 }

@@ -16,14 +16,7 @@ fn loss(
     labels: &Tensor,
 ) -> f64 {
     let model = Model::new(architecture, config.clone(), tensors).unwrap();
-    model
-        .network
-        .forward(inputs, Some(labels))
-        .unwrap()
-        .loss
-        .unwrap()
-        .to_scalar()
-        .unwrap()
+    model.network.forward(inputs, Some(labels)).unwrap().loss.unwrap().to_scalar().unwrap()
 }
 
 /// Moves a few numbers of every parameter a little and compares.
@@ -34,10 +27,7 @@ fn check(architecture: &str, config: &BertConfig, labels: &Tensor) {
     let inputs = Inputs::padded(&ids, &mask);
     let model = Model::new(architecture, config.clone(), tensors.clone()).unwrap();
     let (value, gradients) = model.gradients(&inputs, labels).unwrap();
-    assert_eq!(
-        gradients.keys().collect::<Vec<_>>(),
-        tensors.keys().collect::<Vec<_>>()
-    );
+    assert_eq!(gradients.keys().collect::<Vec<_>>(), tensors.keys().collect::<Vec<_>>());
     let plain = loss(architecture, config, tensors.clone(), &inputs, labels);
     assert!(
         (value - plain).abs() < 1e-12,
@@ -71,7 +61,8 @@ fn check(architecture: &str, config: &BertConfig, labels: &Tensor) {
     }
 }
 
-/// The pad's rows get no gradient, as PyTorch's padding_idx has it, although a head may look at a pad's vector.
+/// The pad's rows get no gradient, as PyTorch's padding_idx has it, although a head may look at
+/// a pad's vector.
 fn is_padding(config: &BertConfig, key: &str, place: usize) -> bool {
     let row = place / config.hidden_size;
     let counted = !config.is_bert() && key.ends_with("position_embeddings.weight");
@@ -83,11 +74,7 @@ fn base_models() {
     for kind in ["bert", "xlm-roberta"] {
         let config = config(kind, json!({}));
         let labels = Random(3).tensor(&[3, 5, 8], DType::F64);
-        let architecture = if kind == "bert" {
-            "BertModel"
-        } else {
-            "XLMRobertaModel"
-        };
+        let architecture = if kind == "bert" { "BertModel" } else { "XLMRobertaModel" };
         check(architecture, &config, &labels);
     }
 }
@@ -95,18 +82,12 @@ fn base_models() {
 #[test]
 fn masked_language_models_tied_and_untied() {
     let labels = Tensor::new(
-        &[
-            [2i64, -100, 4, -100, 0],
-            [7, -100, -100, -100, -100],
-            [-100, -100, 3, 3, -100],
-        ],
+        &[[2i64, -100, 4, -100, 0], [7, -100, -100, -100, -100], [-100, -100, 3, 3, -100]],
         &Device::Cpu,
     );
     let labels = labels.unwrap();
-    for (kind, architecture) in [
-        ("bert", "BertForMaskedLM"),
-        ("roberta", "RobertaForMaskedLM"),
-    ] {
+    for (kind, architecture) in [("bert", "BertForMaskedLM"), ("roberta", "RobertaForMaskedLM")]
+    {
         for tied in [true, false] {
             let config = config(kind, json!({"tie_word_embeddings": tied}));
             check(architecture, &config, &labels);
@@ -124,41 +105,21 @@ fn sequence_classifiers_with_each_loss() {
     ] {
         check(architecture, &config(kind, json!({})), &classes);
         check(architecture, &config(kind, json!({})), &targets);
-        check(
-            architecture,
-            &config(kind, json!({"problem_type": "regression"})),
-            &targets,
-        );
+        check(architecture, &config(kind, json!({"problem_type": "regression"})), &targets);
         let single = targets.narrow(1, 0, 1).unwrap().squeeze(1).unwrap();
-        check(
-            architecture,
-            &config(kind, json!({"num_labels": 1})),
-            &single,
-        );
+        check(architecture, &config(kind, json!({"num_labels": 1})), &single);
     }
 }
 
 #[test]
 fn token_classifiers() {
     let labels = Tensor::new(
-        &[
-            [0i64, 1, 2, 0, 1],
-            [1, 1, -100, -100, -100],
-            [-100, 2, 2, 0, 0],
-        ],
+        &[[0i64, 1, 2, 0, 1], [1, 1, -100, -100, -100], [-100, 2, 2, 0, 0]],
         &Device::Cpu,
     )
     .unwrap();
-    check(
-        "BertForTokenClassification",
-        &config("bert", json!({})),
-        &labels,
-    );
-    check(
-        "XLMRobertaForTokenClassification",
-        &config("xlm-roberta", json!({})),
-        &labels,
-    );
+    check("BertForTokenClassification", &config("bert", json!({})), &labels);
+    check("XLMRobertaForTokenClassification", &config("xlm-roberta", json!({})), &labels);
 }
 
 #[test]
@@ -176,26 +137,15 @@ fn every_activation() {
 #[test]
 fn the_padding_row_has_no_gradient_of_its_own() {
     let config = config("bert", json!({}));
-    let model = Model::new(
-        "BertModel",
-        config.clone(),
-        tensors(&config, "BertModel", DType::F64),
-    )
-    .unwrap();
+    let model =
+        Model::new("BertModel", config.clone(), tensors(&config, "BertModel", DType::F64))
+            .unwrap();
     let ids = Tensor::new(&[[3i64, 0, 4]], &Device::Cpu).unwrap(); // the pad's id where a token is real
     let mask = ids.ones_like().unwrap();
     let labels = Random(3).tensor(&[1, 3, 8], DType::F64);
-    let (_, gradients) = model
-        .gradients(&Inputs::padded(&ids, &mask), &labels)
-        .unwrap();
+    let (_, gradients) = model.gradients(&Inputs::padded(&ids, &mask), &labels).unwrap();
     let words = &gradients["embeddings.word_embeddings.weight"];
-    let sizes = words
-        .abs()
-        .unwrap()
-        .sum(1)
-        .unwrap()
-        .to_vec1::<f64>()
-        .unwrap();
+    let sizes = words.abs().unwrap().sum(1).unwrap().to_vec1::<f64>().unwrap();
     assert_eq!(sizes[0], 0.0);
     assert!(sizes[3] > 0.0 && sizes[4] > 0.0);
     let unreached = &gradients["pooler.dense.weight"];
@@ -222,16 +172,7 @@ fn float32_gradients_follow_float64() {
     };
     let (single, double) = (gradients(DType::F32), gradients(DType::F64));
     for (key, gradient) in &double {
-        let size: f64 = gradient
-            .abs()
-            .unwrap()
-            .max_all()
-            .unwrap()
-            .to_scalar()
-            .unwrap();
-        assert!(
-            difference(&single[key], gradient) < 1e-5 * size.max(0.01),
-            "{key}"
-        );
+        let size: f64 = gradient.abs().unwrap().max_all().unwrap().to_scalar().unwrap();
+        assert!(difference(&single[key], gradient) < 1e-5 * size.max(0.01), "{key}");
     }
 }

@@ -1,4 +1,5 @@
-//! ModernBERT whole: packed against padded, fused against plain, gradients, traces, checkpoints.
+//! ModernBERT whole: packed against padded, fused against plain, gradients, traces,
+//! checkpoints.
 
 use crate::common::{Random, batch_with_pad, difference, write};
 use candle_core::{DType, Device, Tensor, Var};
@@ -15,7 +16,8 @@ const HEADS: [&str; 3] = [
     "ModernBertForTokenClassification",
 ];
 
-/// Four narrow layers whose windows are narrower than the texts of [`batch`]; `changes` replace or add keys.
+/// Four narrow layers whose windows are narrower than the texts of [`batch`]; `changes` replace
+/// or add keys.
 fn config_json(changes: Value) -> Value {
     let mut config = json!({
         "model_type": "modernbert", "vocab_size": 13, "hidden_size": 8, "num_hidden_layers": 4,
@@ -34,11 +36,7 @@ fn config(changes: Value) -> ModernBertConfig {
 /// The tensors of an architecture, written down apart from the library.
 fn tensors(config: &ModernBertConfig, architecture: &str, dtype: DType) -> Tensors {
     let (hidden, wide) = (config.hidden_size, config.intermediate_size);
-    let base = if architecture == "ModernBertModel" {
-        ""
-    } else {
-        "model."
-    };
+    let base = if architecture == "ModernBertModel" { "" } else { "model." };
     let mut shapes = vec![(
         format!("{base}embeddings.tok_embeddings.weight"),
         vec![config.vocab_size, hidden],
@@ -49,11 +47,7 @@ fn tensors(config: &ModernBertConfig, architecture: &str, dtype: DType) -> Tenso
             shapes.push((format!("{name}.bias"), vec![shape[0]]));
         }
     };
-    add(
-        format!("{base}embeddings.norm"),
-        &[hidden],
-        config.norm_bias,
-    );
+    add(format!("{base}embeddings.norm"), &[hidden], config.norm_bias);
     add(format!("{base}final_norm"), &[hidden], config.norm_bias);
     for number in 0..config.num_hidden_layers {
         let layer = format!("{base}layers.{number}");
@@ -62,25 +56,13 @@ fn tensors(config: &ModernBertConfig, architecture: &str, dtype: DType) -> Tenso
         }
         add(format!("{layer}.mlp_norm"), &[hidden], config.norm_bias);
         let attention = config.attention_bias;
-        add(
-            format!("{layer}.attn.Wqkv"),
-            &[3 * hidden, hidden],
-            attention,
-        );
+        add(format!("{layer}.attn.Wqkv"), &[3 * hidden, hidden], attention);
         add(format!("{layer}.attn.Wo"), &[hidden, hidden], attention);
-        add(
-            format!("{layer}.mlp.Wi"),
-            &[2 * wide, hidden],
-            config.mlp_bias,
-        );
+        add(format!("{layer}.mlp.Wi"), &[2 * wide, hidden], config.mlp_bias);
         add(format!("{layer}.mlp.Wo"), &[hidden, wide], config.mlp_bias);
     }
     if !base.is_empty() {
-        add(
-            "head.dense".into(),
-            &[hidden, hidden],
-            config.classifier_bias,
-        );
+        add("head.dense".into(), &[hidden, hidden], config.classifier_bias);
         add("head.norm".into(), &[hidden], config.norm_bias);
     }
     if architecture.ends_with("Classification") {
@@ -98,10 +80,7 @@ fn tensors(config: &ModernBertConfig, architecture: &str, dtype: DType) -> Tenso
         }
     }
     let mut random = Random(7);
-    shapes
-        .into_iter()
-        .map(|(key, shape)| (key, random.tensor(&shape, dtype)))
-        .collect()
+    shapes.into_iter().map(|(key, shape)| (key, random.tensor(&shape, dtype))).collect()
 }
 
 fn model(config: &ModernBertConfig, architecture: &str, dtype: DType) -> Model {
@@ -117,25 +96,18 @@ fn batch() -> (Tensor, Tensor, Tensor, [usize; 3]) {
     (ids, mask, packed, [0, 5, 7])
 }
 
-/// The rows of real tokens of `padded` `[2, 5, size]`: the whole first text, and two tokens of the second.
+/// The rows of real tokens of `padded` `[2, 5, size]`: the whole first text, and two tokens of
+/// the second.
 fn real(padded: &Tensor, mask: &Tensor) -> Tensor {
     let mask: Vec<i64> = mask.flatten_all().unwrap().to_vec1().unwrap();
-    let places: Vec<i64> = (0..mask.len() as i64)
-        .filter(|place| mask[*place as usize] == 1)
-        .collect();
+    let places: Vec<i64> =
+        (0..mask.len() as i64).filter(|place| mask[*place as usize] == 1).collect();
     let places = Tensor::new(places, &Device::Cpu).unwrap();
-    padded
-        .flatten(0, 1)
-        .unwrap()
-        .index_select(&places, 0)
-        .unwrap()
+    padded.flatten(0, 1).unwrap().index_select(&places, 0).unwrap()
 }
 
 fn states(network: &Network, inputs: Inputs) -> Vec<Tensor> {
-    let inputs = Inputs {
-        output_hidden_states: true,
-        ..inputs
-    };
+    let inputs = Inputs { output_hidden_states: true, ..inputs };
     let output = network.forward(&inputs, None).unwrap();
     output.hidden_states.unwrap()
 }
@@ -190,9 +162,9 @@ fn fused_equals_plain() {
         for act in ["gelu", "relu"] {
             let config = config(json!({"hidden_activation": act, "attention_bias": true}));
             let constants = tensors(&config, "ModernBertModel", dtype);
-            let variables = constants
-                .iter()
-                .map(|(key, tensor)| (key.clone(), Var::from_tensor(tensor).unwrap().into_inner()));
+            let variables = constants.iter().map(|(key, tensor)| {
+                (key.clone(), Var::from_tensor(tensor).unwrap().into_inner())
+            });
             let variables: Tensors = variables.collect();
             let (ids, mask, packed_ids, cu_seqlens) = batch();
             let build = |tensors: &Tensors| {
@@ -203,10 +175,9 @@ fn fused_equals_plain() {
                 .unwrap()
             };
             let (fused, plain) = (build(&constants), build(&variables));
-            for inputs in [
-                Inputs::padded(&ids, &mask),
-                Inputs::packed(&packed_ids, &cu_seqlens),
-            ] {
+            for inputs in
+                [Inputs::padded(&ids, &mask), Inputs::packed(&packed_ids, &cu_seqlens)]
+            {
                 let (fused, plain) = (states(&fused, inputs), states(&plain, inputs));
                 assert!(plain[0].track_op() && !fused[0].track_op());
                 for (layer, (fused, plain)) in fused.iter().zip(&plain).enumerate() {
@@ -218,7 +189,8 @@ fn fused_equals_plain() {
     }
 }
 
-/// Moves a number of every parameter a little and compares. The steps are large: RoPE's rounding is in every loss.
+/// Moves a number of every parameter a little and compares. The steps are large: RoPE's
+/// rounding is in every loss.
 fn check_gradients(architecture: &str, config: &ModernBertConfig, labels: &Tensor) {
     const STEP: f64 = 1e-3;
     let tensors = tensors(config, architecture, DType::F64);
@@ -272,11 +244,7 @@ fn gradients_are_slopes() {
     }
     let kinds = [[0i64, 1, 2, 0, 1], [1, 1, -100, -100, -100]];
     let kinds = Tensor::new(&kinds, &Device::Cpu).unwrap();
-    check_gradients(
-        "ModernBertForTokenClassification",
-        &config(json!({})),
-        &kinds,
-    );
+    check_gradients("ModernBertForTokenClassification", &config(json!({})), &kinds);
 }
 
 /// One question with two choices: the texts of [`batch`], once padded and once in a row.
@@ -298,14 +266,9 @@ fn choices_have_a_score_each() {
         let expected = (1.0 + (scores[0] - scores[1]).exp()).ln();
         let loss: f64 = padded.loss.unwrap().to_scalar().unwrap();
         assert!((loss - expected).abs() < 1e-12);
-        let (_, gradients) = model
-            .gradients(&Inputs::padded(&asked, &hides), &label)
-            .unwrap();
-        let slope: Vec<f64> = gradients["classifier.weight"]
-            .flatten_all()
-            .unwrap()
-            .to_vec1()
-            .unwrap();
+        let (_, gradients) = model.gradients(&Inputs::padded(&asked, &hides), &label).unwrap();
+        let slope: Vec<f64> =
+            gradients["classifier.weight"].flatten_all().unwrap().to_vec1().unwrap();
         assert!(slope.iter().any(|number| number.abs() > 1e-3));
         // The bias moves both scores alike.
         let bias: Vec<f64> = gradients["classifier.bias"].to_vec1().unwrap();
@@ -316,11 +279,7 @@ fn choices_have_a_score_each() {
 #[test]
 fn choices_need_an_axis_of_their_own() {
     let (ids, mask, ..) = batch();
-    let model = model(
-        &config(json!({})),
-        "ModernBertForMultipleChoice",
-        DType::F32,
-    );
+    let model = model(&config(json!({})), "ModernBertForMultipleChoice", DType::F32);
     let flat = model.network.forward(&Inputs::padded(&ids, &mask), None);
     assert!(matches!(flat, Err(Error::Input(message)) if message.contains("choices")));
     let asked = ids.unsqueeze(0).unwrap();
@@ -350,7 +309,8 @@ fn a_trace_names_every_operation_in_order() {
     let config = config(json!({"num_hidden_layers": 2}));
     let (ids, mask, ..) = batch();
     let names = |architecture| -> Vec<String> {
-        let trace = model(&config, architecture, DType::F32).trace(&Inputs::padded(&ids, &mask));
+        let trace =
+            model(&config, architecture, DType::F32).trace(&Inputs::padded(&ids, &mask));
         trace.unwrap().into_iter().map(|(name, _)| name).collect()
     };
     let layer = "attn_norm attn.Wqkv attn.Wo.input attn.Wo mlp_norm mlp.Wi mlp.Wo.input mlp.Wo";
@@ -367,14 +327,8 @@ fn a_trace_names_every_operation_in_order() {
         names
     };
     assert_eq!(names("ModernBertModel"), expected("", &[]));
-    for (architecture, last) in HEADS
-        .into_iter()
-        .zip(["decoder", "classifier", "classifier"])
-    {
-        assert_eq!(
-            names(architecture),
-            expected("model.", &["head.dense", "head", last])
-        );
+    for (architecture, last) in HEADS.into_iter().zip(["decoder", "classifier", "classifier"]) {
+        assert_eq!(names(architecture), expected("model.", &["head.dense", "head", last]));
     }
 }
 
@@ -383,15 +337,13 @@ fn tables_may_come_from_elsewhere() {
     let config = config(json!({}));
     let (ids, mask, ..) = batch();
     let tensors = tensors(&config, "ModernBertModel", DType::F32);
-    let model = Weights::build(&tensors, |weights| ModernBertModel::new(&config, weights)).unwrap();
+    let model =
+        Weights::build(&tensors, |weights| ModernBertModel::new(&config, weights)).unwrap();
     let inputs = Inputs::padded(&ids, &mask);
     let mut tables = model.tables(&inputs, DType::F32).unwrap();
     let forward = |tables: &RopeTables| {
         let rope_tables = Some(tables);
-        model.forward(&Inputs {
-            rope_tables,
-            ..inputs
-        })
+        model.forward(&Inputs { rope_tables, ..inputs })
     };
     let own = model.forward(&inputs).unwrap().last_hidden_state;
     let given = forward(&tables).unwrap().last_hidden_state;
@@ -400,10 +352,7 @@ fn tables_may_come_from_elsewhere() {
     tables.insert(LayerType::FullAttention, (cos.clone(), sin.clone()));
     let other = forward(&tables).unwrap().last_hidden_state;
     assert!(difference(&own, &other) > 1e-4);
-    tables.insert(
-        LayerType::FullAttention,
-        (cos.narrow(0, 0, 4).unwrap(), sin),
-    );
+    tables.insert(LayerType::FullAttention, (cos.narrow(0, 0, 4).unwrap(), sin));
     assert!(matches!(forward(&tables), Err(Error::Input(_))));
     tables.remove(&LayerType::FullAttention);
     assert!(matches!(forward(&tables), Err(Error::Input(_))));
