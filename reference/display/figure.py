@@ -1,10 +1,13 @@
-"""Figures that read well on a light and on a dark page.
+"""Figures that read well on a light and on a dark page, with a caption and a name to link to.
 
 A figure is drawn twice, once in each set of colours, and both pictures go into one piece of
 HTML. The page's theme hides one of them. Elsewhere, in JupyterLab for instance, the light one
 is shown, on its white paper: the dark one is marked `hidden`, and with the classes by which
 JupyterLab hides things, since it ignores the attribute in a notebook that it does not trust.
 The book's style sheet lifts both.
+
+The caption stands below, in the same piece of HTML, so that it is there in a notebook as well.
+The book numbers it and links to it (book/_extensions/numbered.py).
 
 The bytes of a PNG depend on the platform's rasteriser, so the tests replace them by a constant
 before they compare a stored output with a new one (tests/book/nbval_sanitize.cfg); the text
@@ -14,6 +17,7 @@ around them is compared exactly.
 import base64
 import html
 import io
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -67,16 +71,27 @@ DARK = Colors(
     diverging="berlin",
 )
 DOTS_PER_INCH = 192  # twice the 96 of a CSS inch: sharp on a fine screen
+NAME = re.compile(r"fig(-[a-z0-9]+)+")
 
 
-def themed(draw: Callable[[Colors], object], *, alt: str) -> "ThemedFigure":
+def themed(
+    draw: Callable[[Colors], object], *, alt: str, caption: str, name: str
+) -> "ThemedFigure":
     """Draw a matplotlib figure for both themes: `draw(colors)` builds it and returns it.
 
-    `alt` says in words what the figure shows, for those who do not see it.
+    `alt` says in words what the figure shows, for those who do not see it. `caption` says to
+    those who do what to look at; it may hold `code` and *emphasis*. `name` is the figure's own
+    in all of the book, such as "fig-mean-pooling", by which a page links to it:
+    {numref}`fig-mean-pooling`.
     """
-    if not isinstance(alt, str) or not alt.strip():
-        raise InputError("a figure needs an alternative text: say in a sentence what it shows")
-    return ThemedFigure(alt, *_render(draw, LIGHT), _render(draw, DARK)[0])
+    for text, what in ((alt, "an alternative text"), (caption, "a caption")):
+        if not isinstance(text, str) or not text.strip():
+            raise InputError(f"a figure needs {what}: say in a sentence what it shows")
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise InputError(
+            f"a figure's name is 'fig-' and words in lower case with hyphens, not {name!r:.80}"
+        )
+    return ThemedFigure(alt, caption, name, *_render(draw, LIGHT), _render(draw, DARK)[0])
 
 
 @dataclass(frozen=True)
@@ -84,12 +99,14 @@ class ThemedFigure:
     """What `themed` returns: a notebook displays it."""
 
     alt: str
+    caption: str
+    name: str
     light: bytes
     width: int  # of either picture, in CSS pixels
     dark: bytes
 
     def __repr__(self) -> str:
-        return f"Figure: {self.alt}"
+        return f"Figure: {self.caption}\n{self.alt}"
 
     def _repr_html_(self) -> str:
         alt, width = html.escape(self.alt, quote=True), self.width
@@ -101,7 +118,14 @@ class ThemedFigure:
                 ('class="only-dark lm-Widget lm-mod-hidden" hidden', self.dark),
             )
         )
-        return '<div class="themed-figure">\n' + "\n".join(pictures) + "\n</div>"
+        return "\n".join(
+            (
+                f'<figure class="themed-figure" id="{self.name}">',
+                *pictures,
+                f"<figcaption>{_marked_up(self.caption)}</figcaption>",
+                "</figure>",
+            )
+        )
 
 
 def style(colors: Colors) -> dict[str, object]:
@@ -154,6 +178,13 @@ def _render(draw: Callable[[Colors], object], colors: Colors) -> tuple[bytes, in
         width = round(figure.get_figwidth() * 96)
         plt.close(figure)
     return buffer.getvalue(), width
+
+
+def _marked_up(caption: str) -> str:
+    """The caption as HTML."""
+    escaped = html.escape(caption, quote=False)
+    with_code = re.sub(r"`([^`]+)`", r"<code>\1</code>", escaped)
+    return re.sub(r"\*([^*]+)\*", r"<em>\1</em>", with_code)
 
 
 def _base64(png: bytes) -> str:

@@ -2,15 +2,18 @@
 
 import re
 from dataclasses import fields
+from functools import partial
 
 import matplotlib
 import pytest
 
-from reference.display import Colors, themed
+from reference.display import Colors
+from reference.display import themed as themed_with_words
 from reference.display.figure import DARK, LIGHT, style
 from reference.errors import InputError
 
 matplotlib.use("Agg")
+themed = partial(themed_with_words, caption="A line.", name="fig-line")
 TEXT_COLORS = ("ink", "muted", "torch", "mlx", "rust", "accent", "bad")
 
 
@@ -34,11 +37,19 @@ def test_both_pictures_are_in_the_html_with_the_same_alternative_text():
     assert html.count('width="480"') == 2
 
 
+def test_the_caption_and_the_name_are_in_the_html():
+    caption = "Of `a < b` and *c*, which & is."
+    html = themed(draw, alt="a line", caption=caption, name="fig-of-a-2")._repr_html_()
+    assert html.startswith('<figure class="themed-figure" id="fig-of-a-2">\n<img ')
+    marked_up = "Of <code>a &lt; b</code> and <em>c</em>, which &amp; is."
+    assert html.endswith(f">\n<figcaption>{marked_up}</figcaption>\n</figure>")
+
+
 def test_it_is_the_same_every_time():
     first, second = themed(draw, alt="a line"), themed(draw, alt="a line")
     assert first._repr_html_() == second._repr_html_()
     assert first.light != first.dark
-    assert repr(first) == "Figure: a line"
+    assert repr(first) == "Figure: A line.\na line"
 
 
 def test_the_settings_of_the_session_neither_matter_nor_change():
@@ -60,6 +71,12 @@ def test_misuse_is_named():
     for alt in ("  ", None):
         with pytest.raises(InputError, match="alternative text"):
             themed(draw, alt=alt)
+    for caption in (" ", None):
+        with pytest.raises(InputError, match="a caption"):
+            themed(draw, alt="a line", caption=caption)
+    for name in ("line", "fig-", "fig-A", "fig-a b", None):
+        with pytest.raises(InputError, match=r"a figure's name"):
+            themed(draw, alt="a line", name=name)
     with pytest.raises(InputError, match="must return its matplotlib figure"):
         themed(lambda colors: None, alt="nothing")
 
