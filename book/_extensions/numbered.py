@@ -55,14 +55,13 @@ class Exercises(SphinxTransform):
     default_priority = 800
 
     def apply(self, **kwargs: object) -> None:
-        for paragraph in self.document.findall(nodes.paragraph):
-            title = paragraph[0].astext() if paragraph.children else ""
+        standard = self.env.get_domain("std")
+        for strong in self.document.findall(nodes.strong):
+            title, paragraph = strong.astext(), strong.parent
             found = EXERCISE.fullmatch(title)
-            if found and isinstance(paragraph[0], nodes.strong):
+            if found and paragraph.astext().startswith(title):
                 target = "exercise-{}-{}".format(*found.groups())
                 paragraph["ids"].append(target)
-                paragraph["classes"].append("exercise")
-                standard = self.env.get_domain("std")
                 standard.note_hyperlink_target(target, self.env.docname, target, title)
 
 
