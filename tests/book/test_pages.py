@@ -16,6 +16,7 @@ pytestmark = pytest.mark.book
 
 ROOT = Path(__file__).parents[2]
 HTML = ROOT / "_build" / "html"
+CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
 # The attributes by which a page fetches something to show or to run; a link that a reader may
 # follow is not one.
 FETCHED = {
@@ -172,6 +173,37 @@ def test_every_image_says_what_it_shows():
         if not image.get("alt", "").strip() and "logo__image" not in image.get("class", "")
     ]
     assert silent == []
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_figures_and_exercises_are_numbered_and_targets(chapter: Path):
+    built()
+    number = int(chapter.name[:2])
+    text = (HTML / "chapters" / f"{chapter.stem}.html").read_text(encoding="utf-8")
+    captions = re.findall(
+        r'<figure class="[^"]*" id="fig-[^"]+">(?:(?!</figure>).)*?class="themed-figure"'
+        r'(?:(?!</figure>).)*?class="caption-number">Figure ([\d.]+) </span>',
+        text,
+        flags=re.DOTALL,
+    )
+    pictures = text.count('class="themed-figure"')
+    assert captions == [f"{number}.{place}" for place in range(1, pictures + 1)]
+    asked = re.findall(r'<p id="exercise-(\d+-\d+)">\s*<strong>Exercise ([\d.]+)', text)
+    assert asked == [
+        (f"{number}-{place}", f"{number}.{place}") for place in range(1, len(asked) + 1)
+    ]
+    assert len(asked) == text.count("<strong>Exercise ") > 0
+    assert f'<span class="section-number">{number}. </span>' in text
+
+
+def test_every_page_says_which_version_it_is():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    released = citation["date-released"]
+    expected = f"Version {citation['version']}, {released.day} {released:%B %Y} · Licence: "
+    for name in pages_of_the_toc():
+        assert f"{expected}{citation['license']}<" in (HTML / f"{name}.html").read_text(
+            encoding="utf-8"
+        )
 
 
 def test_links_inside_the_book_lead_somewhere():
