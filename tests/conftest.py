@@ -3,12 +3,14 @@ checkpoints."""
 
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
+
+from tests.memory import give_back_memory
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -30,6 +32,12 @@ TINY = {
     "intermediate_size": 24,
     "max_position_embeddings": 40,
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def modules_leave_no_memory() -> Iterator[None]:
+    yield
+    give_back_memory()
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import contextlib
 import json
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,13 @@ class Oracle:
     def __init__(self, checkpoint: Checkpoint, dtype: str = "float64") -> None:
         self.checkpoint = checkpoint
         self.dtype = dtype
-        self.model = _load(checkpoint, getattr(torch, dtype))
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """Read when it is first needed; a large one may be let go (`del oracle.model`) and is
+        read again."""
+        with torch.inference_mode(False):  # whoever asks first: gradients are wanted, too
+            return _load(self.checkpoint, getattr(torch, self.dtype))
 
     @torch.inference_mode()
     def forward(self, batch: Batch) -> dict[str, Any]:
