@@ -1,6 +1,7 @@
 """ModernBERT's configuration: both spellings, its defaults, and what raises."""
 
 import dataclasses
+import tracemalloc
 
 import pytest
 import transformers
@@ -148,6 +149,16 @@ def test_what_is_written_reads_back_here_and_there():
 def test_what_no_port_implements_raises(change, message):
     with pytest.raises(ConfigError, match=message):
         config_from_dict(GOOD | change)
+
+
+def test_too_many_layers_are_refused_before_they_are_listed():
+    tracemalloc.start()
+    try:
+        with pytest.raises(ConfigError, match="num_hidden_layers is 10000000"):
+            config_from_dict(GOOD | {"num_hidden_layers": 10**7})
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_keys_that_nobody_reads_are_named():

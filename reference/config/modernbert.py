@@ -83,10 +83,10 @@ class ModernBertConfig(EncoderConfig):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()  # a billion layers are refused before their kinds are listed
         if self.layer_types is None:
             object.__setattr__(self, "layer_types", _every(EVERY, self.num_hidden_layers))
         object.__setattr__(self, "rope_parameters", _with_defaults(self.rope_parameters))
-        super().__post_init__()
         check_choice("hidden_activation", self.hidden_activation, ACTIVATIONS)
         check_choice("classifier_activation", self.classifier_activation, ACTIVATIONS)
         check_choice("classifier_pooling", self.classifier_pooling, ("cls", "mean"))
