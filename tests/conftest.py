@@ -13,6 +13,10 @@ from jaxtyping import install_import_hook
 from tests.memory import give_back_memory
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+# OpenMP's idle threads sleep: spinning, they take the processor from those that work, and a
+# tiny model's matrix products in MLX then cost fifty times as much. It is read once, when
+# PyTorch's library is loaded, which reference.mlx does.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # The named axes in the ports' signatures are checked at every call of the test run.
 install_import_hook(["reference.torch", "reference.mlx"], "beartype.beartype")

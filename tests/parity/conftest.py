@@ -1,14 +1,9 @@
-"""Small models are run by one thread of torch, and OpenMP's idle threads sleep: spinning, they
-take the processor from those that work, and a tiny model's matrix products in MLX then cost
-fifty times as much."""
+"""Small models are run by one thread of torch."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when torch is loaded
 
 from reference.parity.faults import RandomGrounds
 
