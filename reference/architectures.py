@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from reference.checks import check_name
 from reference.config import BertConfig, EncoderConfig, ModernBertConfig
 from reference.errors import ConfigError
-from reference.inputs import check_name
 
 Shapes = dict[str, tuple[int, ...]]
 Entries = Iterator[tuple[str, tuple[int, ...]]]

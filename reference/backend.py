@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from reference.checks import check_name
 from reference.config import EncoderConfig
-from reference.inputs import check_name
 
 BACKENDS = ("torch", "mlx", "candle")
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,8 +26,9 @@ from reference.architectures import (
     has_pooler,
     tied_keys,
 )
-from reference.config import EncoderConfig, is_file, read_config, read_json
+from reference.config import EncoderConfig, read_config
 from reference.errors import CheckpointError, ConfigError, InputError
+from reference.files import is_file, read_json, write_atomically
 
 EMBEDDED_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 # Trained by this package on docstrings (python -m reference train); its recipe and its scores
@@ -239,33 +239,6 @@ def _write_together(folder: Path, files: Mapping[str, bytes]) -> None:
         for name in files:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (Path(stage) / name).replace(folder / name)
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside the target, then move into place: a reader sees the old file or the new one,
-    never half."""
-    if (
-        path.exists() and not path.is_file()
-    ):  # a pipe, /dev/null: it is written to, and stays what it is
-        path.write_bytes(content)
-        return
-    path = path.resolve()  # a link stays, and the file behind it is replaced
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            shutil.copymode(path, temporary)
-        else:
-            umask = os.umask(0)
-            os.umask(umask)
-            Path(temporary).chmod(0o666 & ~umask)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _from_hub(name: str, revision: str | None) -> Path:

@@ -1,14 +1,43 @@
-"""What the commands read and write: texts, one a line, and results in a file of the user's
-choice."""
+"""Reading and writing files: JSON, texts one a line, and content that is there whole or not at
+all."""
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import shutil
 import sys
+import tempfile
 from pathlib import Path
+from typing import Any
 
-from reference.checkpoint import write_atomically
-from reference.errors import InputError
+from reference.errors import CheckpointError, InputError
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; a name that the system cannot even look up is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def read_json(path: Path, error: type[ValueError], kind: type[dict] | type[list] = dict) -> Any:
+    """A JSON object (or list) from a file, or `error` naming the file and what is wrong with
+    it."""
+    if not is_file(path):
+        raise CheckpointError(f"{path} is missing; a checkpoint folder holds a {path.name}")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise CheckpointError(f"{path} cannot be read: {problem.strerror}") from None
+    except (ValueError, RecursionError) as problem:
+        raise error(f"{path} is not valid JSON: {problem}") from None
+    if not isinstance(values, kind):
+        wanted = {dict: "an object", list: "a list"}[kind]
+        raise error(f"{path} holds a JSON {type(values).__name__}; it must be {wanted}")
+    return values
 
 
 def read_lines(file: str, option: str) -> list[str]:
@@ -58,6 +87,32 @@ def write_result(path: Path, content: bytes) -> None:
         write_atomically(path, content)
     except OSError as problem:
         raise InputError(f"{path} cannot be written: {problem.strerror}") from None
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write beside the target, then move into place: a reader sees the old file or the new one,
+    never half."""
+    if path.exists() and not path.is_file():
+        # A pipe, /dev/null: it is written to, and stays what it is.
+        path.write_bytes(content)
+        return
+    path = path.resolve()  # a link stays, and the file behind it is replaced
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            shutil.copymode(path, temporary)
+        else:
+            umask = os.umask(0)
+            os.umask(umask)
+            Path(temporary).chmod(0o666 & ~umask)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
 
 
 def _standard_input() -> bytes:

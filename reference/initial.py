@@ -9,8 +9,8 @@ import zlib
 import numpy as np
 
 from reference.architectures import Architecture, architecture_for, expected_shapes
+from reference.checks import check_whole
 from reference.config import EncoderConfig, ModernBertConfig
-from reference.inputs import check_whole
 
 # RoBERTa counts positions from the padding's id on, and keeps that position for pads.
 _ROBERTA_PADDED = ("word_embeddings.weight", "position_embeddings.weight")

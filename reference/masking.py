@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from reference.checks import check_whole
 from reference.errors import InputError
-from reference.inputs import check_whole
 
 IGNORED = -100  # the label of what was not chosen, which no loss counts
 

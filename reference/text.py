@@ -10,9 +10,10 @@ from typing import Protocol
 
 import tokenizers
 
-from reference.config import EncoderConfig, is_file, read_json
+from reference.checks import check_texts, check_whole
+from reference.config import EncoderConfig
 from reference.errors import CheckpointError, ConfigError, InputError
-from reference.inputs import check_texts, check_whole
+from reference.files import is_file, read_json
 
 TOKENIZER_FILES = (
     "tokenizer.json",

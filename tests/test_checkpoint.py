@@ -15,10 +15,10 @@ from reference.checkpoint import (
     locate,
     read_checkpoint,
     read_tensors,
-    write_atomically,
     write_checkpoint,
 )
 from reference.errors import CheckpointError, ConfigError, EncodersError, InputError
+from reference.files import write_atomically
 
 
 @pytest.fixture

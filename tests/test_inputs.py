@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reference
+from reference.checks import check_name
 from reference.errors import InputError
-from reference.inputs import check_name, pack, pad
+from reference.inputs import pack, pad
 
 
 @pytest.fixture

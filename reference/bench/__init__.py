@@ -22,10 +22,10 @@ import numpy as np
 from reference.backend import BACKENDS
 from reference.bench.worker import PEERS, Contestant
 from reference.checkpoint import EMBEDDED_MODEL, locate
+from reference.checks import check_names
 from reference.config import read_config
 from reference.errors import InputError
 from reference.files import check_target, read_lines, write_result
-from reference.inputs import check_names
 from reference.text import Tokenizer, read_tokenizer
 
 # OpenMP's threads spin for a fifth of a second after their work; the next contestant waits

@@ -3,7 +3,7 @@
 from reference.config.bert import BertConfig
 from reference.config.encoder import ACTIVATIONS, PROBLEM_TYPES, EncoderConfig
 from reference.config.modernbert import ModernBertConfig
-from reference.config.read import config_from_dict, is_file, read_config, read_json
+from reference.config.read import config_from_dict, read_config
 
 __all__ = [
     "ACTIVATIONS",
@@ -12,7 +12,5 @@ __all__ = [
     "EncoderConfig",
     "ModernBertConfig",
     "config_from_dict",
-    "is_file",
     "read_config",
-    "read_json",
 ]

@@ -5,7 +5,6 @@ configuration loads without complaint and is wrong."""
 from __future__ import annotations
 
 import dataclasses
-import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from reference.config.checks import check_choice, check_integer, unsupported
 from reference.config.encoder import EncoderConfig
 from reference.config.modernbert import ModernBertConfig
 from reference.errors import CheckpointError, ConfigError
+from reference.files import is_file, read_json
 
 BY_MODEL_TYPE: dict[str, type[EncoderConfig]] = {
     model_type: kind
@@ -69,31 +69,6 @@ def read_config(folder: Path) -> EncoderConfig:
             "move its files up to modules.json, and set its path there to ''"
         )
     return config_from_dict(read_json(path, ConfigError), str(path))
-
-
-def read_json(path: Path, error: type[ValueError], kind: type[dict] | type[list] = dict) -> Any:
-    """A JSON object (or list) from a file, or `error` naming the file and what is wrong with
-    it."""
-    if not is_file(path):
-        raise CheckpointError(f"{path} is missing; a checkpoint folder holds a {path.name}")
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as problem:
-        raise CheckpointError(f"{path} cannot be read: {problem.strerror}") from None
-    except (ValueError, RecursionError) as problem:
-        raise error(f"{path} is not valid JSON: {problem}") from None
-    if not isinstance(values, kind):
-        wanted = {dict: "an object", list: "a list"}[kind]
-        raise error(f"{path} holds a JSON {type(values).__name__}; it must be {wanted}")
-    return values
-
-
-def is_file(path: Path) -> bool:
-    """Whether there is such a file; a name that the system cannot even look up is none."""
-    try:
-        return path.is_file()
-    except OSError:
-        return False
 
 
 def _config_from_dict(values: Mapping[str, Any], where: str) -> EncoderConfig:

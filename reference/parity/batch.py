@@ -9,9 +9,10 @@ import numpy as np
 
 from reference.architectures import Architecture
 from reference.checkpoint import Checkpoint
+from reference.checks import check_texts
 from reference.config import EncoderConfig
 from reference.errors import InputError
-from reference.inputs import check_padded, check_texts
+from reference.inputs import check_padded
 from reference.text import read_tokenizer
 
 # From one word to some seventy tokens; every fourth text goes into one batch, so that short

@@ -11,9 +11,9 @@ from typing import Any
 
 from reference.backend import BACKENDS
 from reference.checkpoint import EMBEDDED_MODEL
+from reference.checks import check_names
 from reference.errors import EncodersError, InputError
 from reference.files import check_target, write_result
-from reference.inputs import check_names
 from reference.parity import compare
 
 

@@ -9,8 +9,8 @@ from itertools import chain
 
 from reference.backend import BACKENDS, Model, port_for
 from reference.checkpoint import locate, read_checkpoint
+from reference.checks import check_name
 from reference.errors import InputError
-from reference.inputs import check_name
 from reference.parity.batch import make_batches
 from reference.parity.divergence import first_divergence
 from reference.parity.gate import EPSILONS, factor

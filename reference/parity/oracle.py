@@ -16,8 +16,8 @@ import transformers
 from torch import Tensor, nn
 
 from reference.checkpoint import Checkpoint
-from reference.config import read_json
 from reference.errors import CheckpointError
+from reference.files import read_json
 from reference.parity.batch import Batch
 
 OUTPUTS = ("last_hidden_state", "pooler_output", "logits", "hidden_states")

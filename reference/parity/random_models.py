@@ -15,9 +15,9 @@ import transformers
 
 from reference.architectures import ARCHITECTURES
 from reference.checkpoint import locate
-from reference.config import read_json
+from reference.checks import check_name, check_switch
 from reference.errors import CheckpointError, ConfigError, InputError
-from reference.inputs import check_name, check_switch
+from reference.files import read_json
 from reference.parity.oracle import quiet
 from reference.text import TOKENIZER_FILES
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reference.inputs import check_name
+from reference.checks import check_name
 from reference.pipelines.base import Pipeline
 from reference.pipelines.embeddings import Embeddings, Similarity
 from reference.pipelines.heads import (

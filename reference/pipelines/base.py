@@ -10,8 +10,10 @@ from typing import Any
 
 from reference.backend import Model
 from reference.checkpoint import Checkpoint, write_checkpoint
-from reference.config import EncoderConfig, is_file
-from reference.inputs import check_packed, check_padded, check_switch
+from reference.checks import check_switch
+from reference.config import EncoderConfig
+from reference.files import is_file
+from reference.inputs import check_packed, check_padded
 from reference.text import TOKENIZER_FILES, Tokenizer, read_tokenizer
 
 

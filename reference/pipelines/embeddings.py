@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from reference.config import is_file, read_json
+from reference.checks import check_switch, check_texts, check_whole
 from reference.errors import CheckpointError, ConfigError
-from reference.inputs import check_packed, check_switch, check_texts, check_whole, pack
+from reference.files import is_file, read_json
+from reference.inputs import check_packed, pack
 from reference.pipelines.base import Pipeline
 from reference.text import SENTENCE_FILES
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from reference.inputs import check_choices, check_switch
+from reference.checks import check_switch
+from reference.inputs import check_choices
 from reference.pipelines.base import Pipeline
 
 

@@ -13,8 +13,8 @@ from typing import Any
 from reference import corpus
 from reference.backend import build
 from reference.checkpoint import write_checkpoint
+from reference.checks import check_whole
 from reference.errors import InputError
-from reference.inputs import check_whole
 from reference.training.recipe import Recipe
 from reference.training.tokenizer import MASK, tokenizer_files, train_tokenizer
 

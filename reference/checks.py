@@ -1,0 +1,67 @@
+"""What a caller hands over, checked: texts, names, numbers and switches. An error says which
+argument it was, what it held, and what would be right."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+
+from reference.errors import InputError
+
+
+def check_texts(texts: Any, name: str = "texts") -> list[str]:
+    """A list of strings; a lone string is refused where a list is meant, since it is a list of
+    letters too."""
+    try:
+        items = None if isinstance(texts, (str, bytes)) else iter(texts)
+    except TypeError:
+        items = None
+    if items is None:
+        raise InputError(f"{name} must be a list of strings, not {type(texts).__name__}")
+    texts = list(items)
+    for number, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise InputError(
+                f"{name}[{number}] is {type(text).__name__} {text!r:.40}; it must be a string"
+            )
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError:
+            raise InputError(
+                f"{name}[{number}] holds half of a surrogate pair, which is no text"
+            ) from None
+    return texts
+
+
+def check_name(value: Any, known: Collection[str], kind: str, fault: str = "unknown") -> str:
+    """One of the known names, or an error that lists them: "backend 'jax' is unknown; it is one
+    of torch, ..."."""
+    if not isinstance(value, str) or value not in known:
+        raise InputError(f"{kind} {value!r:.80} is {fault}; it is one of {', '.join(known)}")
+    return value
+
+
+def check_names(words: Sequence[str], known: Collection[str], kind: str) -> tuple[str, ...]:
+    """Names from a command line, with spaces or commas between; "none" stands for none of
+    them."""
+    names = [name for word in words for name in word.split(",") if name and name != "none"]
+    return tuple(dict.fromkeys(check_name(name, known, kind) for name in names))
+
+
+def check_switch(name: str, value: Any) -> bool:
+    """True or False, NumPy's too; anything else, "no" for one, would count as one of them by
+    its truth value."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise InputError(f"{name} is {value!r:.80}; it must be True or False")
+    return bool(value)
+
+
+def check_whole(name: str, value: Any, least: int) -> int:
+    """A whole number, NumPy's too."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise InputError(
+            f"{name} is {value!r:.80}; it must be a whole number of at least {least}"
+        )
+    return int(value)
