@@ -129,7 +129,7 @@ def add_info(parser: argparse.ArgumentParser) -> None:
 def info(options: argparse.Namespace) -> int:
     """Read the whole checkpoint, so that what is described is known to load."""
     from reference.errors import CheckpointError
-    from reference.pipelines.embeddings import read_sentence_settings
+    from reference.sentence import read_sentence_settings
     from reference.text import read_tokenizer
 
     checkpoint = read_checkpoint(locate(options.model, options.revision))

@@ -12,8 +12,9 @@ import tokenizers
 
 from reference.checks import check_texts, check_whole
 from reference.config import EncoderConfig
-from reference.errors import CheckpointError, ConfigError, InputError
+from reference.errors import CheckpointError, InputError
 from reference.files import is_file, read_json
+from reference.sentence import read_text_settings, token_limit
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -22,12 +23,6 @@ TOKENIZER_FILES = (
     "sentencepiece.bpe.model",
     "special_tokens_map.json",
     "added_tokens.json",
-)
-# What sentence-transformers calls its settings, today and, after the model's type, long ago.
-SENTENCE_FILES = (
-    "sentence_bert_config.json",
-    "sentence_roberta_config.json",
-    "sentence_xlm-roberta_config.json",
 )
 
 
@@ -76,18 +71,16 @@ def read_tokenizer(folder: Path, config: EncoderConfig) -> Tokenizer:
     SentencePiece model."""
     folder = Path(folder)
     settings = _optional_json(folder / "tokenizer_config.json")
-    found = (folder / name for name in SENTENCE_FILES if is_file(folder / name))
-    sentence_file = next(found, folder / SENTENCE_FILES[0])
-    sentence_settings = _optional_json(sentence_file)
+    of_sentences = read_text_settings(folder)
     return Tokenizer(
         _read_vocabulary(folder, settings),
         _max_length(
             config,
-            _limit(sentence_settings, "max_seq_length", sentence_file),
-            _limit(settings, "model_max_length", folder / "tokenizer_config.json"),
+            of_sentences.max_seq_length,
+            token_limit(settings, "model_max_length", folder / "tokenizer_config.json"),
         ),
         config.vocab_size,
-        bool(sentence_settings.get("do_lower_case")),
+        of_sentences.lower_case,
     )
 
 
@@ -183,19 +176,6 @@ def _max_length(
     positions cap both."""
     longest = min(config.max_tokens, config.max_position_embeddings)
     return min(sentence_limit or tokenizers_limit or longest, longest)
-
-
-def _limit(values: dict, key: str, path: Path) -> int | None:
-    limit = values.get(key)
-    if isinstance(limit, float) and limit.is_integer():
-        limit = int(limit)  # 1e30 stands for "none" in some files
-    if limit is not None and (
-        isinstance(limit, bool) or not isinstance(limit, int) or limit < 3
-    ):
-        raise ConfigError(
-            f"{path}: {key} is {limit!r:.80}; it must be a whole number of at least 3"
-        )
-    return limit
 
 
 def _optional_json(path: Path) -> dict:

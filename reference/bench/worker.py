@@ -92,7 +92,7 @@ def _transformers(folder: str) -> Encode:
     from transformers import AutoModel, AutoTokenizer
 
     from reference.config import read_config
-    from reference.pipelines.embeddings import read_sentence_settings
+    from reference.sentence import read_sentence_settings
     from reference.text import read_tokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="right")

@@ -16,7 +16,7 @@ from reference.parity.batch import Batch
 from reference.parity.gate import float64_floors, noise_floors
 from reference.parity.labels import make_labels
 from reference.parity.oracle import Oracle, read_modules, sentence_embeddings
-from reference.pipelines.embeddings import SentenceSettings, read_sentence_settings
+from reference.sentence import SentenceSettings, read_sentence_settings
 
 Tensors = dict[str, np.ndarray]
 

@@ -6,12 +6,10 @@ import shutil
 import numpy as np
 import pytest
 import safetensors.numpy
-from hypothesis import given
-from hypothesis import strategies as st
 
 import reference
 from reference.errors import CheckpointError, ConfigError, InputError
-from reference.pipelines.embeddings import batches_by_length, read_sentence_settings
+from reference.sentence import read_sentence_settings
 
 PROMPTS = {"prompts": {"query": "search query: "}, "default_prompt_name": "query"}
 TEXTS = [
@@ -202,17 +200,6 @@ def test_prompts_without_a_default_or_a_text_change_nothing(copy, models, settin
     np.testing.assert_array_equal(
         reference.load(copy).encode(TEXTS), models["torch"].encode(TEXTS)
     )
-
-
-@given(st.lists(st.integers(1, 300), max_size=60), st.integers(1, 40))
-def test_batches_hold_every_row_once(lengths, batch_size):
-    batches = batches_by_length(lengths, batch_size, tokens=512)
-    assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
-    for batch in batches:
-        assert len(batch) <= batch_size
-        assert len(batch) == 1 or sum(lengths[row] for row in batch) <= 512
-    flat = [lengths[row] for batch in batches for row in batch]
-    assert flat == sorted(flat, reverse=True)
 
 
 @pytest.mark.parametrize("way", ["cls", "max", ["cls", "mean"]])

@@ -1,0 +1,205 @@
+"""What sentence-transformers writes beside a model: modules.json, what it names, and how texts
+are prepared. Read and checked, so that a checkpoint embeds here as it does there."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reference.errors import CheckpointError, ConfigError
+from reference.files import is_file, read_json
+
+# How texts are prepared: the name today and, after the model's type, long ago.
+SENTENCE_FILES = (
+    "sentence_bert_config.json",
+    "sentence_roberta_config.json",
+    "sentence_xlm-roberta_config.json",
+)
+SETTINGS_FILES = ("modules.json", "config_sentence_transformers.json", *SENTENCE_FILES)
+WAYS = ("cls", "max", "mean")
+OTHER_WAYS = ("mean_sqrt_len_tokens", "weightedmean", "lasttoken")
+
+
+@dataclass(frozen=True)
+class SentenceSettings:
+    """How a checkpoint turns token vectors into one: which poolings, side by side, and whether
+    to normalise.
+
+    Its prompt is put before every text; pooling_file is where in the folder the poolings are
+    named.
+    """
+
+    pooling: tuple[str, ...] = ("mean",)
+    normalize: bool = False
+    prompt: str = ""
+    pooling_file: str | None = None
+
+
+@dataclass(frozen=True)
+class TextSettings:
+    """How long texts may be, in tokens with the special ones, and whether they are lower-cased
+    before the tokenizer."""
+
+    max_seq_length: int | None = None
+    lower_case: bool = False
+
+
+def read_sentence_settings(folder: Path, hidden_size: int) -> SentenceSettings:
+    """What modules.json and the pooling module's config.json say; without them mean pooling,
+    with a warning."""
+    path = folder / "modules.json"
+    prompt = _read_prompt(folder / "config_sentence_transformers.json")
+    if not is_file(path):
+        warnings.warn(
+            f"{folder} has no modules.json: it was not saved as an embedding model. Mean "
+            "pooling is used; "
+            "a model that was trained for another task may find every two texts alike",
+            stacklevel=2,
+        )
+        return SentenceSettings(prompt=prompt)
+    modules = read_json(path, CheckpointError, list)
+    names = [_module_kind(module, path) for module in modules]
+    if names[:2] != ["Transformer", "Pooling"] or names[2:] not in ([], ["Normalize"]):
+        raise ConfigError(
+            f"{path} lists the modules {', '.join(names) or 'none'}; supported: Transformer, "
+            "Pooling, Normalize"
+        )
+    inside = modules[0].get("path", "")
+    if inside:
+        raise ConfigError(
+            f"{path} keeps the Transformer in {inside!r:.80}; supported: in the folder itself, "
+            "with the path ''. "
+            "Move its files there, or save the model with a newer sentence-transformers"
+        )
+    pooling_file = _pooling_file(folder, modules[1])
+    ways = _read_pooling(folder / pooling_file, hidden_size)
+    return SentenceSettings(ways, len(names) == 3, prompt, pooling_file)
+
+
+def read_text_settings(folder: Path) -> TextSettings:
+    """What sentence_bert_config.json says, under any of its names."""
+    path = next((folder / name for name in SENTENCE_FILES if is_file(folder / name)), None)
+    if path is None:
+        return TextSettings()
+    values = read_json(path, CheckpointError)
+    limit = token_limit(values, "max_seq_length", path)
+    return TextSettings(limit, bool(values.get("do_lower_case")))
+
+
+def token_limit(values: dict, key: str, path: Path) -> int | None:
+    """A number of tokens that a settings file allows; 3 hold one token and two special ones."""
+    limit = values.get(key)
+    if isinstance(limit, float) and limit.is_integer():
+        limit = int(limit)  # 1e30 stands for "none" in some files
+    if limit is not None and (
+        isinstance(limit, bool) or not isinstance(limit, int) or limit < 3
+    ):
+        raise ConfigError(
+            f"{path}: {key} is {limit!r:.80}; it must be a whole number of at least 3"
+        )
+    return limit
+
+
+def _read_prompt(path: Path) -> str:
+    """What sentence-transformers puts before every text: the prompt that default_prompt_name
+    names."""
+    values = read_json(path, CheckpointError) if is_file(path) else {}
+    name, given = values.get("default_prompt_name"), values.get("prompts") or {}
+    if not name:
+        return ""
+    if not isinstance(name, str) or not isinstance(given, dict):
+        raise ConfigError(
+            f"{path}: default_prompt_name must be a string, and prompts an object from name to "
+            "text"
+        )
+    prompts = {"query": "", "document": ""} | given
+    if name not in prompts:
+        raise ConfigError(
+            f"{path}: default_prompt_name is {name!r:.80}; prompts has {', '.join(prompts)}"
+        )
+    if not isinstance(prompts[name], (str, type(None))):
+        raise ConfigError(
+            f"{path}: the prompt {name!r:.80} is {prompts[name]!r:.80}; it must be a string"
+        )
+    return prompts[name] or ""
+
+
+def _module_kind(module: Any, path: Path) -> str:
+    """'sentence_transformers.models.Pooling', in any release's spelling of the module path, is
+    'Pooling'."""
+    if not isinstance(module, dict) or not isinstance(module.get("type"), str):
+        raise CheckpointError(f"{path} holds a module without a type: {module!r:.80}")
+    package, _, inside = module["type"].partition(".")
+    if package != "sentence_transformers":
+        raise ConfigError(
+            f"{path} asks for {module['type']!r:.80}; only modules of sentence_transformers "
+            "are supported"
+        )
+    return inside.rsplit(".", 1)[-1]
+
+
+def _pooling_file(folder: Path, module: dict) -> str:
+    inside = module.get("path", "1_Pooling")
+    sent = f"{folder / 'modules.json'} sends Pooling to {inside!r:.80}"
+    if (
+        not isinstance(inside, str)
+        or not inside
+        or Path(inside).is_absolute()
+        or ".." in Path(inside).parts
+    ):
+        raise CheckpointError(f"{sent}; it must be a folder inside its own")
+    name = f"{inside}/config.json"
+    if not is_file(folder / name):
+        raise CheckpointError(f"{sent}, which holds no config.json")
+    return name
+
+
+def _read_pooling(path: Path, hidden_size: int) -> tuple[str, ...]:
+    values = read_json(path, CheckpointError)
+    size = values.get(
+        "word_embedding_dimension", values.get("embedding_dimension", hidden_size)
+    )
+    if size != hidden_size:
+        raise ConfigError(
+            f"{path} pools vectors of {size}; the model's have hidden_size {hidden_size}"
+        )
+    if values.get("include_prompt", True) is not True:
+        raise ConfigError(
+            f"{path}: include_prompt is {values['include_prompt']!r}, which is not implemented"
+        )
+    ways = _chosen_ways(values, path)
+    for way in ways:
+        if way not in WAYS:
+            raise ConfigError(f"{path} asks for {way} pooling; supported: {', '.join(WAYS)}")
+    return ways
+
+
+def _chosen_ways(values: dict, path: Path) -> tuple[str, ...]:
+    """The new spelling, one key with a name or several; or the old, one switch each."""
+    switches = {way: f"pooling_mode_{way}_tokens" for way in WAYS + OTHER_WAYS} | {
+        "cls": "pooling_mode_cls_token",
+        "mean_sqrt_len_tokens": "pooling_mode_mean_sqrt_len_tokens",
+        "lasttoken": "pooling_mode_lasttoken",
+    }
+    for key, value in values.items():
+        if key in switches.values() and not isinstance(value, bool):
+            raise ConfigError(f"{path}: {key} is {value!r:.80}; it must be true or false")
+        if key.startswith("pooling_mode_") and key not in switches.values() and value:
+            raise ConfigError(f"{path} asks for {key:.80}; supported: {', '.join(WAYS)}")
+    if "pooling_mode" in values:
+        chosen = values["pooling_mode"]
+        ways = (
+            (chosen,)
+            if isinstance(chosen, str)
+            else tuple(chosen)
+            if isinstance(chosen, list)
+            else ()
+        )
+        if not ways or not all(isinstance(way, str) for way in ways):
+            raise ConfigError(
+                f"{path}: pooling_mode is {chosen!r}; it must be a name or a list of names"
+            )
+        return ways
+    return tuple(way for way, key in switches.items() if values.get(key)) or ("mean",)
