@@ -1,16 +1,13 @@
-"""Text to ids, held against Transformers' tokenizers."""
+"""What a folder says of its tokenizer: the file, the limits, the special tokens."""
 
 import json
 import shutil
 
 import pytest
-import sentencepiece
 import transformers
-from hypothesis import given
-from hypothesis import strategies as st
 
-from reference.config import config_from_dict, read_config
-from reference.errors import CheckpointError, ConfigError, InputError
+from reference.config import read_config
+from reference.errors import CheckpointError, ConfigError
 from reference.text import read_tokenizer
 
 TEXTS = [
@@ -26,42 +23,8 @@ TEXTS = [
 ]
 
 
-@pytest.fixture
-def copy(minilm, tmp_path):
-    folder = tmp_path / "model"
-    folder.mkdir()
-    for name in (
-        "config.json",
-        "tokenizer.json",
-        "tokenizer_config.json",
-        "vocab.txt",
-        "sentence_bert_config.json",
-    ):
-        shutil.copy(minilm / name, folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def ours_and_theirs(minilm):
-    return read_tokenizer(
-        minilm, read_config(minilm)
-    ), transformers.AutoTokenizer.from_pretrained(minilm)
-
-
-def test_ids_equal_transformers(ours_and_theirs):
-    ours, theirs = ours_and_theirs
-    assert ours(TEXTS) == theirs(TEXTS, truncation=True, max_length=256)["input_ids"]
-
-
-@given(st.lists(st.text(max_size=60), min_size=1, max_size=4), st.integers(3, 20))
-def test_any_text_at_any_length_equals_transformers(ours_and_theirs, texts, length):
-    ours, theirs = ours_and_theirs
-    expected = theirs(texts, truncation=True, max_length=length)["input_ids"]
-    assert ours(texts, max_length=length) == expected
-
-
 def test_the_word_list_alone_gives_the_same_ids(copy, ours_and_theirs):
-    expected = ours_and_theirs[0](TEXTS)
+    expected = ours_and_theirs["bert"][0](TEXTS)
     (copy / "tokenizer.json").unlink()
     assert read_tokenizer(copy, read_config(copy))(TEXTS) == expected
 
@@ -118,30 +81,6 @@ def test_the_tokenizers_own_limit_is_checked(copy, limit):
         read_tokenizer(copy, read_config(copy))
 
 
-def test_a_tokenizer_of_another_model_is_told(copy):
-    settings = json.loads((copy / "config.json").read_text())
-    (copy / "config.json").write_text(json.dumps(settings | {"vocab_size": 1000}))
-    tokenizer = read_tokenizer(copy, read_config(copy))
-    with pytest.raises(
-        CheckpointError, match=r"texts\[0\] has the id 7632.* do not belong together"
-    ):
-        tokenizer(["hi there"])
-
-
-def test_a_text_without_tokens_is_named(copy):
-    content = json.loads((copy / "tokenizer.json").read_text())
-    (copy / "tokenizer.json").write_text(json.dumps(content | {"post_processor": None}))
-    tokenizer = read_tokenizer(copy, read_config(copy))
-    with pytest.raises(InputError, match=r"texts\[1\], ' ', has no tokens"):
-        tokenizer(["a text", " "])
-
-
-def test_numpys_numbers_are_numbers(ours_and_theirs):
-    import numpy as np
-
-    assert len(ours_and_theirs[0](["word " * 9], max_length=np.int64(5))[0]) == 5
-
-
 def test_the_shortest_limit_counts(copy):
     config = read_config(copy)
     assert read_tokenizer(copy, config).max_length == 256
@@ -151,33 +90,6 @@ def test_the_shortest_limit_counts(copy):
         '{"model_max_length": 1000000000000000019884624838656}'
     )
     assert read_tokenizer(copy, config).max_length == 512
-
-
-def test_sentencepiece_equals_transformers(tmp_path):
-    """A multilingual checkpoint's sentencepiece.bpe.model alone, in fairseq's order of ids."""
-    text = tmp_path / "text"
-    text.write_text(
-        "\n".join(
-            f"the river {word} stands beside a stone {word}" for word in "abcdefghij" * 20
-        )
-    )
-    sentencepiece.SentencePieceTrainer.train(
-        input=str(text),
-        model_prefix=str(tmp_path / "sentencepiece.bpe"),
-        vocab_size=28,
-        model_type="unigram",
-        unk_id=0,
-        bos_id=1,
-        eos_id=2,
-        minloglevel=2,
-    )
-    config = config_from_dict({"model_type": "xlm-roberta"})
-    ours = read_tokenizer(tmp_path, config)
-    theirs = transformers.XLMRobertaTokenizer.from_pretrained(tmp_path)
-    texts = ["the river stands", "a stone", "", "unknown Ω letters"]
-    assert (
-        ours(texts, max_length=12) == theirs(texts, truncation=True, max_length=12)["input_ids"]
-    )
 
 
 @pytest.mark.parametrize("name", ["tokenizer.json", "vocab.txt", "sentencepiece.bpe.model"])
@@ -204,7 +116,42 @@ def test_limits_that_cannot_be_meant(copy, limit):
         read_tokenizer(copy, read_config(copy))
 
 
-@pytest.mark.parametrize("length", [2, 0, -1, 3.5, True])
-def test_lengths_that_leave_no_room(ours_and_theirs, length):
-    with pytest.raises(InputError, match="max_length"):
-        ours_and_theirs[0](["a"], max_length=length)
+@pytest.mark.parametrize(
+    ("file", "token", "number"),
+    [
+        (None, None, 103),
+        ("tokenizer_config.json", "[unused3]", 4),
+        ("tokenizer_config.json", {"__type": "AddedToken", "content": "[unused3]"}, 4),
+        ("special_tokens_map.json", {"content": "[unused3]"}, 4),
+    ],
+)
+def test_special_tokens_are_known_by_name(copy, file, token, number):
+    (copy / "tokenizer_config.json").write_text("{}")
+    if file:
+        (copy / file).write_text(json.dumps({"mask_token": token}))
+    tokenizer = read_tokenizer(copy, read_config(copy))
+    theirs = transformers.BertTokenizer.from_pretrained(copy)
+    for kind in ("cls", "sep", "pad", "unk", "mask"):
+        name = f"{kind}_token_id"
+        assert getattr(tokenizer, name) == getattr(theirs, name)
+    assert tokenizer.mask_token_id == number
+
+
+def test_special_tokens_of_every_kind(both):
+    ours, theirs = both
+    for kind in ("cls", "sep", "pad", "unk", "mask"):
+        name = f"{kind}_token_id"
+        assert getattr(ours, name) == getattr(theirs, name) is not None
+
+
+def test_a_tokenizer_without_a_mask(copy):
+    (copy / "tokenizer.json").unlink()
+    (copy / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n")
+    tokenizer = read_tokenizer(copy, read_config(copy))
+    assert tokenizer.mask_token_id is None and tokenizer.sep_token_id == 3
+
+
+def test_a_special_token_that_is_no_string(copy):
+    (copy / "tokenizer_config.json").write_text('{"mask_token": 5}')
+    with pytest.raises(ConfigError, match="mask_token is 5; it must be a string"):
+        read_tokenizer(copy, read_config(copy))

@@ -1,0 +1,122 @@
+"""The tokenizer of a checkpoint: texts in, checked encodings out, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
+
+from reference.checks import check_switch, check_texts, check_whole
+from reference.errors import CheckpointError, InputError
+from reference.text.encoding import Encoding, Origins
+
+
+class Vocabulary(Protocol):
+    """What turns texts into encodings with the special tokens in place, cut to a length."""
+
+    def encode(self, texts: Sequence[tuple[str, ...]], max_length: int) -> list[Encoding]:
+        """Each entry of `texts` is one text, or the two of a pair."""
+        ...
+
+    def decode(self, ids: Sequence[int], skip_special_tokens: bool) -> str: ...
+
+    def token_id(self, token: str) -> int | None: ...
+
+
+@dataclass
+class Tokenizer:
+    """A vocabulary, and how long the checkpoint wants its texts to be."""
+
+    vocabulary: Vocabulary
+    max_length: int
+    vocab_size: int  # the model's
+    lower_case: bool = False
+    special_tokens: Mapping[str, int] = field(default_factory=dict)  # {"mask": 103, ...}
+
+    def __call__(
+        self,
+        texts: Sequence[str],
+        pairs: Sequence[str] | None = None,
+        max_length: int | None = None,
+    ) -> list[Encoding]:
+        """Encode each text, or each text and its pair, special tokens included, cut to
+        max_length tokens."""
+        length = check_whole(
+            "max_length", self.max_length if max_length is None else max_length, least=3
+        )
+        given = _side_by_side(texts, pairs)
+        encodings = self.vocabulary.encode(self._prepared(given), length)
+        for number, (encoding, its_texts) in enumerate(zip(encodings, given, strict=True)):
+            self._check(encoding, number, its_texts)
+            if self.lower_case:
+                encoding.find_origins = partial(
+                    _before_lower_casing, encoding.find_origins, its_texts
+                )
+        return encodings
+
+    def decode(self, ids: Iterable[int], skip_special_tokens: bool = True) -> str:
+        """The text that ids stand for, as near as the tokenizer can tell: BERT's forgets
+        capitals and which spaces there were."""
+        skip = check_switch("skip_special_tokens", skip_special_tokens)
+        known = [check_whole(f"ids[{place}]", number, 0) for place, number in enumerate(ids)]
+        for place, number in enumerate(known):
+            if number >= self.vocab_size:
+                raise InputError(
+                    f"ids[{place}] is {number}; ids lie from 0 to {self.vocab_size - 1}"
+                )
+        return self.vocabulary.decode(known, skip)
+
+    @property
+    def cls_token_id(self) -> int | None:
+        return self.special_tokens.get("cls")
+
+    @property
+    def sep_token_id(self) -> int | None:
+        return self.special_tokens.get("sep")
+
+    @property
+    def pad_token_id(self) -> int | None:
+        return self.special_tokens.get("pad")
+
+    @property
+    def unk_token_id(self) -> int | None:
+        return self.special_tokens.get("unk")
+
+    @property
+    def mask_token_id(self) -> int | None:
+        return self.special_tokens.get("mask")
+
+    def _prepared(self, given: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+        if not self.lower_case:
+            return given
+        return [tuple(text.lower() for text in texts) for texts in given]
+
+    def _check(self, encoding: Encoding, number: int, texts: tuple[str, ...]) -> None:
+        name = f"texts[{number}]" + (f" with pairs[{number}]" if len(texts) == 2 else "")
+        if not encoding:
+            raise InputError(
+                f"{name}, {texts[0]!r:.40}, has no tokens: this tokenizer adds no special ones"
+            )
+        if max(encoding) >= self.vocab_size:
+            raise CheckpointError(
+                f"{name} has the id {max(encoding)}, but the model's vocab_size is "
+                f"{self.vocab_size}: tokenizer and model do not belong together"
+            )
+
+
+def _side_by_side(texts: Sequence[str], pairs: Sequence[str] | None) -> list[tuple[str, ...]]:
+    texts = check_texts(texts)
+    if pairs is None:
+        return [(text,) for text in texts]
+    pairs = check_texts(pairs, "pairs")
+    if len(texts) != len(pairs):
+        raise InputError(
+            f"texts has {len(texts)} entries and pairs has {len(pairs)}; each text stands with "
+            "the one at the same place"
+        )
+    return list(zip(texts, pairs, strict=True))
+
+
+def _before_lower_casing(find: Callable[[], Origins], texts: tuple[str, ...]) -> Origins:
+    return find().before_lower_casing(texts)

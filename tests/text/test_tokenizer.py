@@ -1,0 +1,101 @@
+"""What the tokenizer makes of odd arguments, and the way back from ids to text."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reference.config import read_config
+from reference.errors import CheckpointError, InputError
+from reference.text import read_tokenizer
+
+
+@pytest.fixture
+def tokenizer(ours_and_theirs):
+    return ours_and_theirs["bert"][0]
+
+
+@pytest.mark.parametrize(
+    "text", ["The river, it's  a stone's!", "the <mask> river </s>", "é Ω"]
+)
+@pytest.mark.parametrize("skip", [True, False])
+def test_decode_equals_transformers(both, text, skip):
+    ours, theirs = both
+    (encoding,) = ours([text])
+    expected = theirs.decode(encoding, skip_special_tokens=skip)
+    assert ours.decode(encoding, skip_special_tokens=skip) == expected
+    assert ours.decode(np.array(encoding), skip) == expected
+
+
+@given(st.data())
+def test_any_ids_decode_as_in_transformers(both, data):
+    ours, theirs = both
+    ids = data.draw(st.lists(st.integers(0, len(theirs) - 1), max_size=12))
+    for skip in (True, False):
+        assert ours.decode(ids, skip) == theirs.decode(ids, skip_special_tokens=skip)
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ([101, 30522], r"ids\[1\] is 30522; ids lie from 0 to 30521"),
+        ([101, -1], r"ids\[1\] is -1"),
+        ([1.5], r"ids\[0\] is 1.5"),
+    ],
+)
+def test_ids_that_are_none(tokenizer, ids, message):
+    with pytest.raises(InputError, match=message):
+        tokenizer.decode(ids)
+
+
+def test_ids_of_the_model_that_its_tokenizer_lacks_decode_to_nothing(both):
+    """Embedding matrices are padded to round numbers of rows."""
+    ours, theirs = both
+    if ours.vocab_size > len(theirs):
+        assert ours.decode([ours.vocab_size - 1]) == ""
+
+
+@pytest.mark.parametrize("length", [2, 0, -1, 3.5, True])
+def test_lengths_that_leave_no_room(tokenizer, length):
+    with pytest.raises(InputError, match="max_length"):
+        tokenizer(["a"], max_length=length)
+
+
+def test_numpys_numbers_are_numbers(tokenizer):
+    assert len(tokenizer(["word " * 9], max_length=np.int64(5))[0]) == 5
+
+
+@pytest.mark.parametrize(
+    ("texts", "pairs", "message"),
+    [
+        ("a lone text", None, "texts must be a list of strings, not str"),
+        (["a"], "a lone text", "pairs must be a list of strings, not str"),
+        (["a"], ["b", "c"], "texts has 1 entries and pairs has 2"),
+        (["a", "b"], ["c", None], r"pairs\[1\] is NoneType"),
+    ],
+)
+def test_texts_that_are_none(tokenizer, texts, pairs, message):
+    with pytest.raises(InputError, match=message):
+        tokenizer(texts, pairs)
+
+
+def test_a_tokenizer_of_another_model_is_told(copy):
+    settings = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(settings | {"vocab_size": 1000}))
+    tokenizer = read_tokenizer(copy, read_config(copy))
+    with pytest.raises(
+        CheckpointError, match=r"texts\[0\] has the id 7632.* do not belong together"
+    ):
+        tokenizer(["hi there"])
+    with pytest.raises(CheckpointError, match=r"texts\[1\] with pairs\[1\] has the id 7632"):
+        tokenizer(["", ""], ["", "hi there"])
+
+
+def test_a_text_without_tokens_is_named(copy):
+    content = json.loads((copy / "tokenizer.json").read_text())
+    (copy / "tokenizer.json").write_text(json.dumps(content | {"post_processor": None}))
+    tokenizer = read_tokenizer(copy, read_config(copy))
+    with pytest.raises(InputError, match=r"texts\[1\], ' ', has no tokens"):
+        tokenizer(["a text", " "])
