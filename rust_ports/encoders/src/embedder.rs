@@ -1,77 +1,37 @@
 //! Text in, one vector a text out, as sentence-transformers has it.
 
 use std::path::Path;
-use std::str::FromStr;
 
-use candle_core::{D, Device, Tensor};
+use candle_core::{Device, Tensor};
+use encoders_models::config::Config;
+use encoders_models::inputs::Inputs;
+use encoders_models::model::{Network, in_single_precision};
+use encoders_models::pooling::{Pooling, normalize, pool_packed};
+use encoders_models::weights::Weights;
+use encoders_models::{Lengths, Result, checkpoint_error, config_error};
 use serde_json::Value;
 
-use crate::attention::texts;
-use crate::config::Config;
-use crate::error::{Error, Result, checkpoint_error, config_error, input_error};
-use crate::inputs::Inputs;
-use crate::model::Network;
-use crate::pooling::{cls_pooling, max_pooling, mean_pooling, normalize};
-use crate::pretrained::{load, locate};
+use crate::checkpoint::{read_config, read_tensors, select_tensors};
+use crate::files::{is_plain_name, read_json};
+use crate::pretrained::locate;
 use crate::text::Tokenizer;
-use crate::weights::Weights;
 
 /// How many tokens are packed into one row: enough to keep all cores busy, little enough for
 /// their caches.
 const TOKENS_A_ROW: usize = 2048;
 
-/// How the vectors of a text's tokens become one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pooling {
-    Cls,
-    Max,
-    Mean,
-}
-
-impl FromStr for Pooling {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        match name {
-            "cls" => Ok(Self::Cls),
-            "max" => Ok(Self::Max),
-            "mean" => Ok(Self::Mean),
-            _ => Err(config_error!(
-                "pooling mode {name:?} is not implemented; supported: cls, max, mean"
-            )),
-        }
-    }
-}
-
-/// Pools each text of a packed row; several modes are concatenated in their order.
-///
-/// `hidden` is `[tokens, hidden]`, `cu_seqlens` `[texts + 1]`, the result `[texts, modes *
-/// hidden]`.
-pub fn pool_packed(hidden: &Tensor, cu_seqlens: &[usize], modes: &[Pooling]) -> Result<Tensor> {
-    if modes.is_empty() {
-        return Err(input_error!("pooling names no mode; there are cls, max and mean"));
-    }
-    let mut vectors = Vec::with_capacity(cu_seqlens.len());
-    for (start, length) in texts(cu_seqlens) {
-        let text = hidden.narrow(0, start, length)?.unsqueeze(0)?; // [1, tokens, hidden]
-        let all = Tensor::ones((1, length), candle_core::DType::I64, hidden.device())?;
-        let pooled = modes.iter().map(|mode| match mode {
-            Pooling::Cls => cls_pooling(&text, &all),
-            Pooling::Max => max_pooling(&text, &all),
-            Pooling::Mean => mean_pooling(&text, &all),
-        });
-        vectors.push(Tensor::cat(&pooled.collect::<Result<Vec<_>>>()?, D::Minus1)?);
-    }
-    Ok(Tensor::cat(&vectors, 0)?)
-}
-
 /// A sentence embedding model: tokenizer, encoder, pooling, and normalization where the
 /// checkpoint has it.
 pub struct SentenceEmbedder {
+    /// From text to ids.
     pub tokenizer: Tokenizer,
+    /// The encoder's configuration.
     pub config: Config,
+    /// The encoder.
     pub model: Network,
+    /// How the vectors of a text's tokens become one; several ways are laid side by side.
     pub pooling: Vec<Pooling>,
+    /// Whether vectors have length one.
     pub normalize: bool,
     device: Device,
 }
@@ -81,21 +41,19 @@ impl SentenceEmbedder {
     pub fn from_pretrained(model: &str, device: &Device) -> Result<Self> {
         let folder = locate(model)?;
         let modules = read_modules(&folder)?;
-        let build = |config: &Config, weights: &Weights| {
-            let architecture = format!("{}Model", config.class_prefixes()[0]);
-            let model = Network::new(&architecture, config, weights)?;
-            Ok((config.clone(), model))
+        let config = read_config(&folder)?;
+        let build = || {
+            let name = config.class("Model");
+            let architecture = config.architecture(&name)?;
+            let tensors =
+                select_tensors(read_tensors(&folder, device)?, &config, architecture)?;
+            let tensors = in_single_precision(tensors)?;
+            Weights::build(&tensors, |weights| Network::new(&name, &config, weights))
         };
-        let (config, model) = load(&folder.to_string_lossy(), device, "Model", build)?;
+        let model = build().map_err(|error| error.at(folder.display()))?;
         let tokenizer = Tokenizer::from_folder(&folder, config.limits().max_tokens)?;
-        Ok(Self {
-            tokenizer,
-            config,
-            model,
-            device: device.clone(),
-            pooling: modules.pooling,
-            normalize: modules.normalize,
-        })
+        let Modules { pooling, normalize } = modules;
+        Ok(Self { tokenizer, config, model, pooling, normalize, device: device.clone() })
     }
 
     /// One vector a text, in the order of `texts`: `[texts, dimensions]`.
@@ -126,7 +84,8 @@ impl SentenceEmbedder {
     fn embed(&self, input_ids: &[i64], cu_seqlens: &[usize]) -> Result<Tensor> {
         let ids = Tensor::new(input_ids, &self.device)?;
         let hidden = self.model.last_hidden_state(&Inputs::packed(&ids, cu_seqlens))?;
-        let pooled = pool_packed(&hidden, cu_seqlens, &self.pooling)?;
+        let lengths = Lengths::new(cu_seqlens, input_ids.len())?;
+        let pooled = pool_packed(&hidden, lengths, &self.pooling)?;
         if self.normalize { normalize(&pooled, 1e-12) } else { Ok(pooled) }
     }
 }
@@ -168,9 +127,7 @@ fn read_modules(folder: &Path) -> Result<Modules> {
         match kind.rsplit('.').next().unwrap_or(kind) {
             "Transformer" => {}
             "Pooling" => {
-                let place = module["path"]
-                    .as_str()
-                    .filter(|place| crate::checkpoint::is_plain_name(place));
+                let place = module["path"].as_str().filter(|place| is_plain_name(place));
                 let place = place.ok_or_else(|| {
                     wrong("the pooling module's path must be a folder inside the model's")
                 })?;
@@ -179,7 +136,8 @@ fn read_modules(folder: &Path) -> Result<Modules> {
             "Normalize" => modules.normalize = true,
             _ => {
                 return Err(wrong(&format!(
-                    "module {kind} is not implemented; supported: Transformer, Pooling, Normalize"
+                    "module {kind} is not implemented; supported: Transformer, Pooling, \
+                     Normalize"
                 )));
             }
         }
@@ -224,10 +182,4 @@ fn flagged(value: &Value) -> Vec<&'static str> {
         .filter(|(flag, _)| value[flag] == Value::Bool(true))
         .map(|(_, mode)| mode)
         .collect()
-}
-
-fn read_json(path: &Path) -> Result<Value> {
-    let wrong = |problem: String| checkpoint_error!("{}: {problem}", path.display());
-    let text = std::fs::read_to_string(path).map_err(|problem| wrong(problem.to_string()))?;
-    serde_json::from_str(&text).map_err(|problem| wrong(format!("not valid JSON: {problem}")))
 }

@@ -1,48 +1,63 @@
-//! BERT, RoBERTa, XLM-RoBERTa and ModernBERT encoders on candle.
+//! BERT, RoBERTa, XLM-RoBERTa, CamemBERT and ModernBERT encoders on candle.
 //!
 //! ```no_run
 //! use encoders::{SentenceEmbedder, device};
 //!
-//! let embedder = SentenceEmbedder::from_pretrained("sentence-transformers/all-MiniLM-L6-v2", &device("cpu")?)?;
-//! let vectors = embedder.encode(&["a first sentence", "a second one"])?; // two vectors of 384 numbers
+//! let model = "sentence-transformers/all-MiniLM-L6-v2";
+//! let embedder = SentenceEmbedder::from_pretrained(model, &device("cpu")?)?;
+//! let vectors = embedder.encode(&["a first sentence", "a second one"])?; // two of 384 numbers
 //! # Ok::<(), encoders::Error>(())
 //! ```
 //!
-//! One concept is one module, under the name that it has in the PyTorch and MLX ports of the
-//! same models: [`pooling`], [`layers`], [`rope`], [`attention`], [`bert`], [`modernbert`],
-//! [`heads`], [`masking`], [`losses`]. Field names are the keys of Transformers' checkpoints.
-//! Around them stand what a library needs to stand alone: [`config`], [`checkpoint`],
-//! [`pretrained`], [`text`], [`embedder`]; and what makes it fast, in [`fused`].
+//! What a model computes is in the crate `encoders-models`, all of which is handed on here: one
+//! concept is one module, under the name that it has in the PyTorch and MLX ports of the same
+//! models. Around it stand what a library needs to stand alone: [`checkpoint`], [`pretrained`],
+//! [`text`], [`embedder`].
 //!
-//! Shapes are written `[batch, tokens, hidden]`; `...` is any number of leading axes.
+//! A model is a folder. With the feature `hub`, which is on by default, it may be an id of the
+//! Hugging Face hub too.
 
-pub mod attention;
-pub mod bert;
 pub mod checkpoint;
-pub mod config;
 pub mod embedder;
-pub mod error;
-pub mod fused;
-pub mod heads;
-pub mod inputs;
-pub mod layers;
-pub mod losses;
-pub mod masking;
-pub mod model;
-pub mod modernbert;
-pub mod pooling;
+mod files;
+#[cfg(feature = "hub")]
+mod hub;
 pub mod pretrained;
-pub mod rope;
 pub mod text;
-pub mod trace;
-pub mod weights;
+
+pub use encoders_models::{
+    Error, Lengths, Result, attention, bert, config, error, families, inputs, layers, losses,
+    masking, model, modernbert, pooling, roberta, rope, trace, weights,
+};
 
 pub use bert::{BertModel, BertModelOutput};
-pub use config::{BertConfig, Config, ModernBertConfig};
-pub use embedder::{Pooling, SentenceEmbedder, pool_packed};
-pub use error::{Error, Result};
+pub use config::{BertConfig, Config, ModernBertConfig, RobertaConfig, XLMRobertaConfig};
+pub use embedder::SentenceEmbedder;
+pub use families::Build;
+pub use heads::{Encoder, Head};
 pub use inputs::Inputs;
 pub use model::{Model, Network, Output};
 pub use modernbert::{ModernBertModel, ModernBertModelOutput, RopeTables};
-pub use pretrained::{DEFAULT_MODEL, device, locate};
+pub use pooling::{Pooling, pool_packed};
+pub use pretrained::{DEFAULT_MODEL, FromPretrained, device, locate};
+pub use roberta::{RobertaModel, XLMRobertaModel};
 pub use text::Tokenizer;
+
+/// What the heads share, and all heads, whatever family they are of.
+pub mod heads {
+    pub use encoders_models::bert::{
+        BertForMaskedLM, BertForSequenceClassification, BertForTokenClassification,
+        BertLMPredictionHead, BertOnlyMLMHead, BertPredictionHeadTransform,
+    };
+    pub use encoders_models::heads::*;
+    pub use encoders_models::modernbert::{
+        ModernBertForMaskedLM, ModernBertForMultipleChoice,
+        ModernBertForSequenceClassification, ModernBertForTokenClassification,
+        ModernBertPredictionHead,
+    };
+    pub use encoders_models::roberta::{
+        XLMRobertaClassificationHead, XLMRobertaForMaskedLM,
+        XLMRobertaForSequenceClassification, XLMRobertaForTokenClassification,
+        XLMRobertaLMHead,
+    };
+}

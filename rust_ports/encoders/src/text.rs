@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
+use encoders_models::{Result, checkpoint_error, input_error};
 use serde_json::Value;
 use tokenizers::{
     PaddingDirection, PaddingParams, PaddingStrategy, PostProcessor, TruncationParams,
 };
 
-use crate::error::{Result, checkpoint_error, input_error};
+use crate::checkpoint::read_config;
+use crate::files::read_json;
 use crate::pretrained::locate;
 
 /// A checkpoint's tokenizer, which cuts a text where the model's positions end.
@@ -20,8 +22,11 @@ pub struct Tokenizer {
 /// A padded batch: all three tensors are `[batch, tokens]` of dtype i64.
 #[derive(Debug, Clone)]
 pub struct Encoded {
+    /// The number of each token in the vocabulary.
     pub input_ids: Tensor,
+    /// 1 for a real token, 0 for padding.
     pub attention_mask: Tensor,
+    /// Of which text of a pair a token is.
     pub token_type_ids: Tensor,
 }
 
@@ -29,8 +34,7 @@ impl Tokenizer {
     /// Loads a folder, or a hub id through the hub's cache; see [`locate`].
     pub fn from_pretrained(model: &str) -> Result<Self> {
         let folder = locate(model)?;
-        let config = crate::config::Config::from_folder(&folder)?;
-        Self::from_folder(&folder, config.limits().max_tokens)
+        Self::from_folder(&folder, read_config(&folder)?.limits().max_tokens)
     }
 
     /// Reads `folder`/tokenizer.json; texts are cut at `max_tokens`, or at the max_seq_length
@@ -57,7 +61,8 @@ impl Tokenizer {
             .map_or(0, |processor| processor.added_tokens(false));
         if max_length <= special {
             return Err(input_error!(
-                "texts cannot be cut at {max_length} tokens: {special} special ones and a word need {}",
+                "texts cannot be cut at {max_length} tokens: {special} special ones and a word \
+                 need {}",
                 special + 1
             ));
         }
@@ -131,17 +136,14 @@ fn max_seq_length(folder: &Path) -> Result<Option<usize>> {
     if !path.is_file() {
         return Ok(None);
     }
-    let wrong = |problem: String| checkpoint_error!("{}: {problem}", path.display());
-    let text = std::fs::read_to_string(&path).map_err(|problem| wrong(problem.to_string()))?;
-    let value: Value = serde_json::from_str(&text)
-        .map_err(|problem| wrong(format!("not valid JSON: {problem}")))?;
-    match &value["max_seq_length"] {
+    match &read_json(&path)?["max_seq_length"] {
         Value::Null => Ok(None),
         length => match length.as_u64() {
             Some(length) if length > 0 => Ok(Some(length as usize)),
-            _ => Err(wrong(format!(
-                "max_seq_length is {length}; it must be a whole number of at least 1"
-            ))),
+            _ => Err(checkpoint_error!(
+                "{}: max_seq_length is {length}; it must be a whole number of at least 1",
+                path.display()
+            )),
         },
     }
 }

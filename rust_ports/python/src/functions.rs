@@ -4,7 +4,11 @@ use candle_core::{Device, Tensor};
 use encoders::attention;
 use encoders::layers::{ACTIVATIONS, Activation};
 use encoders::masking::Draws;
-use encoders::{SentenceEmbedder, Tokenizer, layers, losses, masking, pooling, rope};
+use encoders::weights::Path;
+use encoders::{
+    FromPretrained, Lengths, SentenceEmbedder, Tokenizer, layers, losses, masking, pooling,
+    rope,
+};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -152,14 +156,20 @@ pub fn packed_attention<'py>(
     let (query, key, value) =
         (float("query", query)?, float("key", key)?, float("value", value)?);
     let cu_seqlens = sizes(cu_seqlens)?;
-    compute(py, || attention::packed_attention(&query, &key, &value, &cu_seqlens, window))
+    compute(py, || {
+        let cu_seqlens = Lengths::new(&cu_seqlens, query.dims3()?.1)?;
+        attention::packed_attention(&query, &key, &value, cu_seqlens, window)
+    })
 }
 
 /// 0, 1, 2, ... within each text of a packed row: [texts + 1] to [tokens].
 #[pyfunction]
 pub fn positions<'py>(py: Python<'py>, cu_seqlens: Object) -> PyArray<'py> {
     let cu_seqlens = sizes(cu_seqlens)?;
-    compute(py, || attention::positions(&cu_seqlens, &Device::Cpu))
+    compute(py, || {
+        let tokens = cu_seqlens.last().copied().unwrap_or(0);
+        attention::positions(Lengths::new(&cu_seqlens, tokens)?, &Device::Cpu)
+    })
 }
 
 /// A packed row [tokens, hidden] as a padded batch [texts, longest, hidden] and its mask
@@ -172,7 +182,8 @@ pub fn pad_packed<'py>(
 ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
     let (packed, cu_seqlens) = (float("packed", packed)?, sizes(cu_seqlens)?);
     let (padded, mask) = run(py, || {
-        let (padded, mask) = attention::pad_packed(&packed, &cu_seqlens)?;
+        let cu_seqlens = Lengths::new(&cu_seqlens, packed.dims2()?.0)?;
+        let (padded, mask) = attention::pad_packed(&packed, cu_seqlens)?;
         Ok((Array::of(&padded)?, Array::of(&mask)?))
     })?;
     Ok((padded.into_python(py)?, mask.into_python(py)?))
@@ -232,7 +243,10 @@ pub fn classification_loss<'py>(
 /// Masked ids and labels from ids, draws and shares, all [batch, tokens]; `draws` is (chosen,
 /// action, word).
 #[pyfunction]
-#[pyo3(signature = (input_ids, special_tokens_mask, draws, mask_token_id, probability, shares, word_ids, min_span))]
+#[pyo3(signature = (
+    input_ids, special_tokens_mask, draws, mask_token_id, probability, shares, word_ids,
+    min_span
+))]
 #[expect(clippy::too_many_arguments)]
 pub fn mask_tokens<'py>(
     py: Python<'py>,
@@ -381,8 +395,8 @@ pub fn dense<'py>(
     bias: Option<Object>,
     x: Object,
 ) -> PyArray<'py> {
-    let layer =
-        layers::Linear { weight: float("weight", weight)?, bias: optional("bias", bias)? };
+    let (weight, bias) = (float("weight", weight)?, optional("bias", bias)?);
+    let layer = layers::Linear::of(weight, bias, Path::default());
     let x = float("x", x)?;
     compute(py, || layer.forward(&x))
 }
@@ -397,11 +411,8 @@ pub fn layer_norm<'py>(
     eps: f64,
     x: Object,
 ) -> PyArray<'py> {
-    let layer = layers::LayerNorm {
-        weight: float("weight", weight)?,
-        bias: optional("bias", bias)?,
-        eps,
-    };
+    let (weight, bias) = (float("weight", weight)?, optional("bias", bias)?);
+    let layer = layers::LayerNorm::of(weight, bias, eps, Path::default());
     let x = float("x", x)?;
     compute(py, || layer.forward(&x))
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{DType, Tensor};
 use encoders::config::LayerType;
-use encoders::{Config, Inputs, Output, Pooling, RopeTables, pool_packed, pooling};
+use encoders::{Config, Inputs, Lengths, Output, Pooling, RopeTables, pool_packed, pooling};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
@@ -86,7 +86,8 @@ pub fn dtype_of(py: Python, name: &str) -> PyResult<DType> {
         "float16" => Ok(DType::F16),
         _ => {
             let message = format!(
-                "dtype {name:?} is not available in candle; it is one of float32, float64, float16"
+                "dtype {name:?} is not available in candle; it is one of float32, float64, \
+                 float16"
             );
             Err(raise(py, encoders::Error::Input(message)))
         }
@@ -140,7 +141,11 @@ impl Model {
 
     /// A padded batch, [batch, tokens]: a dict of last_hidden_state, pooler_output, logits and
     /// hidden_states, as far as they apply, and of the loss where labels are given.
-    #[pyo3(signature = (input_ids, attention_mask=None, token_type_ids=None, output_hidden_states=false, labels=None))]
+    #[pyo3(signature = (
+        input_ids, attention_mask=None, token_type_ids=None,
+        output_hidden_states=false,
+        labels=None
+    ))]
     fn forward<'py>(
         &self,
         py: Python<'py>,
@@ -159,7 +164,11 @@ impl Model {
     }
 
     /// Texts in one row, [tokens], with their cumulative lengths; the same keys.
-    #[pyo3(signature = (input_ids, cu_seqlens, token_type_ids=None, output_hidden_states=false, labels=None))]
+    #[pyo3(signature = (
+        input_ids, cu_seqlens, token_type_ids=None,
+        output_hidden_states=false,
+        labels=None
+    ))]
     fn forward_packed<'py>(
         &self,
         py: Python<'py>,
@@ -179,7 +188,10 @@ impl Model {
 
     /// One vector a packed text: its hidden states pooled in each of `ways` ("cls", "max",
     /// "mean"), side by side.
-    #[pyo3(signature = (input_ids, cu_seqlens, token_type_ids=None, ways=vec!["mean".to_string()], normalize=false))]
+    #[pyo3(signature = (
+        input_ids, cu_seqlens, token_type_ids=None,
+        ways=vec!["mean".to_string()], normalize=false
+    ))]
     fn embed<'py>(
         &self,
         py: Python<'py>,
@@ -198,7 +210,9 @@ impl Model {
                 .collect::<encoders::Result<Vec<Pooling>>>()?;
             let inputs = arguments.inputs(false, tables.as_deref());
             let hidden = self.model.network.last_hidden_state(&inputs)?;
-            let pooled = pool_packed(&hidden, inputs.cu_seqlens.unwrap_or_default(), &ways)?;
+            let cu_seqlens = inputs.cu_seqlens.unwrap_or_default();
+            let pooled =
+                pool_packed(&hidden, Lengths::new(cu_seqlens, hidden.dim(0)?)?, &ways)?;
             Array::of(&if normalize { pooling::normalize(&pooled, 1e-12)? } else { pooled })
         });
         vectors?.into_python(py)

@@ -3,11 +3,12 @@
 
 use std::path::Path;
 
-use crate::common::{Random, config, config_json, difference, tensors, write, write_tensors};
+use crate::common::{Random, config, config_json, difference, tensors};
+use crate::files::{write, write_tensors};
 use candle_core::{DType, Device, Tensor};
 use encoders::heads::BertForMaskedLM;
 use encoders::weights::Tensors;
-use encoders::{BertModel, Error, Model};
+use encoders::{BertModel, Error, FromPretrained, Model, ModernBertModel, RobertaModel};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -48,6 +49,7 @@ fn a_sound_folder_loads_as_it_was_written() {
         let model = load(folder.path()).unwrap();
         let written = tensors(&config("bert", json!({})), architecture, DType::F32);
         assert_eq!(model.state().count(), written.len());
+        assert!(model.config().architectures() == [architecture]);
         for (key, tensor) in model.state() {
             assert_eq!(difference(&tensor, &written[key]), 0.0, "{key}");
         }
@@ -79,6 +81,40 @@ fn a_base_model_is_taken_out_of_a_headed_one() {
         &headed.bert.embeddings.word_embeddings.weight,
     );
     assert_eq!(difference(a, b), 0.0);
+}
+
+#[test]
+fn a_checkpoint_of_another_family_is_refused() {
+    let folder = folder("BertModel", json!({}), |_| {});
+    let name = folder.path().to_str().unwrap();
+    let roberta = RobertaModel::from_pretrained(name, &Device::Cpu).unwrap_err().to_string();
+    let modern = ModernBertModel::from_pretrained(name, &Device::Cpu).unwrap_err().to_string();
+    assert!(roberta.contains("model_type is \"bert\""), "{roberta}");
+    assert!(modern.contains("model_type is \"bert\""), "{modern}");
+}
+
+#[test]
+fn what_no_head_reads_is_left_out() {
+    let stray = ["cls.seq_relationship.weight", "bert.pooler.dense.weight"];
+    for architecture in ["BertForMaskedLM", "BertForTokenClassification"] {
+        let folder = folder(architecture, json!({}), |tensors| {
+            let key = "bert.encoder.layer.0.output.dense.bias";
+            tensors.extend(stray.map(|name| (name.to_string(), tensors[key].clone())));
+        });
+        let model = load(folder.path()).unwrap();
+        assert!(model.state().all(|(key, _)| !stray.contains(&key.as_str())));
+    }
+}
+
+#[test]
+fn camembert_is_roberta_under_another_name() {
+    let changes = json!({"architectures": ["CamembertForMaskedLM"]});
+    let weights =
+        tensors(&config("camembert", changes.clone()), "RobertaForMaskedLM", DType::F32);
+    let folder = TempDir::new().unwrap();
+    write(folder.path(), &config_json("camembert", changes), &weights);
+    assert_eq!(load(folder.path()).unwrap().state().count(), weights.len());
+    RobertaModel::from_pretrained(folder.path().to_str().unwrap(), &Device::Cpu).unwrap();
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! From text to vectors, with a tokenizer and a checkpoint made from nothing.
 
-use crate::common::{config, config_json, tensors, write};
+use crate::common::{config, config_json, tensors};
+use crate::files::write;
 use candle_core::{DType, Device};
 use encoders::{Inputs, SentenceEmbedder, Tokenizer};
 use serde_json::{Value, json};
@@ -19,13 +20,24 @@ fn tokenizer_json() -> Value {
     let special = |id: usize| json!({"id": WORDS[id], "type_id": 0});
     json!({
         "version": "1.0",
-        "truncation": {"direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 0},
-        "padding": {"strategy": {"Fixed": 9}, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 0,
-                    "pad_type_id": 0, "pad_token": "[PAD]"},
-        "added_tokens": [], "normalizer": {"type": "Lowercase"}, "pre_tokenizer": {"type": "Whitespace"},
+        "truncation": {
+            "direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 0,
+        },
+        "padding": {
+            "strategy": {"Fixed": 9}, "direction": "Right", "pad_to_multiple_of": null,
+            "pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]",
+        },
+        "added_tokens": [], "normalizer": {"type": "Lowercase"},
+        "pre_tokenizer": {"type": "Whitespace"},
         "post_processor": {"type": "TemplateProcessing",
-            "single": [{"SpecialToken": special(2)}, {"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": special(3)}],
-            "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
+            "single": [
+                {"SpecialToken": special(2)},
+                {"Sequence": {"id": "A", "type_id": 0}},
+                {"SpecialToken": special(3)},
+            ],
+            "pair": [
+                {"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}},
+            ],
             "special_tokens": {
                 "[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]},
                 "[SEP]": {"id": "[SEP]", "ids": [3], "tokens": ["[SEP]"]}}},
@@ -48,7 +60,10 @@ fn folder(pooling: Value, normalize: bool) -> TempDir {
         json!({"max_seq_length": 6}).to_string(),
     )
     .unwrap();
-    let module = |path: &str, kind: &str| json!({"path": path, "type": format!("sentence_transformers.models.{kind}")});
+    let module = |path: &str, kind: &str| {
+        let kind = format!("sentence_transformers.models.{kind}");
+        json!({"path": path, "type": kind})
+    };
     let mut modules = vec![module("", "Transformer"), module("1_Pooling", "Pooling")];
     modules.extend(normalize.then(|| module("2_Normalize", "Normalize")));
     std::fs::write(place("modules.json"), Value::from(modules).to_string()).unwrap();
@@ -62,7 +77,10 @@ fn embedder(folder: &TempDir) -> encoders::Result<SentenceEmbedder> {
 }
 
 fn mean() -> Value {
-    json!({"word_embedding_dimension": 8, "pooling_mode_cls_token": false, "pooling_mode_mean_tokens": true})
+    json!({
+        "word_embedding_dimension": 8, "pooling_mode_cls_token": false,
+        "pooling_mode_mean_tokens": true,
+    })
 }
 
 #[test]

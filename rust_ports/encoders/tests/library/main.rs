@@ -1,8 +1,12 @@
-//! The library from outside. One binary: linking is the slow part.
+//! The library from outside, on folders. One binary: linking is the slow part.
 
 mod checkpoints;
+#[path = "../../../models/tests/library/common.rs"]
+#[allow(dead_code)] // the models' tests use all of it
 mod common;
 mod embedder;
-mod gradients;
+mod files;
 mod modernbert;
-mod packed;
+#[path = "../../../models/tests/library/tiny_modernbert.rs"]
+#[allow(dead_code)]
+mod tiny_modernbert;

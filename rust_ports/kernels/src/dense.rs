@@ -1,0 +1,181 @@
+//! Matrix products whose rows are finished while they are still in the cache.
+
+use candle_core::{D, Tensor};
+use gemm::Parallelism;
+use rayon::prelude::*;
+
+use crate::error::Result;
+use crate::loops::{self, Real};
+use crate::memory::{Matrix, Memory, multiply};
+use crate::norm::Norm;
+use crate::{by_dtype, input_error, rows_a_task};
+
+/// What a dense layer is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Dense<'a> {
+    /// `[outputs, inputs]`.
+    pub weight: &'a Tensor,
+    /// `[outputs]`, where there is one.
+    pub bias: Option<&'a Tensor>,
+}
+
+/// x Wᵀ + b: `x` is `[..., inputs]`, the result `[..., outputs]`.
+pub fn linear(dense: Dense, x: &Tensor) -> Result<Tensor> {
+    by_dtype!(x, linear_of(dense, x))
+}
+
+fn linear_of<T: Real>(dense: Dense, x: &Tensor) -> Result<Tensor> {
+    let (mut rows, shape, bias) = (product_of::<T>(dense, x)?, shape(dense, x)?, bias(dense)?);
+    if dense.bias.is_some() {
+        let task = rows_a_task(bias.len()) * bias.len();
+        rows.par_chunks_mut(task).for_each(|rows| loops::add_bias(rows, &bias));
+    }
+    Ok(Tensor::from_vec(rows, shape, x.device())?)
+}
+
+/// The exact GELU of [`linear`].
+pub fn linear_gelu(dense: Dense, x: &Tensor) -> Result<Tensor> {
+    by_dtype!(x, gelu_of(dense, x))
+}
+
+fn gelu_of<T: Real>(dense: Dense, x: &Tensor) -> Result<Tensor> {
+    let (mut rows, shape, bias) = (product_of::<T>(dense, x)?, shape(dense, x)?, bias(dense)?);
+    let task = rows_a_task(bias.len()) * bias.len();
+    rows.par_chunks_mut(task).for_each(|rows| loops::add_bias_gelu(rows, &bias));
+    Ok(Tensor::from_vec(rows, shape, x.device())?)
+}
+
+/// The exact GELU of the first half of [`linear`], times the second half: `x` is `[...,
+/// inputs]`, the result `[..., outputs / 2]`.
+pub fn linear_gelu_gate(dense: Dense, x: &Tensor) -> Result<Tensor> {
+    by_dtype!(x, gate_of(dense, x))
+}
+
+fn gate_of<T: Real>(dense: Dense, x: &Tensor) -> Result<Tensor> {
+    let (rows, mut shape, bias) = (product_of::<T>(dense, x)?, shape(dense, x)?, bias(dense)?);
+    let (outputs, size) = (bias.len(), bias.len() / 2);
+    let mut result = vec![T::zero(); rows.len() / outputs * size];
+    let task = rows_a_task(outputs);
+    let tasks = result.par_chunks_mut(task * size).zip(rows.par_chunks(task * outputs));
+    tasks.for_each(|(result, rows)| loops::gelu_gate(rows, &bias, result));
+    shape.pop();
+    shape.push(size);
+    Ok(Tensor::from_vec(result, shape, x.device())?)
+}
+
+/// [`linear`] to queries, keys and values side by side, the queries and keys of every head
+/// turned by the angles of their token. `x` is `[..., tokens, inputs]`, the result `[...,
+/// tokens, 3 * hidden]`; the tables `cos` and `sin` are `[tokens, head_dim]`.
+pub fn linear_rope(dense: Dense, x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
+    by_dtype!(x, rope_of(dense, x, cos, sin))
+}
+
+fn rope_of<T: Real>(dense: Dense, x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
+    let (mut rows, shape, bias) = (product_of::<T>(dense, x)?, shape(dense, x)?, bias(dense)?);
+    let (tokens, size) = (x.dim(D::Minus2)?, cos.dim(D::Minus1)?);
+    let (outputs, turned) = (bias.len(), bias.len() / 3 * 2);
+    let fits = |table: &Tensor| table.dims() == [tokens, size] && table.dtype() == x.dtype();
+    if !fits(cos) || !fits(sin) || !turned.is_multiple_of(size) {
+        return Err(input_error!(
+            "RoPE's tables have shapes {:?} and {:?}, which do not fit x of shape {:?}",
+            cos.dims(),
+            sin.dims(),
+            x.dims()
+        ));
+    }
+    let (cos, sin) = (Memory::of(cos), Memory::of(sin));
+    let (cos, sin) = (cos.numbers::<T>()?, sin.numbers::<T>()?);
+    let tasks = rows.par_chunks_mut(outputs).enumerate().with_min_len(rows_a_task(outputs));
+    tasks.for_each(|(row, numbers)| {
+        let angles = row % tokens * size..(row % tokens + 1) * size;
+        loops::add_bias(numbers, &bias);
+        loops::rope(&mut numbers[..turned], &cos[angles.clone()], &sin[angles]);
+    });
+    Ok(Tensor::from_vec(rows, shape, x.device())?)
+}
+
+/// Layer norm of [`linear`] plus `residual`, which has the shape of the result.
+pub fn linear_norm(dense: Dense, x: &Tensor, residual: &Tensor, norm: Norm) -> Result<Tensor> {
+    by_dtype!(x, norm_of(dense, x, residual, norm))
+}
+
+fn norm_of<T: Real>(dense: Dense, x: &Tensor, residual: &Tensor, norm: Norm) -> Result<Tensor> {
+    let (mut rows, shape, bias) = (product_of::<T>(dense, x)?, shape(dense, x)?, bias(dense)?);
+    let outputs = bias.len();
+    check_shape("the norm's weight", norm.weight, &[outputs])?;
+    check_shape("residual", residual, &shape)?;
+    let residual = residual.contiguous()?;
+    let (residual, weight) = (Memory::of(&residual), Memory::of(norm.weight));
+    let norm_bias = numbers_or_zeros("the norm's bias", norm.bias, outputs)?;
+    let norm = loops::Norm {
+        dense_bias: &bias,
+        weight: weight.numbers()?,
+        bias: &norm_bias,
+        eps: norm.eps,
+    };
+    let task = rows_a_task(outputs) * outputs;
+    let tasks = rows.par_chunks_mut(task).zip(residual.numbers()?.par_chunks(task));
+    tasks.for_each(|(rows, residual)| loops::add_norm(rows, residual, &norm));
+    Ok(Tensor::from_vec(rows, shape, x.device())?)
+}
+
+fn check_shape(name: &str, tensor: &Tensor, wanted: &[usize]) -> Result<()> {
+    match tensor.dims() == wanted {
+        true => Ok(()),
+        false => {
+            Err(input_error!("{name} has shape {:?}; it must be {wanted:?}", tensor.dims()))
+        }
+    }
+}
+
+/// The shape `[..., outputs]` of what becomes of `x` `[..., inputs]`.
+fn shape(dense: Dense, x: &Tensor) -> Result<Vec<usize>> {
+    let mut shape = x.dims().to_vec();
+    shape.pop();
+    shape.push(dense.weight.dim(0)?);
+    Ok(shape)
+}
+
+/// A number for each output, zeros where there is no bias.
+fn bias<T: Real>(dense: Dense) -> Result<Vec<T>> {
+    numbers_or_zeros("bias", dense.bias, dense.weight.dim(0)?)
+}
+
+/// The numbers of a tensor `[size]`, or zeros where there is none.
+pub(crate) fn numbers_or_zeros<T: Real>(
+    name: &str,
+    tensor: Option<&Tensor>,
+    size: usize,
+) -> Result<Vec<T>> {
+    let Some(tensor) = tensor else {
+        return Ok(vec![T::zero(); size]);
+    };
+    check_shape(name, tensor, &[size])?;
+    Ok(tensor.to_vec1()?)
+}
+
+/// x Wᵀ of `x` `[..., inputs]`, row by row.
+fn product_of<T: Real>(dense: Dense, x: &Tensor) -> Result<Vec<T>> {
+    let (outputs, inputs) = dense.weight.dims2()?;
+    if x.dim(D::Minus1)? != inputs {
+        return Err(input_error!("x has shape {:?}; its last axis must be {inputs}", x.dims()));
+    }
+    let x = x.contiguous()?;
+    let (x, weight) = (Memory::of(&x), Memory::of(dense.weight));
+    Ok(product(x.numbers()?, weight.numbers()?, inputs, outputs))
+}
+
+/// x Wᵀ for contiguous `x` `[rows, inputs]` and `weight` `[outputs, inputs]`: `[rows,
+/// outputs]`.
+fn product<T: Real>(x: &[T], weight: &[T], inputs: usize, outputs: usize) -> Vec<T> {
+    let rows = x.len() / inputs;
+    let mut result = vec![T::zero(); rows * outputs];
+    let matrix = |start, row, column| Matrix { start, row, column };
+    let (x, w) = (matrix(x.as_ptr(), inputs, 1), matrix(weight.as_ptr(), 1, inputs));
+    let sizes = (rows, outputs, inputs);
+    let threads = Parallelism::Rayon(rayon::current_num_threads());
+    let place = (result.as_mut_ptr(), outputs);
+    // SAFETY: the strides describe `x`, `weight` and `result` as they were allocated.
+    unsafe { multiply(sizes, x, w, place, T::one(), threads) };
+    result
+}

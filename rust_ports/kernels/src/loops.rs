@@ -1,0 +1,336 @@
+//! Loops over rows of numbers, written so that the compiler turns them into vector
+//! instructions.
+//!
+//! Each loop is compiled twice on x86-64, for any processor and for one with AVX2, and the
+//! choice is made at run time; elsewhere the baseline has the vectors already.
+
+use candle_core::WithDType;
+
+/// How many running sums or maxima a reduction keeps: enough to fill the widest vectors, and
+/// with them the rounding error of a sum grows with a sixteenth of its length.
+const LANES: usize = 16;
+
+/// float32 and float64, with the functions that they need beyond arithmetic.
+pub trait Real: WithDType {
+    /// exp(x) for x <= 0; below the smallest normal number it is 0.
+    fn exp_of_negative(self) -> Self;
+    fn erf(self) -> Self;
+    fn smallest() -> Self;
+}
+
+impl Real for f64 {
+    fn exp_of_negative(self) -> Self {
+        self.exp()
+    }
+    fn erf(self) -> Self {
+        libm::erf(self)
+    }
+    fn smallest() -> Self {
+        f64::MIN
+    }
+}
+
+impl Real for f32 {
+    /// exp(x) = 2^n exp(f) with f = x - n ln 2, |f| <= ln 2 / 2; within 1 ulp (the tests
+    /// measure it).
+    #[inline(always)]
+    fn exp_of_negative(self) -> Self {
+        const LOWEST: f32 = -87.336_54; // ln of the smallest normal number
+        // Adding 1.5 * 2^23 rounds to a whole number, whose bits then end the sum's.
+        const ROUNDER: f32 = 12_582_912.0;
+        let x = if self < LOWEST { LOWEST } else { self }; // a NaN stays one
+        let rounded = x * std::f32::consts::LOG2_E + ROUNDER;
+        let n = rounded - ROUNDER;
+        // ln 2 in two parts, so that n times the first is exact.
+        let f = x - n * 0.693_145_75 - n * 1.428_606_8e-6;
+        let mut p = 1.378_059_4e-3;
+        for coefficient in
+            [8.373_124_5e-3, 4.166_953_6e-2, 1.666_647_2e-1, 4.999_998_5e-1, 1.0, 1.0]
+        {
+            p = p * f + coefficient;
+        }
+        let power = f32::from_bits((rounded.to_bits() << 23).wrapping_add(1.0f32.to_bits()));
+        if self < LOWEST { 0.0 } else { p * power }
+    }
+
+    /// Two polynomials, in x near 0 and in the exponent of 1 - exp(.) beyond; within 2 ulp (the
+    /// tests measure it).
+    #[inline(always)]
+    fn erf(self) -> Self {
+        let (t, s) = (self.abs(), self * self);
+        let mut near = -5.967_617e-4;
+        for coefficient in
+            [4.991_194_2e-3, -2.676_813_5e-2, 1.128_199_2e-1, -3.761_253_4e-1, 1.283_791_7e-1]
+        {
+            near = near * s + coefficient;
+        }
+        let near = near * self + self;
+        let high = -1.728_534_7e-5 * t + 3.831_971_3e-4;
+        let low = -3.883_964_4e-3 * t + 2.425_462_2e-2;
+        let mut far = high * s + low;
+        for coefficient in [-1.067_778_8e-1, -6.348_468_7e-1, -1.287_175_1e-1] {
+            far = far * t + coefficient;
+        }
+        let far = 1.0 - (far * t - t).exp_of_negative();
+        if t > 0.927_734_4 { far.copysign(self) } else { near }
+    }
+    fn smallest() -> Self {
+        f32::MIN
+    }
+}
+
+/// x Φ(x).
+#[inline(always)]
+fn gelu<T: Real>(x: T) -> T {
+    let half = T::from_f64(0.5);
+    half * x * (T::one() + (x * T::from_f64(std::f64::consts::FRAC_1_SQRT_2)).erf())
+}
+
+/// Combines the numbers of `row`, each first passed through `map`, in [`LANES`] strands and
+/// then across them.
+#[inline(always)]
+fn reduce<T: Real>(
+    row: &[T],
+    start: T,
+    map: impl Fn(T) -> T,
+    combine: impl Fn(T, T) -> T,
+) -> T {
+    let mut lanes = [start; LANES];
+    let (chunks, rest) = row.as_chunks::<LANES>();
+    for chunk in chunks {
+        for (lane, x) in lanes.iter_mut().zip(chunk) {
+            *lane = combine(*lane, map(*x));
+        }
+    }
+    for (lane, x) in lanes.iter_mut().zip(rest) {
+        *lane = combine(*lane, map(*x));
+    }
+    let mut width = LANES;
+    while width > 1 {
+        width /= 2;
+        for lane in 0..width {
+            lanes[lane] = combine(lanes[lane], lanes[lane + width]);
+        }
+    }
+    lanes[0]
+}
+
+/// Makes `$name` run `$body`, compiled for the instruction sets that the processor has.
+macro_rules! vectorized {
+    ($(#[$doc:meta])* $name:ident = $body:ident($($argument:ident: $type:ty),*)) => {
+        $(#[$doc])*
+        pub fn $name<T: Real>($($argument: $type),*) {
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2,fma")]
+                fn wide<T: Real>($($argument: $type),*) {
+                    $body($($argument),*)
+                }
+                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                    // SAFETY: the processor has what `wide` was compiled for.
+                    return unsafe { wide($($argument),*) };
+                }
+            }
+            $body($($argument),*)
+        }
+    };
+}
+
+vectorized! {
+    /// Adds `bias` to each row of `rows`.
+    add_bias = bias_rows(rows: &mut [T], bias: &[T])
+}
+
+vectorized! {
+    /// gelu(row + bias) for each row of `rows`.
+    add_bias_gelu = bias_gelu_rows(rows: &mut [T], bias: &[T])
+}
+
+vectorized! {
+    /// For each row of `rows`, with `bias` added, gelu(first half) times second half: a row of
+    /// `result`.
+    gelu_gate = gelu_gate_rows(rows: &[T], bias: &[T], result: &mut [T])
+}
+
+vectorized! {
+    /// RoPE of one token's `heads`, in place; `cos` and `sin` are the token's.
+    rope = rope_heads(heads: &mut [T], cos: &[T], sin: &[T])
+}
+
+vectorized! {
+    /// Layer norm of row + dense_bias + residual, for each row of `rows`.
+    add_norm = norm_rows(rows: &mut [T], residual: &[T], norm: &Norm<T>)
+}
+
+vectorized! {
+    /// exp(row) over its sum, shifted by the largest, for each row of `rows` of length `keys`.
+    /// A score whose `mask` is 0 becomes the smallest number first.
+    softmax = softmax_rows(rows: &mut [T], keys: usize, mask: Option<&[u8]>)
+}
+
+#[inline(always)]
+fn bias_rows<T: Real>(rows: &mut [T], bias: &[T]) {
+    for row in rows.chunks_exact_mut(bias.len()) {
+        for (x, b) in row.iter_mut().zip(bias) {
+            *x += *b;
+        }
+    }
+}
+
+#[inline(always)]
+fn bias_gelu_rows<T: Real>(rows: &mut [T], bias: &[T]) {
+    for row in rows.chunks_exact_mut(bias.len()) {
+        for (x, b) in row.iter_mut().zip(bias) {
+            *x = gelu(*x + *b);
+        }
+    }
+}
+
+#[inline(always)]
+fn gelu_gate_rows<T: Real>(rows: &[T], bias: &[T], result: &mut [T]) {
+    let size = bias.len() / 2;
+    let (wide_bias, gate_bias) = bias.split_at(size);
+    for (row, result) in rows.chunks_exact(2 * size).zip(result.chunks_exact_mut(size)) {
+        let (wide, gate) = row.split_at(size);
+        let biases = wide_bias.iter().zip(gate_bias);
+        for (((result, x), gate), (b, c)) in result.iter_mut().zip(wide).zip(gate).zip(biases) {
+            *result = gelu(*x + *b) * (*gate + *c);
+        }
+    }
+}
+
+#[inline(always)]
+fn rope_heads<T: Real>(heads: &mut [T], cos: &[T], sin: &[T]) {
+    let pairs = cos.len() / 2;
+    let ((cos_a, cos_b), (sin_a, sin_b)) = (cos.split_at(pairs), sin.split_at(pairs));
+    for head in heads.chunks_exact_mut(2 * pairs) {
+        let (first, second) = head.split_at_mut(pairs);
+        for pair in 0..pairs {
+            let (a, b) = (in_f32(first[pair]), in_f32(second[pair]));
+            first[pair] = a * cos_a[pair] - b * sin_a[pair];
+            second[pair] = b * cos_b[pair] + a * sin_b[pair];
+        }
+    }
+}
+
+/// Rounded to float32.
+#[inline(always)]
+fn in_f32<T: Real>(x: T) -> T {
+    T::from_f64(f64::from(x.to_f64() as f32))
+}
+
+/// What a layer norm is made of, and the bias of the dense layer before it.
+pub struct Norm<'a, T> {
+    pub dense_bias: &'a [T],
+    pub weight: &'a [T],
+    pub bias: &'a [T],
+    pub eps: f64,
+}
+
+/// In float64 throughout, whatever the rows are: the sums are short, and each number is rounded
+/// once, at the end. The variance is of x - mean, in a pass of its own: the mean of squares
+/// minus the squared mean would cancel.
+#[inline(always)]
+fn norm_rows<T: Real>(rows: &mut [T], residual: &[T], norm: &Norm<T>) {
+    let size = norm.weight.len();
+    let mut sums = vec![0f64; size];
+    for (row, residual) in rows.chunks_exact_mut(size).zip(residual.chunks_exact(size)) {
+        for (((sum, x), b), r) in sums.iter_mut().zip(&*row).zip(norm.dense_bias).zip(residual)
+        {
+            *sum = x.to_f64() + b.to_f64() + r.to_f64();
+        }
+        let mean = reduce(&sums, 0.0, |x| x, |a, b| a + b) / size as f64;
+        let variance =
+            reduce(&sums, 0.0, |x| (x - mean) * (x - mean), |a, b| a + b) / size as f64;
+        let scale = 1.0 / (variance + norm.eps).sqrt();
+        for (((x, sum), w), b) in row.iter_mut().zip(&sums).zip(norm.weight).zip(norm.bias) {
+            *x = T::from_f64((sum - mean) * scale * w.to_f64() + b.to_f64());
+        }
+    }
+}
+
+#[inline(always)]
+fn softmax_rows<T: Real>(rows: &mut [T], keys: usize, mask: Option<&[u8]>) {
+    for row in rows.chunks_exact_mut(keys) {
+        if let Some(mask) = mask {
+            for (x, real) in row.iter_mut().zip(mask) {
+                *x = if *real == 0 { T::smallest() } else { *x };
+            }
+        }
+        let largest = reduce(row, T::smallest(), |x| x, |a, b| if b > a { b } else { a });
+        for x in row.iter_mut() {
+            *x = (*x - largest).exp_of_negative();
+        }
+        let total = reduce(row, T::zero(), |x| x, |a, b| a + b);
+        for x in row.iter_mut() {
+            *x /= total;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The error of `x` in units of the last place of the float32 nearest to `exact`.
+    fn ulps(x: f32, exact: f64) -> f64 {
+        let nearest = (exact as f32).abs().max(f32::MIN_POSITIVE);
+        let ulp = f64::from(f32::from_bits(nearest.to_bits() + 1)) - f64::from(nearest);
+        (f64::from(x) - exact).abs() / ulp
+    }
+
+    /// Every float32 in a row from `from` to `to`, by steps of `step` representable numbers.
+    fn sweep(from: f32, to: f32, step: u32, error: impl Fn(f32) -> f64) -> f64 {
+        let bits = from.to_bits()..=to.to_bits();
+        bits.step_by(step as usize).map(|bits| error(f32::from_bits(bits))).fold(0.0, f64::max)
+    }
+
+    #[test]
+    fn exp_is_within_one_ulp_and_a_half() {
+        let worst = sweep(-1e-8, -87.3, 997, |x| ulps(x.exp_of_negative(), f64::from(x).exp()));
+        assert!(worst < 1.5, "{worst}");
+        assert_eq!(0f32.exp_of_negative(), 1.0);
+        assert_eq!((-88f32).exp_of_negative(), 0.0);
+        assert_eq!(f32::MIN.exp_of_negative(), 0.0);
+        assert_eq!(f32::NEG_INFINITY.exp_of_negative(), 0.0);
+        assert!(f32::NAN.exp_of_negative().is_nan());
+    }
+
+    #[test]
+    fn erf_is_within_two_ulp() {
+        let worst = sweep(1e-30, 10.0, 997, |x| ulps(Real::erf(x), libm::erf(f64::from(x))));
+        assert!(worst < 2.0, "{worst}");
+        assert_eq!(Real::erf(-0.5f32), -Real::erf(0.5f32));
+        assert_eq!(
+            (Real::erf(0f32), Real::erf(f32::INFINITY), Real::erf(-9f32)),
+            (0.0, 1.0, -1.0)
+        );
+        assert!(Real::erf(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn float64_is_double_throughout() {
+        assert_eq!((-1f64).exp_of_negative(), (-1f64).exp());
+        assert!((Real::erf(0.3f64) - 0.328_626_759_459_127_4).abs() < 1e-16);
+    }
+
+    #[test]
+    fn sums_of_any_length_are_whole() {
+        for length in 0..70 {
+            let row: Vec<f64> = (0..length).map(f64::from).collect();
+            let sum = reduce(&row, 0.0, |x| x, |a, b| a + b);
+            assert_eq!(sum, f64::from(length * (length - 1) / 2));
+        }
+    }
+
+    #[test]
+    fn a_row_that_is_masked_throughout_attends_evenly() {
+        let mut row = vec![1f32, 5.0, -3.0, 0.0];
+        softmax(&mut row, 4, Some(&[0, 0, 0, 0]));
+        assert_eq!(row, [0.25; 4]);
+        let mut row = vec![1f32, 5.0, f32::NAN, 0.0];
+        softmax(&mut row, 4, Some(&[1, 0, 0, 1]));
+        assert_eq!((row[1], row[2]), (0.0, 0.0));
+        assert!((row[0] + row[3] - 1.0).abs() < 1e-6);
+    }
+}

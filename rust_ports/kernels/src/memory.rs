@@ -1,0 +1,117 @@
+//! Tensors as plain memory, and the matrix product on it.
+
+use candle_core::{Layout, Storage, StorageRef, Tensor};
+use gemm::Parallelism;
+
+use crate::error::Result;
+use crate::input_error;
+use crate::loops::Real;
+
+/// The memory of a tensor, held for reading.
+pub struct Memory<'a> {
+    storage: StorageRef<'a>,
+    layout: &'a Layout,
+}
+
+impl<'a> Memory<'a> {
+    pub fn of(tensor: &'a Tensor) -> Self {
+        let (storage, layout) = tensor.storage_and_layout();
+        Self { storage, layout }
+    }
+
+    fn all<T: Real>(&self) -> Result<&[T]> {
+        match &*self.storage {
+            Storage::Cpu(storage) => Ok(storage.as_slice()?),
+            _ => Err(input_error!("the kernels run on the CPU only")),
+        }
+    }
+
+    /// The numbers of a contiguous tensor.
+    pub fn numbers<T: Real>(&self) -> Result<&[T]> {
+        match self.layout.contiguous_offsets() {
+            Some((start, end)) => Ok(&self.all()?[start..end]),
+            None => Err(input_error!("the kernels take contiguous tensors here")),
+        }
+    }
+
+    /// A tensor `[batch, heads, tokens, head_dim]` of whatever strides.
+    pub fn heads<T: Real>(&self) -> Result<Heads<'_, T>> {
+        let all = self.all()?;
+        let (dims, strides) = (self.layout.dims(), self.layout.stride());
+        let reach: usize =
+            dims.iter().zip(strides).map(|(size, stride)| (size - 1) * stride).sum();
+        // Everything that `Heads::at` can point to, as long as its arguments are within `dims`.
+        let numbers = &all[self.layout.start_offset()..][..reach + 1];
+        Ok(Heads { numbers, strides: [strides[0], strides[1], strides[2], strides[3]] })
+    }
+}
+
+#[derive(Clone, Copy)]
+pub struct Heads<'a, T> {
+    numbers: &'a [T],
+    strides: [usize; 4],
+}
+
+impl<T> Heads<'_, T> {
+    /// The matrix `[tokens from here on, head_dim]` of one row and head.
+    pub fn at(&self, row: usize, head: usize, token: usize) -> Matrix<T> {
+        let start = row * self.strides[0] + head * self.strides[1] + token * self.strides[2];
+        Matrix { start: &self.numbers[start], row: self.strides[2], column: self.strides[3] }
+    }
+}
+
+/// Where a matrix starts, and how far apart its rows and columns lie.
+#[derive(Clone, Copy)]
+pub struct Matrix<T> {
+    pub start: *const T,
+    pub row: usize,
+    pub column: usize,
+}
+
+/// How many products are summed in one go. Each sum of that length is finished before it is
+/// added to the others: the rounding error of a sum grows with its length, and one sum over all
+/// of a wide layer would double it.
+const CHUNK: usize = 192;
+
+/// result = scale * left * right, for `(rows, columns, inner)`; `result` has rows `stride`
+/// apart.
+///
+/// # Safety
+///
+/// Every element that sizes and strides speak of must lie in memory that is valid to
+/// read, or for `result` to write.
+pub unsafe fn multiply<T: Real>(
+    (rows, columns, inner): (usize, usize, usize),
+    left: Matrix<T>,
+    right: Matrix<T>,
+    (result, stride): (*mut T, usize),
+    scale: T,
+    threads: Parallelism,
+) {
+    for start in (0..inner).step_by(CHUNK) {
+        // SAFETY: passed on from the caller; each chunk is a part of the whole.
+        unsafe {
+            gemm::gemm(
+                rows,
+                columns,
+                CHUNK.min(inner - start),
+                result,
+                1,
+                stride as isize,
+                start > 0, // add to what is there
+                left.start.add(start * left.column),
+                left.column as isize,
+                left.row as isize,
+                right.start.add(start * right.row),
+                right.column as isize,
+                right.row as isize,
+                T::one(),
+                scale,
+                false,
+                false,
+                false,
+                threads,
+            )
+        }
+    }
+}

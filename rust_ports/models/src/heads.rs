@@ -1,0 +1,135 @@
+//! What the heads share: how one is put on an encoder, what both return, the tied decoder.
+
+use std::fmt::Debug;
+
+use candle_core::Tensor;
+use encoders_kernels::config_error;
+
+use crate::config::{EncoderConfig, FamilyConfig};
+use crate::error::Result;
+use crate::inputs::{Batch, Inputs};
+use crate::layers::{Embedding, Linear};
+use crate::losses::{classification_loss, cross_entropy};
+use crate::weights::Weights;
+
+/// The label that a loss leaves out, as in PyTorch.
+const IGNORED: i64 = -100;
+
+/// What an encoder returns.
+#[derive(Debug, Clone)]
+pub struct EncoderOutput {
+    /// `[batch, tokens, hidden]`, or `[tokens, hidden]` for a packed batch.
+    pub last_hidden_state: Tensor,
+    /// `[batch, hidden]`, where the encoder has a pooler.
+    pub pooler_output: Option<Tensor>,
+    /// What the embeddings gave and then what each layer gave, in the shape of
+    /// `last_hidden_state`.
+    pub hidden_states: Option<Vec<Tensor>>,
+}
+
+impl EncoderOutput {
+    /// Of the hidden states, from which the last is taken.
+    pub fn of(
+        states: Vec<Tensor>,
+        pooler_output: Option<Tensor>,
+        batch: &Batch,
+    ) -> Result<Self> {
+        let last = states.last().ok_or_else(|| config_error!("there is no layer"))?;
+        Ok(Self {
+            last_hidden_state: last.clone(),
+            pooler_output,
+            hidden_states: batch.output_hidden_states.then_some(states),
+        })
+    }
+
+    /// The pooler's vector, for a head that is built on a model with a pooler.
+    pub fn pooler_output(&self) -> Result<&Tensor> {
+        let missing = || config_error!("this model was built without a pooler");
+        self.pooler_output.as_ref().ok_or_else(missing)
+    }
+}
+
+/// What a head returns: raw scores, never a softmax; the loss where labels were given.
+#[derive(Debug, Clone)]
+pub struct HeadOutput {
+    /// `[batch, labels]` (of several choices `[batch, choices]`), or `[batch, tokens, labels]`;
+    /// the latter without the batch axis for a packed batch.
+    pub logits: Tensor,
+    /// A scalar.
+    pub loss: Option<Tensor>,
+    /// As [`EncoderOutput`] has them.
+    pub hidden_states: Option<Vec<Tensor>>,
+}
+
+/// Ids in, one vector a token out: what heads are put on.
+pub trait Encoder: Debug + Send + Sync {
+    /// The configuration that it was built from.
+    fn config(&self) -> &dyn FamilyConfig;
+
+    /// A vector for every token of a batch that was found sound.
+    fn encode(&self, batch: &Batch) -> Result<EncoderOutput>;
+
+    /// A vector for every token of `inputs`, padded or packed.
+    fn forward(&self, inputs: &Inputs) -> Result<EncoderOutput> {
+        self.encode(&inputs.check(&self.config().limits())?)
+    }
+}
+
+/// An encoder with something on top. A head says which encoder it is put on, how it scores and
+/// how it is trained.
+pub trait Head: Debug + Send + Sync {
+    /// The encoder under the head.
+    fn encoder(&self) -> &dyn Encoder;
+
+    /// The logits, from what the encoder gave.
+    fn score(&self, outputs: &EncoderOutput, batch: &Batch) -> Result<Tensor>;
+
+    /// The loss of `logits` against `labels`: a scalar.
+    fn loss(&self, logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
+        cross_entropy(logits, labels, IGNORED)
+    }
+
+    /// With `labels`, the loss is computed too.
+    fn forward(&self, inputs: &Inputs, labels: Option<&Tensor>) -> Result<HeadOutput> {
+        let batch = inputs.check(&self.encoder().config().limits())?;
+        scored(self, &batch, labels)
+    }
+}
+
+/// What a head makes of a batch that was found sound.
+pub fn scored<H: Head + ?Sized>(
+    head: &H,
+    batch: &Batch,
+    labels: Option<&Tensor>,
+) -> Result<HeadOutput> {
+    let outputs = head.encoder().encode(batch)?;
+    let logits = head.score(&outputs, batch)?;
+    let loss = labels.map(|labels| head.loss(&logits, labels)).transpose()?;
+    Ok(HeadOutput { logits, loss, hidden_states: outputs.hidden_states })
+}
+
+/// The loss of a head that classifies whole texts, for which there are several.
+pub fn text_loss(config: &EncoderConfig, logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
+    classification_loss(logits, labels, config.problem_type.as_deref(), config.num_labels())
+}
+
+/// A projection to the labels.
+pub fn classifier(config: &EncoderConfig, weights: &Weights) -> Result<Linear> {
+    let weights = weights.under("classifier");
+    Linear::new(config.hidden_size, config.num_labels(), true, &weights)
+}
+
+/// Scores words with the very vectors that embed them (Press & Wolf 2017), unless the config
+/// unties them; then both weight and bias are the decoder's own. Tied, it has the `bias` that
+/// it is given.
+pub fn tie_decoder(
+    config: &EncoderConfig,
+    words: &Embedding,
+    bias: Option<&Tensor>,
+    weights: &Weights,
+) -> Result<Linear> {
+    match config.tie_word_embeddings {
+        true => Ok(Linear::of(words.weight.clone(), bias.cloned(), weights.path())),
+        false => Linear::new(config.hidden_size, config.vocab_size, bias.is_some(), weights),
+    }
+}

@@ -1,0 +1,206 @@
+//! What goes into a model, and what it refuses before it computes anything.
+
+use candle_core::{DType, Tensor};
+use encoders_kernels::{Lengths, input_error};
+
+use crate::config::Limits;
+use crate::error::Result;
+use crate::rope::RopeTables;
+
+/// What goes into a model: a padded batch, or the tokens of several texts packed in one row.
+/// Ids and masks are tensors of dtype i64. Where a model chooses among texts, a padded batch is
+/// `[batch, choices, tokens]`.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// `[batch, tokens]`, or packed `[tokens]`.
+    pub input_ids: &'a Tensor,
+    /// `[batch, tokens]`: 1 for a real token, 0 for padding. None: all are real.
+    pub attention_mask: Option<&'a Tensor>,
+    /// In the shape of `input_ids`; None: all 0.
+    pub token_type_ids: Option<&'a Tensor>,
+    /// `[texts + 1]`, for a packed row only: the cumulative lengths 0, n1, n1 + n2, ... of its
+    /// texts.
+    pub cu_seqlens: Option<&'a [usize]>,
+    /// Whether every layer's output is wanted too.
+    pub output_hidden_states: bool,
+    /// What a model with rotary positions is to turn queries and keys by, for each kind of
+    /// layer: tables `[positions, head_dim]` from elsewhere, a row for each position. None: it
+    /// makes its own.
+    pub rope_tables: Option<&'a RopeTables>,
+}
+
+/// Inputs that were found sound. Layers and heads are given these and need not look again.
+#[derive(Debug, Clone)]
+pub struct Batch<'a> {
+    /// `[batch, tokens]`, or packed `[tokens]`.
+    pub input_ids: Tensor,
+    /// As [`Inputs`] has it.
+    pub attention_mask: Option<Tensor>,
+    /// As [`Inputs`] has it.
+    pub token_type_ids: Option<Tensor>,
+    /// Where the texts of a packed row begin and end; None of a padded batch.
+    pub lengths: Option<Lengths<'a>>,
+    /// How many of the texts answer one question, where a model chooses among them.
+    pub choices: Option<usize>,
+    /// As [`Inputs`] has it.
+    pub output_hidden_states: bool,
+    /// As [`Inputs`] has it.
+    pub rope_tables: Option<&'a RopeTables>,
+}
+
+impl<'a> Inputs<'a> {
+    /// A batch of `input_ids` and `attention_mask`, both `[batch, tokens]`.
+    pub fn padded(input_ids: &'a Tensor, attention_mask: &'a Tensor) -> Self {
+        Self { attention_mask: Some(attention_mask), ..Self::of(input_ids) }
+    }
+
+    /// Texts in a row: `input_ids` `[tokens]`, `cu_seqlens` `[texts + 1]`.
+    pub fn packed(input_ids: &'a Tensor, cu_seqlens: &'a [usize]) -> Self {
+        Self { cu_seqlens: Some(cu_seqlens), ..Self::of(input_ids) }
+    }
+
+    fn of(input_ids: &'a Tensor) -> Self {
+        Self {
+            input_ids,
+            attention_mask: None,
+            token_type_ids: None,
+            cu_seqlens: None,
+            output_hidden_states: false,
+            rope_tables: None,
+        }
+    }
+
+    /// Refuses shapes, dtypes, ids and lengths that a model of these `limits` cannot take.
+    pub fn check(&self, limits: &Limits) -> Result<Batch<'a>> {
+        let batch = Batch {
+            input_ids: self.input_ids.clone(),
+            attention_mask: self.attention_mask.cloned(),
+            token_type_ids: self.token_type_ids.cloned(),
+            lengths: check_shape(self.input_ids, self.cu_seqlens)?,
+            choices: None,
+            output_hidden_states: self.output_hidden_states,
+            rope_tables: self.rope_tables,
+        };
+        batch.check(limits)?;
+        Ok(batch)
+    }
+
+    /// The same for a model that chooses among texts. Padded, the texts of all questions become
+    /// one batch; in a row, they are the choices of one question.
+    pub fn check_choices(&self, limits: &Limits) -> Result<Batch<'a>> {
+        if self.cu_seqlens.is_some() {
+            let batch = self.check(limits)?;
+            return Ok(Batch { choices: batch.lengths.map(Lengths::count), ..batch });
+        }
+        let choices = match *self.input_ids.dims() {
+            [batch, choices, tokens] if batch * choices * tokens > 0 => choices,
+            ref shape => {
+                return Err(input_error!(
+                    "input_ids has shape {shape:?}; it must be [batch, choices, tokens], none \
+                     of them 0"
+                ));
+            }
+        };
+        let texts = |name, tensor: &Tensor| -> Result<Tensor> {
+            check_same_shape(name, tensor, self.input_ids)?;
+            Ok(tensor.flatten(0, 1)?)
+        };
+        let mask = self.attention_mask.map(|mask| texts("attention_mask", mask));
+        let types = self.token_type_ids.map(|types| texts("token_type_ids", types));
+        let batch = Batch {
+            input_ids: texts("input_ids", self.input_ids)?,
+            attention_mask: mask.transpose()?,
+            token_type_ids: types.transpose()?,
+            lengths: None,
+            choices: Some(choices),
+            output_hidden_states: self.output_hidden_states,
+            rope_tables: self.rope_tables,
+        };
+        batch.check(limits)?;
+        Ok(batch)
+    }
+}
+
+impl Batch<'_> {
+    fn check(&self, limits: &Limits) -> Result<()> {
+        check_ids("input_ids", &self.input_ids, limits.vocab_size)?;
+        if let Some(types) = &self.token_type_ids {
+            check_same_shape("token_type_ids", types, &self.input_ids)?;
+            check_ids("token_type_ids", types, limits.type_vocab_size)?;
+        }
+        if let Some(mask) = &self.attention_mask {
+            if self.lengths.is_some() {
+                return Err(input_error!(
+                    "attention_mask and cu_seqlens exclude each other: packed texts have no \
+                     padding"
+                ));
+            }
+            check_same_shape("attention_mask", mask, &self.input_ids)?;
+            check_ids("attention_mask", mask, 2)?;
+        }
+        self.check_lengths(limits)
+    }
+
+    /// A position past the table has no embedding; some models give none to padding.
+    fn check_lengths(&self, limits: &Limits) -> Result<()> {
+        let ids: Vec<i64> = self.input_ids.flatten_all()?.to_vec1()?;
+        let pad = limits.uncounted.map(|pad| pad as i64);
+        let count = |ids: &[i64]| ids.iter().filter(|id| Some(**id) != pad).count();
+        let longest = match self.lengths {
+            None => ids.chunks(self.input_ids.dims()[1]).map(count).max(),
+            Some(lengths) => {
+                lengths.texts().map(|(start, length)| count(&ids[start..start + length])).max()
+            }
+        };
+        match longest {
+            Some(longest) if longest > limits.max_tokens => Err(input_error!(
+                "a text has {longest} tokens; this model takes at most {} \
+                 (max_position_embeddings {})",
+                limits.max_tokens,
+                limits.max_position_embeddings
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn check_shape<'a>(
+    input_ids: &Tensor,
+    cu_seqlens: Option<&'a [usize]>,
+) -> Result<Option<Lengths<'a>>> {
+    match (input_ids.dims(), cu_seqlens) {
+        (&[tokens], Some(cu_seqlens)) => Ok(Some(Lengths::new(cu_seqlens, tokens)?)),
+        (&[batch, tokens], None) if batch > 0 && tokens > 0 => Ok(None),
+        (shape, None) => Err(input_error!(
+            "input_ids has shape {shape:?}; it must be [batch, tokens], neither of them 0"
+        )),
+        (shape, Some(_)) => Err(input_error!(
+            "input_ids has shape {shape:?}; beside cu_seqlens it must be [tokens]"
+        )),
+    }
+}
+
+fn check_same_shape(name: &str, tensor: &Tensor, input_ids: &Tensor) -> Result<()> {
+    if tensor.dims() == input_ids.dims() {
+        return Ok(());
+    }
+    Err(input_error!(
+        "{name} has shape {:?} but input_ids {:?}; they must be equal",
+        tensor.dims(),
+        input_ids.dims()
+    ))
+}
+
+fn check_ids(name: &str, ids: &Tensor, count: usize) -> Result<()> {
+    if ids.dtype() != DType::I64 {
+        return Err(input_error!("{name} is of dtype {:?}; it must be I64", ids.dtype()));
+    }
+    let ids: Vec<i64> = ids.flatten_all()?.to_vec1()?;
+    match ids.into_iter().find(|id| !(0..count as i64).contains(id)) {
+        None => Ok(()),
+        Some(id) => Err(input_error!(
+            "{name} holds {id}; its values must lie between 0 and {}",
+            count - 1
+        )),
+    }
+}

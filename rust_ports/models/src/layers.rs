@@ -1,0 +1,251 @@
+//! The parts that every encoder is built from: linear, layer norm, embedding, gated MLP; and
+//! the activations.
+//!
+//! The plain forms are written out in operations that candle differentiates. candle's own fused
+//! layer norm and softmax have no backward pass and cut gradients silently; the fast forms
+//! beside the plain ones are kernels of this project.
+
+mod activations;
+mod fused;
+
+use candle_core::{D, DType, Tensor};
+use encoders_kernels as kernels;
+
+pub use activations::*;
+pub(crate) use fused::joined;
+pub use fused::{activated, add_norm, gated, sum_norm};
+
+use crate::error::Result;
+use crate::trace::note;
+use crate::weights::{Path, Weights};
+
+/// x Wᵀ + b, with the weight stored `[outputs, inputs]` as in every checkpoint.
+#[derive(Debug, Clone)]
+pub struct Linear {
+    /// `[outputs, inputs]`.
+    pub weight: Tensor,
+    /// `[outputs]`.
+    pub bias: Option<Tensor>,
+    path: Path,
+}
+
+impl Linear {
+    /// Takes `weight` `[outputs, inputs]` and, where there is one, `bias` `[outputs]`.
+    pub fn new(inputs: usize, outputs: usize, bias: bool, weights: &Weights) -> Result<Self> {
+        let bias = bias.then(|| weights.get("bias", &[outputs])).transpose()?;
+        Ok(Self::of(weights.get("weight", &[outputs, inputs])?, bias, weights.path()))
+    }
+
+    /// The layer of these tensors, which stands at `path`.
+    pub fn of(weight: Tensor, bias: Option<Tensor>, path: Path) -> Self {
+        Self { weight, bias, path }
+    }
+
+    /// Where the layer stands in its model.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// `x` is `[..., inputs]`, the result `[..., outputs]`. A trace notes it.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let result = match kernels::wanted(self.tensors().chain([x])) {
+            true => kernels::linear(self.dense(), x),
+            false => self.plain(x),
+        };
+        Ok(note(&self.path, result?))
+    }
+
+    fn plain(&self, x: &Tensor) -> Result<Tensor> {
+        // One matrix product over all rows: candle would copy the weight for every batch
+        // otherwise.
+        let (outputs, inputs) = self.weight.dims2()?;
+        let mut rows = kernels::product(&x.reshape(((), inputs))?, &self.weight.t()?)?;
+        if let Some(bias) = &self.bias {
+            rows = rows.broadcast_add(bias)?;
+        }
+        let mut shape = x.dims().to_vec();
+        shape.pop();
+        shape.push(outputs);
+        Ok(rows.reshape(shape)?)
+    }
+
+    pub(crate) fn tensors(&self) -> impl Iterator<Item = &Tensor> {
+        [&self.weight].into_iter().chain(&self.bias)
+    }
+
+    /// The same tensors as kernels take them.
+    pub(crate) fn dense(&self) -> kernels::Dense<'_> {
+        kernels::Dense { weight: &self.weight, bias: self.bias.as_ref() }
+    }
+}
+
+/// Zero mean and unit variance over the features of each token (Ba et al. 2016), then scale and
+/// shift.
+#[derive(Debug, Clone)]
+pub struct LayerNorm {
+    /// `[hidden]`.
+    pub weight: Tensor,
+    /// `[hidden]`.
+    pub bias: Option<Tensor>,
+    /// What is added to the variance.
+    pub eps: f64,
+    path: Path,
+}
+
+impl LayerNorm {
+    /// Takes `weight` and, where there is one, `bias`, both `[size]`.
+    pub fn new(size: usize, eps: f64, bias: bool, weights: &Weights) -> Result<Self> {
+        let bias = bias.then(|| weights.get("bias", &[size])).transpose()?;
+        Ok(Self::of(weights.get("weight", &[size])?, bias, eps, weights.path()))
+    }
+
+    /// The layer of these tensors, which stands at `path`.
+    pub fn of(weight: Tensor, bias: Option<Tensor>, eps: f64, path: Path) -> Self {
+        Self { weight, bias, eps, path }
+    }
+
+    /// Where the layer stands in its model.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// `x` is `[..., hidden]`, and so is the result. The variance is the biased one, of x -
+    /// mean.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if kernels::wanted(self.tensors().chain([x])) {
+            return kernels::layer_norm(self.norm(), x);
+        }
+        in_single_precision(x, |x| {
+            let centered = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+            let variance = centered.sqr()?.mean_keepdim(D::Minus1)?; // [..., 1]
+            let normed = centered.broadcast_div(&(variance + self.eps)?.sqrt()?)?;
+            let scaled = normed.broadcast_mul(&self.weight.to_dtype(x.dtype())?)?;
+            match &self.bias {
+                Some(bias) => Ok(scaled.broadcast_add(&bias.to_dtype(x.dtype())?)?),
+                None => Ok(scaled),
+            }
+        })
+    }
+
+    fn tensors(&self) -> impl Iterator<Item = &Tensor> {
+        [&self.weight].into_iter().chain(&self.bias)
+    }
+
+    /// The same tensors as kernels take them.
+    fn norm(&self) -> kernels::Norm<'_> {
+        kernels::Norm { weight: &self.weight, bias: self.bias.as_ref(), eps: self.eps }
+    }
+}
+
+/// A table of vectors, one row an id.
+#[derive(Debug, Clone)]
+pub struct Embedding {
+    /// `[rows, size]`.
+    pub weight: Tensor,
+    /// The id whose row gets no gradient from here, as `padding_idx` of PyTorch's embedding.
+    pub padding_idx: Option<usize>,
+}
+
+impl Embedding {
+    /// Takes `weight` `[rows, size]`.
+    pub fn new(
+        rows: usize,
+        size: usize,
+        padding_idx: Option<usize>,
+        weights: &Weights,
+    ) -> Result<Self> {
+        Ok(Self { weight: weights.get("weight", &[rows, size])?, padding_idx })
+    }
+
+    /// `ids` is `[...]`, the result `[..., size]`.
+    pub fn forward(&self, ids: &Tensor) -> Result<Tensor> {
+        let mut shape = ids.dims().to_vec();
+        shape.push(self.weight.dim(1)?);
+        let found = self.weight.index_select(&ids.flatten_all()?, 0)?.reshape(shape)?;
+        match self.padding_idx {
+            Some(pad) if found.track_op() => {
+                let padded =
+                    ids.eq(pad as i64)?.unsqueeze(D::Minus1)?.broadcast_as(found.shape())?;
+                Ok(padded.where_cond(&found.detach(), &found)?)
+            }
+            _ => Ok(found),
+        }
+    }
+}
+
+/// A feed-forward network in which one half of the wide features, activated, scales the other
+/// (Shazeer 2020).
+///
+/// Wi makes both halves in one product: the first goes through the activation, the second is
+/// the gate.
+#[derive(Debug, Clone)]
+#[allow(non_snake_case)]
+pub struct GatedMLP {
+    /// hidden to twice the intermediate size.
+    pub Wi: Linear,
+    /// intermediate size to hidden.
+    pub Wo: Linear,
+    /// Of the first half.
+    pub activation: Activation,
+}
+
+impl GatedMLP {
+    /// Takes `Wi` `[2 intermediate, hidden]` and `Wo` `[hidden, intermediate]`.
+    pub fn new(
+        hidden: usize,
+        intermediate: usize,
+        activation_name: &str,
+        bias: bool,
+        weights: &Weights,
+    ) -> Result<Self> {
+        Ok(Self {
+            Wi: Linear::new(hidden, 2 * intermediate, bias, &weights.under("Wi"))?,
+            Wo: Linear::new(intermediate, hidden, bias, &weights.under("Wo"))?,
+            activation: activation(activation_name)?,
+        })
+    }
+
+    /// `x` is `[..., hidden]`, and so is the result.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let gated = gated(&self.Wi, self.activation, x)?;
+        self.Wo.forward(&note(&self.Wo.path().under("input"), gated))
+    }
+}
+
+/// Half precision is for storage: sums and exponentials are taken in float32, as PyTorch's
+/// kernels do.
+pub(crate) fn in_single_precision(
+    x: &Tensor,
+    function: impl FnOnce(&Tensor) -> Result<Tensor>,
+) -> Result<Tensor> {
+    match x.dtype() {
+        DType::F16 | DType::BF16 => {
+            Ok(function(&x.to_dtype(DType::F32)?)?.to_dtype(x.dtype())?)
+        }
+        _ => function(x),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::{Device, Var};
+
+    #[test]
+    fn layer_norm_does_not_cancel() {
+        // A large mean: the mean of squares minus the squared mean would have no digit left in
+        // float32.
+        let x = Tensor::new(&[[4096.25f32, 4096.5, 4096.75, 4097.0]], &Device::Cpu).unwrap();
+        let plain = Var::from_tensor(&x).unwrap(); // tracked, so not the kernel
+        let ones = Tensor::ones(4, DType::F32, &Device::Cpu).unwrap();
+        let norm = LayerNorm::of(ones, None, 1e-12, Path::default());
+        for x in [&x, plain.as_tensor()] {
+            let normed = norm.forward(x).unwrap().to_vec2::<f32>().unwrap();
+            for (found, expected) in
+                normed[0].iter().zip([-1.341_640_8, -0.447_213_6, 0.447_213_6, 1.341_640_8])
+            {
+                assert!((found - expected).abs() < 1e-6);
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Several operations in a row, in the plain form and, where there is one, in the fast form.
+//! This is the one place that decides between the two.
+
+use candle_core::{D, Tensor};
+use encoders_kernels as kernels;
+
+use super::activations::is_exact_gelu;
+use super::{Activation, Embedding, LayerNorm, Linear};
+use crate::error::Result;
+use crate::trace;
+
+/// Whether kernels may do several operations in one: as [`kernels::wanted`], and not while each
+/// of them is to be recorded.
+pub(crate) fn joined<'a>(tensors: impl IntoIterator<Item = &'a Tensor>) -> bool {
+    kernels::wanted(tensors) && !trace::on()
+}
+
+/// norm(dense(x) + residual): `x` is `[..., inputs]`, `residual` and the result `[...,
+/// outputs]`.
+pub fn add_norm(
+    dense: &Linear,
+    norm: &LayerNorm,
+    x: &Tensor,
+    residual: &Tensor,
+) -> Result<Tensor> {
+    if joined(dense.tensors().chain(norm.tensors()).chain([x, residual])) {
+        return kernels::linear_norm(dense.dense(), x, residual, norm.norm());
+    }
+    norm.forward(&(dense.forward(x)? + residual)?)
+}
+
+/// activation(dense(x)): `x` is `[..., inputs]`, the result `[..., outputs]`.
+pub fn activated(dense: &Linear, activation: Activation, x: &Tensor) -> Result<Tensor> {
+    if is_exact_gelu(activation) && joined(dense.tensors().chain([x])) {
+        return kernels::linear_gelu(dense.dense(), x);
+    }
+    activation(&dense.forward(x)?)
+}
+
+/// The first half of dense(x) through `activation`, times the second half: `x` is `[...,
+/// inputs]`, the result `[..., outputs / 2]`.
+pub fn gated(dense: &Linear, activation: Activation, x: &Tensor) -> Result<Tensor> {
+    if is_exact_gelu(activation) && joined(dense.tensors().chain([x])) {
+        return kernels::linear_gelu_gate(dense.dense(), x);
+    }
+    let both = dense.forward(x)?;
+    let size = both.dim(D::Minus1)? / 2;
+    let wide = both.narrow(D::Minus1, 0, size)?;
+    let gate = both.narrow(D::Minus1, size, size)?;
+    Ok((activation(&wide)? * gate)?)
+}
+
+/// The norm of a sum of three looked-up vectors, each given by its table and the ids `[...]`;
+/// the result is `[..., hidden]`.
+pub fn sum_norm(looked_up: [(&Embedding, &Tensor); 3], norm: &LayerNorm) -> Result<Tensor> {
+    let tables = looked_up.map(|(table, _)| &table.weight);
+    if kernels::wanted(norm.tensors().chain(tables)) {
+        return kernels::sum_norm(
+            looked_up.map(|(table, ids)| (&table.weight, ids)),
+            norm.norm(),
+        );
+    }
+    let [first, second, third] = looked_up.map(|(table, ids)| table.forward(ids));
+    norm.forward(&((first? + second?)? + third?)?)
+}

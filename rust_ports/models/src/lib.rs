@@ -1,0 +1,35 @@
+//! BERT, RoBERTa, XLM-RoBERTa, CamemBERT and ModernBERT encoders on candle, from tensors to
+//! tensors.
+//!
+//! One concept is one module, under the name that it has in the PyTorch and MLX ports of the
+//! same models: [`pooling`], [`layers`], [`rope`], [`attention`], [`heads`], [`masking`],
+//! [`losses`]. A family of models is a module too, with its configuration, its encoder and its
+//! heads: [`bert`], [`roberta`], [`modernbert`]; [`families`] lists them. Field names are the
+//! keys of Transformers' checkpoints.
+//!
+//! A plain form and a fast one stand side by side in [`layers`] and [`attention`], and are
+//! chosen there; models know of one form only. Nothing here reads files or text: the crate
+//! `encoders` does.
+//!
+//! Shapes are written `[batch, tokens, hidden]`; `...` is any number of leading axes.
+
+pub mod attention;
+pub mod bert;
+pub mod config;
+pub mod families;
+pub mod heads;
+pub mod inputs;
+pub mod layers;
+pub mod losses;
+pub mod masking;
+pub mod model;
+pub mod modernbert;
+pub mod pooling;
+pub mod roberta;
+pub mod rope;
+pub mod trace;
+pub mod weights;
+
+pub use encoders_kernels::{
+    Error, Lengths, Result, checkpoint_error, config_error, error, input_error,
+};

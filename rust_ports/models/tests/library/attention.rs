@@ -1,0 +1,161 @@
+//! Attention: what it computes, what masks and windows leave of it, the kernels beside it.
+
+use candle_core::{Device, Tensor};
+use encoders_kernels as kernels;
+use encoders_models::Lengths;
+use encoders_models::attention::*;
+
+fn heads(seed: f64) -> Tensor {
+    let numbers: Vec<f64> =
+        (0..2 * 5 * 3).map(|place| (seed + f64::from(place) * 1.7).sin()).collect();
+    Tensor::from_vec(numbers, (2, 5, 3), &Device::Cpu).unwrap()
+}
+
+fn gap(a: &Tensor, b: &Tensor) -> f64 {
+    (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar().unwrap()
+}
+
+#[test]
+fn heads_split_and_merge() {
+    let x = Tensor::arange(0f32, 24.0, &Device::Cpu).unwrap().reshape((2, 3, 4)).unwrap();
+    let split = split_heads(&x, 2).unwrap();
+    assert_eq!(split.dims(), [2, 2, 3, 2]);
+    assert_eq!(split.get(0).unwrap().get(1).unwrap().to_vec2::<f32>().unwrap()[0], [2.0, 3.0]);
+    assert_eq!(
+        merge_heads(&split).unwrap().to_vec3::<f32>().unwrap(),
+        x.to_vec3::<f32>().unwrap()
+    );
+    assert!(split_heads(&x, 3).is_err() && split_heads(&x, 0).is_err());
+}
+
+#[test]
+fn attention_is_a_weighted_mean() {
+    let (query, key, value) = (heads(0.1), heads(0.2), heads(0.3));
+    let context = scaled_dot_product_attention(&query, &key, &value, None).unwrap();
+    let (q, k, v): (Vec<_>, Vec<_>, Vec<_>) = (
+        query.to_vec3::<f64>().unwrap(),
+        key.to_vec3::<f64>().unwrap(),
+        value.to_vec3::<f64>().unwrap(),
+    );
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let weights: Vec<f64> =
+        k[1].iter().map(|key| (dot(&q[1][4], key) / 3f64.sqrt()).exp()).collect();
+    let expected =
+        weights.iter().zip(&v[1]).map(|(weight, value)| weight * value[2]).sum::<f64>()
+            / weights.iter().sum::<f64>();
+    assert!((context.to_vec3::<f64>().unwrap()[1][4][2] - expected).abs() < 1e-15);
+}
+
+#[test]
+fn masked_keys_do_not_exist() {
+    let (query, key, value) = (heads(0.1), heads(0.2), heads(0.3));
+    let mask = Tensor::new(&[1u8, 1, 1, 0, 0], &Device::Cpu).unwrap();
+    let masked = scaled_dot_product_attention(&query, &key, &value, Some(&mask)).unwrap();
+    let short = |x: &Tensor| x.narrow(1, 0, 3).unwrap();
+    let without =
+        scaled_dot_product_attention(&query, &short(&key), &short(&value), None).unwrap();
+    assert!(gap(&masked, &without) < 1e-15);
+    let nothing = mask.zeros_like().unwrap();
+    let even = scaled_dot_product_attention(&query, &key, &value, Some(&nothing)).unwrap();
+    let mean = value.mean_keepdim(1).unwrap().broadcast_as(even.shape()).unwrap();
+    assert!(gap(&even, &mean) < 1e-15);
+}
+
+#[test]
+fn fused_attention_reads_any_strides() {
+    let (query, key, value) = (heads(0.1), heads(0.2), heads(0.3));
+    for cu_seqlens in [&[0, 5][..], &[0, 2, 5], &[0, 1, 2, 3, 4, 5]] {
+        let lengths = Lengths::new(cu_seqlens, 5).unwrap();
+        let plain = packed_attention(&query, &key, &value, lengths, None).unwrap();
+        let strided = |x: &Tensor| {
+            x.transpose(0, 1).unwrap().contiguous().unwrap().transpose(0, 1).unwrap()
+        };
+        let (q, k, v) = (strided(&query), strided(&key), strided(&value));
+        let fused = kernels::packed_attention(&q, &k, &v, lengths, None).unwrap();
+        assert!(gap(&plain, &fused) < 1e-15);
+    }
+}
+
+#[test]
+fn a_window_ends_where_it_says() {
+    let places = Tensor::arange(0i64, 200, &Device::Cpu).unwrap();
+    let mask = sliding_window_mask(&places, &places, 64).unwrap();
+    let mask = mask.to_vec2::<u8>().unwrap();
+    assert_eq!((mask[100][36], mask[100][164]), (1, 1));
+    assert_eq!((mask[100][35], mask[100][165]), (0, 0));
+}
+
+/// Queries, keys or values `[2, 2, tokens, 4]`.
+fn long(seed: f64, tokens: usize) -> Tensor {
+    let numbers: Vec<f64> =
+        (0..16 * tokens).map(|place| (seed + place as f64 * 1.7).sin()).collect();
+    Tensor::from_vec(numbers, (2, 2, tokens, 4), &Device::Cpu).unwrap()
+}
+
+#[test]
+fn blocks_equal_one_big_mask() {
+    for tokens in [1, 2, 127, 128, 129, 255, 256, 257, 300] {
+        let (query, key, value) = (long(0.1, tokens), long(0.2, tokens), long(0.3, tokens));
+        let places = Tensor::arange(0i64, tokens as i64, &Device::Cpu).unwrap();
+        // The second row ends in pads, and the first of them still see real tokens through
+        // any window.
+        let real = tokens - tokens / 3;
+        let mask: Vec<i64> =
+            (0..2 * tokens).map(|place| i64::from(place < tokens + real)).collect();
+        let mask = Tensor::from_vec(mask, (2, tokens), &Device::Cpu).unwrap();
+        let mask = padding_mask(&mask).unwrap();
+        for window in [None, Some(0), Some(1), Some(64), Some(128), Some(usize::MAX)] {
+            for mask in [None, Some(&mask)] {
+                let near = sliding_window_mask(&places, &places, window.unwrap_or(tokens));
+                let near = near.unwrap();
+                let whole = mask.map_or_else(
+                    || near.unsqueeze(0).unwrap().unsqueeze(0).unwrap(),
+                    |mask| mask.broadcast_mul(&near).unwrap(),
+                );
+                let expected =
+                    scaled_dot_product_attention(&query, &key, &value, Some(&whole)).unwrap();
+                let blocks = blockwise_attention(&query, &key, &value, mask, window).unwrap();
+                let fused =
+                    kernels::blockwise_attention(&query, &key, &value, mask, window).unwrap();
+                let rows = |x: &Tensor| x.narrow(2, 0, real).unwrap();
+                assert!(gap(&rows(&blocks), &rows(&expected)) < 1e-14);
+                assert!(gap(&fused, &blocks) < 1e-14, "{tokens} {window:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_query_that_sees_nothing_gives_zeros() {
+    let (query, key, value) = (long(0.1, 9), long(0.2, 9), long(0.3, 9));
+    let mask = Tensor::new(&[[1i64, 1, 0, 0, 0, 0, 0, 0, 0], [1; 9]], &Device::Cpu).unwrap();
+    let mask = padding_mask(&mask).unwrap();
+    for attend in [blockwise_attention, kernels::blockwise_attention] {
+        let context = attend(&query, &key, &value, Some(&mask), Some(2)).unwrap();
+        let sizes = context.abs().unwrap().sum(3).unwrap().sum(1).unwrap();
+        let sizes = sizes.to_vec2::<f64>().unwrap();
+        assert!(sizes[0][..4].iter().all(|size| *size > 0.0));
+        assert_eq!(sizes[0][4..], [0.0; 5]);
+        assert!(sizes[1].iter().all(|size| *size > 0.0));
+    }
+}
+
+#[test]
+fn positions_begin_anew_in_each_text() {
+    let lengths = Lengths::new(&[0, 3, 4, 6], 6).unwrap();
+    let counted = positions(lengths, &Device::Cpu).unwrap();
+    assert_eq!(counted.to_vec1::<i64>().unwrap(), [0, 1, 2, 0, 0, 1]);
+    let endless = Lengths::new(&[0, usize::MAX], usize::MAX).unwrap();
+    assert!(positions(endless, &Device::Cpu).is_err());
+}
+
+#[test]
+fn texts_must_fill_the_row() {
+    let (query, key, value) = (heads(0.1), heads(0.2), heads(0.3));
+    for cu_seqlens in [&[0, 4][..], &[0, 3, 6]] {
+        let lengths = Lengths::new(cu_seqlens, cu_seqlens[cu_seqlens.len() - 1]).unwrap();
+        assert!(packed_attention(&query, &key, &value, lengths, None).is_err());
+        assert!(kernels::packed_attention(&query, &key, &value, lengths, None).is_err());
+        assert!(pad_packed(&query.get(0).unwrap(), lengths).is_err());
+    }
+}

@@ -1,0 +1,12 @@
+//! The models from outside. One binary: linking is the slow part.
+
+mod attention;
+mod common;
+mod configs;
+mod configs_modernbert;
+mod gradients;
+mod masking;
+mod modernbert;
+mod modernbert_heads;
+mod packed;
+mod tiny_modernbert;
