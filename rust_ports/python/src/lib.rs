@@ -10,16 +10,30 @@ mod model;
 #[pyo3::pymodule]
 mod _native {
     #[pymodule_export]
-    use crate::functions::{
-        activate, activation_names, apply_rope, apply_rope_interleaved, binary_cross_entropy,
-        blockwise_attention, classification_loss, cls_pooling, cross_entropy, dense,
-        embed_texts, embedding, gelu, gelu_tanh, halves_to_pairs, inverse_frequencies,
-        layer_norm, linear, mask_tokens, max_pooling, mean_pooling, mean_squared_error,
-        merge_heads, normalize, packed_attention, pad_packed, padding_mask, pairs_to_halves,
-        positions, quick_gelu, read_checkpoint, relu_squared, rope_tables, rotate_half,
-        rotate_pairs, scaled_dot_product_attention, sliding_window_mask, split_heads, spread,
-        token_ids, word_bounds,
+    use crate::functions::attention::{
+        blockwise_attention, merge_heads, packed_attention, pad_packed, padding_mask,
+        positions, scaled_dot_product_attention, sliding_window_mask, split_heads,
     };
+    #[pymodule_export]
+    use crate::functions::layers::{
+        activate, activation_names, dense, embedding, gelu, gelu_tanh, layer_norm, linear,
+        quick_gelu, relu_squared,
+    };
+    #[pymodule_export]
+    use crate::functions::losses::{
+        binary_cross_entropy, classification_loss, cross_entropy, mean_squared_error,
+    };
+    #[pymodule_export]
+    use crate::functions::masking::{mask_tokens, spread, word_bounds};
+    #[pymodule_export]
+    use crate::functions::pooling::{cls_pooling, max_pooling, mean_pooling, normalize};
+    #[pymodule_export]
+    use crate::functions::rope::{
+        apply_rope, apply_rope_interleaved, halves_to_pairs, inverse_frequencies,
+        pairs_to_halves, rope_tables, rotate_half, rotate_pairs,
+    };
+    #[pymodule_export]
+    use crate::functions::whole::{embed_texts, read_checkpoint, token_ids};
     #[pymodule_export]
     use crate::model::Model;
 }

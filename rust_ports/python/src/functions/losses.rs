@@ -1,0 +1,58 @@
+//! The losses of the heads.
+
+use encoders::losses;
+use pyo3::prelude::*;
+
+use super::{Object, PyArray, compute};
+use crate::arrays::{float, integer, labels as any_labels};
+
+/// The mean of -log softmax(logits)[label] over the labels that are not ignore_index: a scalar.
+#[pyfunction]
+#[pyo3(signature = (logits, labels, ignore_index=-100))]
+pub fn cross_entropy<'py>(
+    py: Python<'py>,
+    logits: Object,
+    labels: Object,
+    ignore_index: i64,
+) -> PyArray<'py> {
+    let (logits, labels) = (float("logits", logits)?, integer("labels", labels)?);
+    compute(py, || losses::cross_entropy(&logits, &labels, ignore_index))
+}
+
+/// The mean over independent yes-or-no questions: a scalar.
+#[pyfunction]
+pub fn binary_cross_entropy<'py>(
+    py: Python<'py>,
+    logits: Object,
+    labels: Object,
+) -> PyArray<'py> {
+    let (logits, labels) = (float("logits", logits)?, float("labels", labels)?);
+    compute(py, || losses::binary_cross_entropy(&logits, &labels.to_dtype(logits.dtype())?))
+}
+
+/// The mean of the squared differences: a scalar.
+#[pyfunction]
+pub fn mean_squared_error<'py>(
+    py: Python<'py>,
+    predictions: Object,
+    labels: Object,
+) -> PyArray<'py> {
+    let (predictions, labels) = (float("predictions", predictions)?, float("labels", labels)?);
+    compute(py, || {
+        losses::mean_squared_error(&predictions, &labels.to_dtype(predictions.dtype())?)
+    })
+}
+
+/// The loss that problem_type names; without one, the labels decide: a scalar.
+#[pyfunction]
+#[pyo3(signature = (logits, labels, problem_type, num_labels))]
+pub fn classification_loss<'py>(
+    py: Python<'py>,
+    logits: Object,
+    labels: Object,
+    problem_type: Option<&str>,
+    num_labels: usize,
+) -> PyArray<'py> {
+    let (logits, labels) = (float("logits", logits)?, any_labels(labels)?);
+    compute(py, || losses::classification_loss(&logits, &labels, problem_type, num_labels))
+}

@@ -1,0 +1,38 @@
+//! What the Rust library does by itself, from a folder on.
+
+use candle_core::{Device, Tensor};
+use encoders::{FromPretrained, SentenceEmbedder, Tokenizer};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::{PyArray, compute};
+use crate::arrays::Array;
+use crate::errors::run;
+use crate::model::dict;
+
+/// The tensors of a model folder, as the Rust library itself reads and checks them.
+#[pyfunction]
+pub fn read_checkpoint<'py>(py: Python<'py>, folder: &str) -> PyResult<Bound<'py, PyDict>> {
+    let tensors = run(py, || {
+        let model = encoders::Model::from_pretrained(folder, &Device::Cpu)?;
+        model.state().map(|(key, tensor)| Ok((key.clone(), Array::of(&tensor)?))).collect()
+    })?;
+    dict(py, tensors)
+}
+
+/// Embeddings of texts, [texts, dimensions], by the Rust library alone: from the folder to the
+/// vectors.
+#[pyfunction]
+pub fn embed_texts<'py>(py: Python<'py>, folder: &str, texts: Vec<String>) -> PyArray<'py> {
+    compute(py, || {
+        let vectors =
+            SentenceEmbedder::from_pretrained(folder, &Device::Cpu)?.encode(&texts)?;
+        Ok(Tensor::new(vectors, &Device::Cpu)?)
+    })
+}
+
+/// The token ids of each text, by the Rust library alone.
+#[pyfunction]
+pub fn token_ids(py: Python, folder: &str, texts: Vec<String>) -> PyResult<Vec<Vec<i64>>> {
+    run(py, || Tokenizer::from_pretrained(folder)?.ids(&texts))
+}
