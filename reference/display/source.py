@@ -10,10 +10,14 @@ from reference.display import rust
 from reference.errors import InputError
 
 PACKAGE = Path(__file__).resolve().parents[1]
-RUST_SOURCES = Path("rust_ports/encoders/src")
+# The Rust crates, in the order in which a name is looked for.
+CRATES = tuple(Path("rust_ports", crate, "src") for crate in ("models", "encoders", "kernels"))
 # What one language calls a thing and another cannot: MLX's modules are called, Rust has no
-# constructors.
-SPELLINGS = {"forward": ("forward", "__call__"), "__init__": ("__init__", "new")}
+# constructors, and there a model is given what was found sound.
+SPELLINGS = {
+    "forward": ("forward", "__call__", "encode"),
+    "__init__": ("__init__", "new", "build"),
+}
 
 
 @dataclass(frozen=True)
@@ -27,51 +31,59 @@ class Definition:
 def find(name: str, port: str | None) -> Definition:
     """The definition of `name`, say "bert.BertLayer.forward", in a port ("torch", "mlx",
     "rust") or, for None, in the part of the package that the ports share."""
-    root, suffix = (
-        (rust_sources(), ".rs") if port == "rust" else (PACKAGE / (port or ""), ".py")
-    )
-    shown_root = RUST_SOURCES if port == "rust" else Path(PACKAGE.name, port or "")
     if not isinstance(name, str):
         raise InputError(
             f"{name!r:.80} cannot be shown: a name is a string, "
             '"pooling.mean_pooling" for instance'
         )
-    if (located := _file_of(root, suffix, name)) is None:
-        raise InputError(
-            f"{shown_root.as_posix()} has no file {name.split('.')[0]}{suffix}, so {name!r} "
-            "cannot be shown"
-        )
-    file, inside = located
-    shown = (shown_root / file.relative_to(root)).as_posix()
+    rust_port = port == "rust"
+    base = repository() if rust_port else PACKAGE.parent
+    suffix = ".rs" if rust_port else ".py"
+    roots = CRATES if rust_port else (Path(PACKAGE.name, port or ""),)
+    files = [found for root in roots if (found := _file_of(base / root, suffix, name))]
+    for file, inside in files:
+        if definition := _in_file(base, file, inside):
+            return definition
+    if files:
+        shown = files[0][0].relative_to(base).as_posix()
+        inside = ".".join(files[0][1])
+        raise InputError(f"{shown} defines no {inside!r}, so {name!r} cannot be shown")
+    shown = "rust_ports" if rust_port else roots[0].as_posix()
+    raise InputError(
+        f"{shown} has no file {name.split('.')[0]}{suffix}, so {name!r} cannot be shown"
+    )
+
+
+def _in_file(base: Path, file: Path, inside: list[str]) -> Definition | None:
+    """A definition in a file, or the whole file. A long room in Rust hands on what the files in
+    a folder of its name define."""
+    rust_file = file.suffix == ".rs"
     if not inside:
         text = file.read_text(encoding="utf-8")
-        return Definition(
-            shown, (rust.without_tests(text) if port == "rust" else text).strip("\n")
-        )
-    # A long room in Rust hands on what files in a folder of its name define.
-    for part in (file, *sorted(file.with_suffix("").glob(f"*{suffix}"))):
+        text = rust.without_tests(text) if rust_file else text
+        return Definition(file.relative_to(base).as_posix(), text.strip("\n"))
+    for part in (file, *sorted(file.with_suffix("").glob(f"*{file.suffix}"))):
         text = part.read_text(encoding="utf-8")
         for spelling in SPELLINGS.get(inside[-1], (inside[-1],)):
             path = [*inside[:-1], spelling]
-            found = (
-                rust.definition(text, "::".join(path))
-                if port == "rust"
-                else python_definition(text, path)
-            )
+            if rust_file:
+                found = rust.definition(text, "::".join(path))
+            else:
+                found = python_definition(text, path)
             if found:
-                return Definition((shown_root / part.relative_to(root)).as_posix(), found)
-    raise InputError(f"{shown} defines no {'.'.join(inside)!r}, so {name!r} cannot be shown")
+                return Definition(part.relative_to(base).as_posix(), found)
+    return None
 
 
-def rust_sources() -> Path:
-    """The Rust library's sources: they are part of the repository, not of an installed
+def repository() -> Path:
+    """The repository: the Rust library's sources are part of it, not of an installed
     package."""
     for start in (PACKAGE, Path.cwd()):
         for folder in (start, *start.parents):
-            if (folder / RUST_SOURCES).is_dir():
-                return folder / RUST_SOURCES
+            if (folder / CRATES[0]).is_dir():
+                return folder
     raise InputError(
-        f"no folder {RUST_SOURCES.as_posix()} above {PACKAGE} or above the current folder: "
+        f"no folder {CRATES[0].as_posix()} above {PACKAGE} or above the current folder: "
         "the Rust sources come with the repository, so run this inside a clone of it"
     )
 

@@ -50,9 +50,14 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ),
         "reference/parity/__init__.py": "def hidden():\n    pass\n",
         "reference/parity/compare.py": "def compare():\n    return 1\n",
-        "rust_ports/encoders/src/layers.rs": "pub struct Layer;\n\nimpl Layer {\n"
+        "rust_ports/models/src/layers.rs": "pub struct Layer;\n\nimpl Layer {\n"
         "    pub fn new() {}\n"
         "    pub fn forward(&self) {}\n}\n\n#[cfg(test)]\nmod tests {}\n",
+        "rust_ports/models/src/layers/fused.rs": "pub fn add_norm() {}\n",
+        "rust_ports/models/src/bert.rs": "impl Encoder for Bert {\n"
+        "    fn encode(&self) {}\n}\n",
+        "rust_ports/encoders/src/hub.rs": "fn fetch() {}\n",
+        "rust_ports/kernels/src/layers.rs": "fn fast() {}\n\npub struct Layer(f32);\n",
     }
     for name, text in files.items():
         path = tmp_path / name
@@ -84,7 +89,14 @@ def test_a_name_is_found_in_each_port_under_its_own_spelling(tree: Path):
     assert find("layers.Layer.forward", "rust").text == "pub fn forward(&self) {}"
     assert find("layers.Layer.__init__", "rust").text == "pub fn new() {}"
     assert find("layers.Layer", "mlx").path == "reference/mlx/layers.py"
-    assert find("layers.Layer", "rust").path == "rust_ports/encoders/src/layers.rs"
+    assert find("layers.Layer", "rust").path == "rust_ports/models/src/layers.rs"
+
+
+def test_a_name_is_found_in_each_crate_and_in_the_folder_of_a_room(tree: Path):
+    assert find("layers.add_norm", "rust").path == "rust_ports/models/src/layers/fused.rs"
+    assert find("hub.fetch", "rust").path == "rust_ports/encoders/src/hub.rs"
+    assert find("layers.fast", "rust").path == "rust_ports/kernels/src/layers.rs"
+    assert find("bert.Bert.forward", "rust").text == "fn encode(&self) {}"
 
 
 def test_a_whole_file(tree: Path):
@@ -104,8 +116,9 @@ def test_what_the_ports_share(tree: Path):
         (
             "layers.Layer.backward",
             "rust",
-            "rust_ports/encoders/src/layers.rs defines no 'Layer.backward'",
+            "rust_ports/models/src/layers.rs defines no 'Layer.backward'",
         ),
+        ("rope.apply_rope", "rust", "rust_ports has no file rope.rs"),
         ("rope.apply_rope", "mlx", "reference/mlx has no file rope.py"),
         (5, "torch", "5 cannot be shown: a name is a string"),
         ("", "torch", "reference/torch has no file .py"),
@@ -123,7 +136,7 @@ def test_rust_sources_are_also_found_above_the_current_folder(
 ):
     monkeypatch.setattr(source, "PACKAGE", Path("/nowhere/reference"))
     monkeypatch.chdir(tree / "reference" / "torch")
-    assert source.rust_sources() == tree / "rust_ports" / "encoders" / "src"
+    assert source.repository() == tree
 
 
 def test_without_the_repository_the_error_says_what_to_do(
