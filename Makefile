@@ -11,6 +11,7 @@ UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 HTML := _build/html
 CARGO := cargo
 MANIFEST := --manifest-path rust_ports/Cargo.toml
+CRATES := -p encoders-kernels -p encoders-models -p encoders
 RUST_SOURCES := $(shell find rust_ports -name target -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 NOTEBOOKS := $(wildcard chapters/*.ipynb book/*.ipynb)
 
@@ -37,8 +38,8 @@ lint: setup
 	$(CARGO) clippy $(MANIFEST) --release --all-targets --quiet -- -D warnings
 
 rust-test: setup
-	$(CARGO) test $(MANIFEST) --release --quiet -p encoders
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(MANIFEST) --no-deps --quiet -p encoders
+	$(CARGO) test $(MANIFEST) --release --quiet $(CRATES)
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(MANIFEST) --no-deps --quiet $(CRATES)
 
 python-test: setup
 	$(BIN)/python -m pytest -q -m "not book" tests

@@ -1,5 +1,5 @@
 """Scaled dot-product attention, padded and packed; the source is
-rust_ports/encoders/src/attention.rs."""
+rust_ports/models/src/attention.rs."""
 
 from reference.candle._native import (
     blockwise_attention,

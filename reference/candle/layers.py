@@ -1,5 +1,5 @@
 """Linear, layer norm, embedding, gated MLP and the activations; the sources are
-rust_ports/encoders/src/layers.rs and activations.rs."""
+rust_ports/models/src/layers.rs and the folder layers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The losses of the heads; the source is rust_ports/encoders/src/losses.rs."""
+"""The losses of the heads; the source is rust_ports/models/src/losses.rs."""
 
 from reference.candle._native import (
     binary_cross_entropy,

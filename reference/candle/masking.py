@@ -1,5 +1,5 @@
 """The masking strategy of masked language modelling; the source is
-rust_ports/encoders/src/masking.rs."""
+rust_ports/models/src/masking.rs."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Rotary position embedding; the source is rust_ports/encoders/src/rope.rs."""
+"""Rotary position embedding; the source is rust_ports/models/src/rope.rs."""
 
 import numpy as np
 

@@ -84,18 +84,18 @@ impl BertEmbeddings {
     }
 
     /// A vector for every token: `[batch, tokens, hidden]`, or packed `[tokens, hidden]`.
-    pub fn forward(&self, batch: &Batch) -> Result<Tensor> {
-        self.at(batch, &self.position_ids(&batch.input_ids, batch.lengths)?)
+    pub fn forward(&self, inputs: &Batch) -> Result<Tensor> {
+        self.at(inputs, &self.position_ids(&inputs.input_ids, inputs.lengths)?)
     }
 
     /// The same with given positions, in the shape of the ids.
-    pub fn at(&self, batch: &Batch, position_ids: &Tensor) -> Result<Tensor> {
-        let types = match &batch.token_type_ids {
+    pub fn at(&self, inputs: &Batch, position_ids: &Tensor) -> Result<Tensor> {
+        let types = match &inputs.token_type_ids {
             Some(types) => types.clone(),
-            None => batch.input_ids.zeros_like()?,
+            None => inputs.input_ids.zeros_like()?,
         };
         let looked_up = [
-            (&self.word_embeddings, &batch.input_ids),
+            (&self.word_embeddings, &inputs.input_ids),
             (&self.token_type_embeddings, &types),
             (&self.position_embeddings, position_ids),
         ];
@@ -185,9 +185,9 @@ impl Encoder for BertModel {
         &self.config
     }
 
-    fn encode(&self, batch: &Batch) -> Result<EncoderOutput> {
-        let embedded = self.embeddings.forward(batch)?;
-        run(embedded, &self.encoder, self.pooler.as_ref(), batch)
+    fn encode(&self, inputs: &Batch) -> Result<EncoderOutput> {
+        let embedded = self.embeddings.forward(inputs)?;
+        run(embedded, &self.encoder, self.pooler.as_ref(), inputs)
     }
 }
 
@@ -205,12 +205,12 @@ pub(crate) fn run(
     embedded: Tensor,
     encoder: &BertEncoder,
     pooler: Option<&BertPooler>,
-    batch: &Batch,
+    inputs: &Batch,
 ) -> Result<EncoderOutput> {
-    let states = encoder.forward(embedded, &*attend_to(batch, None)?)?;
-    let first = || first_tokens(&states[states.len() - 1], batch.lengths);
+    let states = encoder.forward(embedded, &*attend_to(inputs, None)?)?;
+    let first = || first_tokens(&states[states.len() - 1], inputs.lengths);
     let pooled = pooler.map(|pooler| pooler.forward(&first()?)).transpose()?;
-    EncoderOutput::of(states, pooled, batch)
+    EncoderOutput::of(states, pooled, inputs)
 }
 
 /// The norm of a module.

@@ -32,13 +32,13 @@ impl EncoderOutput {
     pub fn of(
         states: Vec<Tensor>,
         pooler_output: Option<Tensor>,
-        batch: &Batch,
+        inputs: &Batch,
     ) -> Result<Self> {
         let last = states.last().ok_or_else(|| config_error!("there is no layer"))?;
         Ok(Self {
             last_hidden_state: last.clone(),
             pooler_output,
-            hidden_states: batch.output_hidden_states.then_some(states),
+            hidden_states: inputs.output_hidden_states.then_some(states),
         })
     }
 
@@ -67,7 +67,7 @@ pub trait Encoder: Debug + Send + Sync {
     fn config(&self) -> &dyn FamilyConfig;
 
     /// A vector for every token of a batch that was found sound.
-    fn encode(&self, batch: &Batch) -> Result<EncoderOutput>;
+    fn encode(&self, inputs: &Batch) -> Result<EncoderOutput>;
 
     /// A vector for every token of `inputs`, padded or packed.
     fn forward(&self, inputs: &Inputs) -> Result<EncoderOutput> {
@@ -82,7 +82,7 @@ pub trait Head: Debug + Send + Sync {
     fn encoder(&self) -> &dyn Encoder;
 
     /// The logits, from what the encoder gave.
-    fn score(&self, outputs: &EncoderOutput, batch: &Batch) -> Result<Tensor>;
+    fn score(&self, outputs: &EncoderOutput, inputs: &Batch) -> Result<Tensor>;
 
     /// The loss of `logits` against `labels`: a scalar.
     fn loss(&self, logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
@@ -91,19 +91,19 @@ pub trait Head: Debug + Send + Sync {
 
     /// With `labels`, the loss is computed too.
     fn forward(&self, inputs: &Inputs, labels: Option<&Tensor>) -> Result<HeadOutput> {
-        let batch = inputs.check(&self.encoder().config().limits())?;
-        scored(self, &batch, labels)
+        let inputs = inputs.check(&self.encoder().config().limits())?;
+        scored(self, &inputs, labels)
     }
 }
 
 /// What a head makes of a batch that was found sound.
 pub fn scored<H: Head + ?Sized>(
     head: &H,
-    batch: &Batch,
+    inputs: &Batch,
     labels: Option<&Tensor>,
 ) -> Result<HeadOutput> {
-    let outputs = head.encoder().encode(batch)?;
-    let logits = head.score(&outputs, batch)?;
+    let outputs = head.encoder().encode(inputs)?;
+    let logits = head.score(&outputs, inputs)?;
     let loss = labels.map(|labels| head.loss(&logits, labels)).transpose()?;
     Ok(HeadOutput { logits, loss, hidden_states: outputs.hidden_states })
 }

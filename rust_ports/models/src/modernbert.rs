@@ -82,16 +82,16 @@ impl ModernBertModel {
     ///
     /// Positions begin at 0 in every text of a packed row, and at the left edge of a padded
     /// one, pads included.
-    pub fn tables(&self, batch: &Batch, dtype: DType) -> Result<RopeTables> {
-        let device = batch.input_ids.device();
-        let (places, longest) = match batch.lengths {
+    pub fn tables(&self, inputs: &Batch, dtype: DType) -> Result<RopeTables> {
+        let device = inputs.input_ids.device();
+        let (places, longest) = match inputs.lengths {
             None => {
-                let tokens = batch.input_ids.dims()[1];
+                let tokens = inputs.input_ids.dims()[1];
                 (Tensor::arange(0, tokens as i64, device)?, tokens)
             }
             Some(lengths) => (positions(lengths, device)?, lengths.longest()),
         };
-        if let Some(given) = batch.rope_tables {
+        if let Some(given) = inputs.rope_tables {
             return self.chosen(given, &places, longest, dtype);
         }
         let tables = self.config.rope_thetas.iter().map(|(kind, theta)| {
@@ -146,11 +146,11 @@ impl Encoder for ModernBertModel {
     }
 
     /// The last of the hidden states is what the final norm gave.
-    fn encode(&self, batch: &Batch) -> Result<EncoderOutput> {
-        let mut hidden = self.embeddings.forward(&batch.input_ids)?;
-        let tables = self.tables(batch, hidden.dtype())?;
+    fn encode(&self, inputs: &Batch) -> Result<EncoderOutput> {
+        let mut hidden = self.embeddings.forward(&inputs.input_ids)?;
+        let tables = self.tables(inputs, hidden.dtype())?;
         let windows = self.config.windows().into_iter();
-        let attends = windows.map(|(kind, window)| Ok((kind, attend_to(batch, window)?)));
+        let attends = windows.map(|(kind, window)| Ok((kind, attend_to(inputs, window)?)));
         let attends: BTreeMap<_, _> = attends.collect::<Result<_>>()?;
         let mut states = Vec::with_capacity(self.layers.len() + 1);
         for (layer, kind) in self.layers.iter().zip(&self.config.layer_types) {
@@ -158,7 +158,7 @@ impl Encoder for ModernBertModel {
             states.push(std::mem::replace(&mut hidden, next));
         }
         states.push(note(self.final_norm.path(), self.final_norm.forward(&hidden)?));
-        EncoderOutput::of(states, None, batch)
+        EncoderOutput::of(states, None, inputs)
     }
 }
 

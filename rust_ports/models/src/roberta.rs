@@ -56,8 +56,8 @@ impl XLMRobertaEmbeddings {
     }
 
     /// A vector for every token: `[batch, tokens, hidden]`, or packed `[tokens, hidden]`.
-    pub fn forward(&self, batch: &Batch) -> Result<Tensor> {
-        self.tables.at(batch, &self.position_ids(&batch.input_ids, batch.lengths)?)
+    pub fn forward(&self, inputs: &Batch) -> Result<Tensor> {
+        self.tables.at(inputs, &self.position_ids(&inputs.input_ids, inputs.lengths)?)
     }
 
     /// Real tokens are counted in each text, from the pad id on (Transformers'
@@ -137,8 +137,8 @@ impl Encoder for XLMRobertaModel {
         &self.config
     }
 
-    fn encode(&self, batch: &Batch) -> Result<EncoderOutput> {
-        let embedded = self.embeddings.forward(batch)?;
-        run(embedded, &self.encoder, self.pooler.as_ref(), batch)
+    fn encode(&self, inputs: &Batch) -> Result<EncoderOutput> {
+        let embedded = self.embeddings.forward(inputs)?;
+        run(embedded, &self.encoder, self.pooler.as_ref(), inputs)
     }
 }

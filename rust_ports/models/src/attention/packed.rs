@@ -30,11 +30,10 @@ pub fn packed_attention(
     Ok(Tensor::cat(&contexts, 1)?)
 }
 
-/// Attention over a whole text, or over `window` tokens on each side, for every layer of a
-/// model that is given `batch`.
-pub fn attend_to<'a>(batch: &Batch<'a>, window: Option<usize>) -> Result<Box<Attend<'a>>> {
-    let mask = batch.attention_mask.as_ref().map(padding_mask).transpose()?;
-    let lengths = batch.lengths;
+/// Attention over each whole text of `inputs`, or over `window` tokens on each side.
+pub fn attend_to<'a>(inputs: &Batch<'a>, window: Option<usize>) -> Result<Box<Attend<'a>>> {
+    let mask = inputs.attention_mask.as_ref().map(padding_mask).transpose()?;
+    let lengths = inputs.lengths;
     Ok(Box::new(move |query, key, value| {
         let fast = kernels::wanted([query, key, value]);
         let mask = mask.as_ref();

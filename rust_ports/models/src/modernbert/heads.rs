@@ -53,17 +53,17 @@ impl ModernBertPredictionHead {
 ///
 /// `hidden` is `[batch, tokens, hidden]` or packed `[tokens, hidden]`, the result `[batch,
 /// hidden]`.
-fn pool(config: &ModernBertConfig, hidden: &Tensor, batch: &Batch) -> Result<Tensor> {
+fn pool(config: &ModernBertConfig, hidden: &Tensor, inputs: &Batch) -> Result<Tensor> {
     if config.classifier_pooling == "cls" {
-        return first_tokens(hidden, batch.lengths);
+        return first_tokens(hidden, inputs.lengths);
     }
-    match (batch.lengths, &batch.attention_mask) {
+    match (inputs.lengths, &inputs.attention_mask) {
         (Some(lengths), _) => {
             let (hidden, mask) = pad_packed(hidden, lengths)?;
             mean_pooling(&hidden, &mask)
         }
         (None, Some(mask)) => mean_pooling(hidden, mask),
-        (None, None) => mean_pooling(hidden, &batch.input_ids.ones_like()?),
+        (None, None) => mean_pooling(hidden, &inputs.input_ids.ones_like()?),
     }
 }
 
@@ -107,15 +107,15 @@ impl Head for ModernBertForMaskedLM {
     /// the labelled positions are scored then: logits are `[masked, vocab]`.
     fn forward(&self, inputs: &Inputs, labels: Option<&Tensor>) -> Result<HeadOutput> {
         let config = &self.model.config;
-        let batch = inputs.check(&config.limits())?;
+        let inputs = inputs.check(&config.limits())?;
         let Some(labels) = labels.filter(|_| config.sparse_prediction) else {
-            return scored(self, &batch, labels);
+            return scored(self, &inputs, labels);
         };
-        let mut outputs = self.model.encode(&batch)?;
+        let mut outputs = self.model.encode(&inputs)?;
         let hidden = &outputs.last_hidden_state;
         let (hidden, labels) = labelled(hidden, labels, config.sparse_pred_ignore_index)?;
         outputs.last_hidden_state = hidden;
-        let logits = self.score(&outputs, &batch)?;
+        let logits = self.score(&outputs, &inputs)?;
         let loss = Some(self.loss(&logits, &labels)?);
         Ok(HeadOutput { logits, loss, hidden_states: outputs.hidden_states })
     }
@@ -174,8 +174,8 @@ impl Head for ModernBertForSequenceClassification {
         &self.model
     }
 
-    fn score(&self, outputs: &EncoderOutput, batch: &Batch) -> Result<Tensor> {
-        let pooled = pool(&self.model.config, &outputs.last_hidden_state, batch)?;
+    fn score(&self, outputs: &EncoderOutput, inputs: &Batch) -> Result<Tensor> {
+        let pooled = pool(&self.model.config, &outputs.last_hidden_state, inputs)?;
         self.classifier.forward(&self.head.forward(&pooled)?)
     }
 
@@ -250,14 +250,14 @@ impl Head for ModernBertForMultipleChoice {
 
     /// Where the first vector stands for a text, it is the first real token's here, as
     /// Transformers has it in this head and in no other.
-    fn score(&self, outputs: &EncoderOutput, batch: &Batch) -> Result<Tensor> {
+    fn score(&self, outputs: &EncoderOutput, inputs: &Batch) -> Result<Tensor> {
         let (config, hidden) = (&self.model.config, &outputs.last_hidden_state);
-        let pooled = match &batch.attention_mask {
+        let pooled = match &inputs.attention_mask {
             Some(mask) if config.classifier_pooling == "cls" => cls_pooling(hidden, mask)?,
-            _ => pool(config, hidden, batch)?,
+            _ => pool(config, hidden, inputs)?,
         };
         let scores = self.classifier.forward(&self.head.forward(&pooled)?)?;
-        Ok(scores.reshape(((), batch.choices.unwrap_or(1)))?)
+        Ok(scores.reshape(((), inputs.choices.unwrap_or(1)))?)
     }
 
     /// Padded: ids and mask `[batch, choices, tokens]`. Packed: the texts of the row are the

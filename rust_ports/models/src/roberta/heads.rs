@@ -140,8 +140,8 @@ impl Head for XLMRobertaForSequenceClassification {
         &self.roberta
     }
 
-    fn score(&self, outputs: &EncoderOutput, batch: &Batch) -> Result<Tensor> {
-        self.classifier.forward(&first_tokens(&outputs.last_hidden_state, batch.lengths)?)
+    fn score(&self, outputs: &EncoderOutput, inputs: &Batch) -> Result<Tensor> {
+        self.classifier.forward(&first_tokens(&outputs.last_hidden_state, inputs.lengths)?)
     }
 
     fn loss(&self, logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
