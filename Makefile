@@ -51,7 +51,7 @@ notebook-test: setup
 book-test: $(HTML)/.built
 	$(BIN)/python -m pytest -q -m book tests
 
-$(HTML)/.built: $(VENV)/.package _config.yml _toc.yml $(NOTEBOOKS) $(shell find book -type f)
+$(HTML)/.built: $(VENV)/.package _config.yml _toc.yml CITATION.cff $(NOTEBOOKS) $(shell find book -type f)
 	@rm -rf _build
 	$(BIN)/jupyter-book build . --quiet -W -n --keep-going
 	@touch $@

@@ -46,20 +46,17 @@ def load(
     """
     from reference import pipelines
     from reference.backend import port_for
-    from reference.checkpoint import locate, read_architecture, read_checkpoint
+    from reference.checkpoint import locate, read_checkpoint
 
     chosen = None if pipeline is None else pipelines.pipeline_class(pipeline)
     port = port_for(backend, dtype)  # names are checked before anything is fetched or read
     folder = locate(model, revision)
+    checkpoint = read_checkpoint(folder, None if chosen is None else chosen.task)
     if chosen is None:
-        chosen = pipelines.pipeline_class(pipelines.BY_TASK[read_architecture(folder)[1].task])
-    checkpoint = read_checkpoint(folder, chosen.task)
-    network = port.build(
-        checkpoint.config, checkpoint.architecture.name, checkpoint.tensors, dtype
-    )
+        chosen = pipelines.pipeline_class(checkpoint.architecture.task.pipeline)
+    network = port.build(checkpoint.config, checkpoint.architecture, checkpoint.tensors, dtype)
     return chosen(checkpoint, network, backend, dtype)
 
 
-__getattr__, __dir__ = lazy_submodules(
-    __name__, __path__
-)  # reference.torch.pooling and the like, without an import of it
+# reference.torch.pooling and the like, without an import of it.
+__getattr__, __dir__ = lazy_submodules(__name__, __path__)

@@ -10,6 +10,17 @@ import warnings
 from reference import commands
 from reference.errors import EncodersError
 
+# Each command that has a file of its own: where, and what it does.
+ELSEWHERE = {
+    "info": ("reference.info", "describe a model"),
+    "parity": ("reference.parity.command", "hold the ports against Transformers in float64"),
+    "bench": ("reference.bench", "time the ports beside other libraries"),
+    "train": (
+        "reference.training.command",
+        "train a small masked language model on this machine's text",
+    ),
+}
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit status is 0, 1 where a comparison fails, and 2 on bad input."""
@@ -57,18 +68,8 @@ def parser() -> argparse.ArgumentParser:
     commands.add_similar(
         subparsers.add_parser("similar", help="compare texts with references by cosine")
     )
-    commands.add_info(subparsers.add_parser("info", help="describe a model"))
-    commands.add_parity(
-        subparsers.add_parser("parity", help="hold the ports against Transformers in float64")
-    )
-    commands.add_bench(
-        subparsers.add_parser("bench", help="time the ports beside other libraries")
-    )
-    commands.add_train(
-        subparsers.add_parser(
-            "train", help="train a small masked language model on this machine's text"
-        )
-    )
+    for name, (module, what) in ELSEWHERE.items():
+        commands.add_from(subparsers.add_parser(name, help=what), module)
     return top
 
 

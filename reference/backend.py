@@ -1,77 +1,46 @@
 """The protocol that a port fulfils: NumPy arrays in, NumPy arrays out.
 
 Pipelines, parity and the command line are written once against it. A port never reads a file or
-a text, and its own arrays never leave it. The caller has checked the arguments
+a text, and its own arrays never leave it. The caller has checked the inputs
 (reference/inputs.py); a port may rely on that.
 """
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Collection
 from typing import Any, Protocol
 
 import numpy as np
 
 from reference.checks import check_name
-from reference.config import EncoderConfig
+from reference.families import Architecture, EncoderConfig, architecture_named
+from reference.inputs import Inputs
 
 BACKENDS = ("torch", "mlx", "candle")
 
 
 class Model(Protocol):
-    """A model inside its framework. Optional arguments may be None."""
+    """A model inside its framework."""
 
-    def forward(
-        self,
-        input_ids: np.ndarray,
-        attention_mask: np.ndarray | None,
-        token_type_ids: np.ndarray | None,
-        output_hidden_states: bool,
-    ) -> dict[str, Any]:
-        """A padded batch, [batch, tokens]. Keys that apply: last_hidden_state, pooler_output,
-        logits, hidden_states."""
+    def forward(self, inputs: Inputs, output_hidden_states: bool = False) -> dict[str, Any]:
+        """The keys that apply of last_hidden_state, pooler_output, logits, hidden_states."""
         ...
 
-    def forward_packed(
-        self,
-        input_ids: np.ndarray,
-        cu_seqlens: np.ndarray,
-        token_type_ids: np.ndarray | None,
-        output_hidden_states: bool,
-    ) -> dict[str, Any]:
-        """Texts in one row, [tokens], with their cumulative lengths; the same keys."""
-        ...
-
-    def embed(
-        self,
-        input_ids: np.ndarray,
-        cu_seqlens: np.ndarray,
-        token_type_ids: np.ndarray | None,
-        ways: tuple[str, ...],
-        normalize: bool,
-    ) -> np.ndarray:
+    def embed(self, inputs: Inputs, ways: tuple[str, ...], normalize: bool) -> np.ndarray:
         """One vector a packed text: its hidden states pooled in each of `ways` ("cls", "max",
         "mean"), side by side."""
         ...
 
     def gradients(
-        self,
-        input_ids: np.ndarray,
-        attention_mask: np.ndarray | None,
-        token_type_ids: np.ndarray | None,
-        labels: np.ndarray,
+        self, inputs: Inputs, labels: np.ndarray
     ) -> tuple[float, dict[str, np.ndarray]]:
         """The loss on the labels and its gradient in every parameter, without dropout."""
         ...
 
-    def trace(
-        self,
-        input_ids: np.ndarray,
-        attention_mask: np.ndarray | None,
-        token_type_ids: np.ndarray | None,
-    ) -> dict[str, np.ndarray]:
-        """What each operation returned, by its module path in Transformers, in order of
-        evaluation."""
+    def trace(self, inputs: Inputs, operations: Collection[str]) -> dict[str, np.ndarray]:
+        """What each of these operations returned, by its module path in Transformers; "x.input"
+        is what the module x was given."""
         ...
 
     def state(self) -> dict[str, np.ndarray]:
@@ -87,7 +56,7 @@ class Port(Protocol):
     def build(
         self,
         config: EncoderConfig,
-        architecture: str,
+        architecture: Architecture,
         tensors: dict[str, np.ndarray],
         dtype: str,
     ) -> Model:
@@ -110,9 +79,11 @@ def port_for(backend: str, dtype: str) -> Port:
 def build(
     backend: str,
     config: EncoderConfig,
-    architecture: str,
+    architecture: Architecture | str,
     tensors: dict[str, np.ndarray],
     dtype: str = "float32",
 ) -> Model:
-    """A model in one of the frameworks."""
+    """A model in one of the frameworks; an architecture may be named as in Transformers."""
+    if isinstance(architecture, str):
+        architecture = architecture_named(architecture)
     return port_for(backend, dtype).build(config, architecture, tensors, dtype)

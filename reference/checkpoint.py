@@ -13,22 +13,17 @@ import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import safetensors
 import safetensors.numpy
 
-from reference.architectures import (
-    Architecture,
-    architecture_for,
-    expected_shapes,
-    has_pooler,
-    tied_keys,
-)
-from reference.config import EncoderConfig, read_config
 from reference.errors import CheckpointError, ConfigError, InputError
-from reference.files import is_file, read_json, write_atomically
+from reference.families import BASE, Architecture, EncoderConfig, Task, architecture_for
+from reference.families.reading import read_config
+from reference.files import write_atomically
+from reference.weights import POSITION_IDS, read_tensors, some
 
 EMBEDDED_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 # Trained by this package on docstrings (python -m reference train); its recipe and its scores
@@ -36,14 +31,6 @@ EMBEDDED_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 SMALL_MODERNBERT = "encoders-three-ways/modernbert-docstrings"
 HUB_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 HUB_SKIPPED = ("onnx/*", "openvino/*", "coreml/*", "original/*")
-FLOAT_TYPES = ("F16", "BF16", "F32", "F64")
-PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
-
-# Left in checkpoints by older releases or by pretraining, and unused by the architecture that
-# is loaded.
-_POSITION_IDS = re.compile(r"(^|\.)embeddings\.(position_ids|token_type_ids)$")
-_NEXT_SENTENCE = "cls.seq_relationship."
-_HEADS = ("cls.", "lm_head.", "head.", "decoder.", "classifier.")
 
 
 @dataclass(frozen=True)
@@ -116,10 +103,10 @@ def embedded_folder(name: str = EMBEDDED_MODEL) -> Path | None:
 
 
 def read_architecture(
-    folder: Path, task: str | None = None
+    folder: Path, task: Task | str | None = None
 ) -> tuple[EncoderConfig, Architecture]:
-    """The configuration of a model folder, and the class that it names or that of its family
-    for `task`."""
+    """The configuration of a model folder, and the architecture that it names or that of its
+    family for `task`."""
     config = read_config(folder)
     try:
         return config, architecture_for(config, task)
@@ -127,7 +114,7 @@ def read_architecture(
         raise ConfigError(f"{Path(folder) / 'config.json'}: {error}") from None
 
 
-def read_checkpoint(folder: Path, task: str | None = None) -> Checkpoint:
+def read_checkpoint(folder: Path, task: Task | str | None = None) -> Checkpoint:
     """Read and check a model folder; `task` asks for another head than the one that its config
     names."""
     folder = Path(folder)
@@ -144,22 +131,22 @@ def select_tensors(
 ) -> dict[str, np.ndarray]:
     """Exactly the tensors that the architecture needs, under today's names, or an error that
     lists the trouble."""
-    tensors = _with_prefix(_modern_names(tensors, where), config, architecture)
-    expected = expected_shapes(config, architecture, has_pooler(architecture, set(tensors)))
-    _drop_ties(tensors, tied_keys(config, architecture), where)
+    tensors = _fitted(_modern_names(tensors, where), config, architecture)
+    expected = architecture.shapes(config, architecture.has_pooler(tensors))
+    _drop_ties(tensors, architecture.ties(config), where)
 
     head = [key for key in expected if not key.startswith(architecture.base_prefix)]
     if head and architecture.base_prefix and not any(key in tensors for key in head):
         held = config.architectures[0] if config.architectures else "a model"
         raise CheckpointError(
             f"{where} holds {held} without the head of {architecture.name}: it lacks "
-            f"{_some(head)}"
+            f"{some(head)}"
         )
     missing = [key for key in expected if key not in tensors]
     unused = [key for key in tensors if key not in expected]
     if missing or unused:
-        trouble = [f"lacks {_some(missing)}"] * bool(missing) + [
-            f"has the unused {_some(unused)}"
+        trouble = [f"lacks {some(missing)}"] * bool(missing) + [
+            f"has the unused {some(unused)}"
         ] * bool(unused)
         raise CheckpointError(
             f"{where} does not hold a {architecture.name}: it {' and '.join(trouble)}"
@@ -174,32 +161,6 @@ def select_tensors(
                 f"{where}: {key} holds NaN or infinite values; the file is damaged"
             )
     return {key: tensors[key] for key in expected}
-
-
-def read_tensors(folder: Path) -> dict[str, np.ndarray]:
-    """Every tensor of model.safetensors, or of the shards that model.safetensors.index.json
-    lists."""
-    folder = Path(folder)
-    single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
-    if is_file(single):
-        return _read_file(single)
-    if is_file(index):
-        return _read_shards(folder, index)
-    try:
-        pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
-    except OSError as problem:
-        raise CheckpointError(
-            f"{folder} is no folder that can be read: {problem.strerror}"
-        ) from None
-    if pickles:
-        raise CheckpointError(
-            f"{folder} holds pickled weights only ({_some(pickles)}), which can run any code "
-            "when opened; "
-            "save the model again with save_pretrained, which writes model.safetensors"
-        )
-    raise CheckpointError(
-        f"{folder} holds no model.safetensors and no model.safetensors.index.json"
-    )
 
 
 def write_checkpoint(
@@ -259,81 +220,10 @@ def _from_hub(name: str, revision: str | None) -> Path:
             advice = "The copy in the package has no revisions: leave revision out to use it"
         raise CheckpointError(
             f"{name}{version} is neither a folder here, nor in the hub's cache, nor could it "
-            "be fetched: "
-            f"{type(problem).__name__}: "
-            f"{str(problem).splitlines()[0] if str(problem) else 'no reason given'}. "
-            f"{advice}"
+            f"be fetched: {type(problem).__name__}: "
+            f"{str(problem).splitlines()[0] if str(problem) else 'no reason given'}. {advice}"
         ) from problem
     return Path(found)
-
-
-def _read_shards(folder: Path, index: Path) -> dict[str, np.ndarray]:
-    weight_map = read_json(index, CheckpointError).get("weight_map")
-    if not isinstance(weight_map, dict) or not weight_map:
-        raise CheckpointError(f"{index} has no weight_map from tensor names to files")
-    for key, name in weight_map.items():
-        if not isinstance(name, str) or PurePosixPath(name).name != name or "\\" in name:
-            raise CheckpointError(
-                f"{index} sends {key} to {name!r}; a shard lies in the same folder"
-            )
-        if not name.endswith(".safetensors"):
-            raise CheckpointError(
-                f"{index} sends {key} to {name!r}; only safetensors files are read"
-            )
-        if not is_file(folder / name):
-            raise CheckpointError(f"{index} names {name:.80}, which is not in {folder}")
-    tensors: dict[str, np.ndarray] = {}
-    for name in sorted(set(weight_map.values())):
-        shard = _read_file(folder / name)
-        expected = {key for key, its_file in weight_map.items() if its_file == name}
-        if set(shard) != expected:
-            raise CheckpointError(
-                f"{folder / name} and {index} disagree on "
-                f"{_some(sorted(expected ^ set(shard)))}"
-            )
-        tensors |= shard
-    return tensors
-
-
-def _read_file(path: Path) -> dict[str, np.ndarray]:
-    """The tensors of one safetensors file; the library checks header, offsets and lengths."""
-    tensors: dict[str, np.ndarray] = {}
-    try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            dtypes = {key: str(file.get_slice(key).get_dtype()) for key in file.keys()}  # noqa: SIM118
-            for key, dtype in dtypes.items():
-                if dtype not in FLOAT_TYPES and not _POSITION_IDS.search(key):
-                    raise CheckpointError(
-                        f"{path}: {key} is of type {dtype}; a weight is one of "
-                        f"{_some(FLOAT_TYPES)}"
-                    )
-            if "BF16" not in dtypes.values():
-                return {key: file.get_tensor(key) for key in dtypes}
-        for key, entry in safetensors.deserialize(path.read_bytes()):
-            if dtypes[key] in FLOAT_TYPES:  # the others are position ids, which no model reads
-                tensors[key] = _widen(entry, dtypes[key])
-    except CheckpointError:
-        raise
-    except (
-        safetensors.SafetensorError,
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-        OverflowError,
-        MemoryError,
-    ) as problem:
-        raise CheckpointError(f"{path} is not a sound safetensors file: {problem}") from None
-    return tensors
-
-
-def _widen(entry: dict, dtype: str) -> np.ndarray:
-    """One raw tensor; NumPy has no bfloat16, which is the upper half of a float32."""
-    plain = {"F16": np.float16, "F32": np.float32, "F64": np.float64}
-    if dtype == "BF16":
-        bits = np.frombuffer(entry["data"], np.uint16).astype(np.uint32) << 16
-        return bits.view(np.float32).reshape(entry["shape"])
-    return np.frombuffer(entry["data"], plain[dtype]).reshape(entry["shape"])
 
 
 def _modern_names(tensors: dict[str, np.ndarray], where: str) -> dict[str, np.ndarray]:
@@ -341,7 +231,7 @@ def _modern_names(tensors: dict[str, np.ndarray], where: str) -> dict[str, np.nd
     are no parameter."""
     renamed: dict[str, np.ndarray] = {}
     for key, tensor in tensors.items():
-        if _POSITION_IDS.search(key):
+        if POSITION_IDS.search(key):
             continue
         modern = re.sub(
             r"LayerNorm\.gamma$",
@@ -356,31 +246,30 @@ def _modern_names(tensors: dict[str, np.ndarray], where: str) -> dict[str, np.nd
     return renamed
 
 
-def _with_prefix(
+def _fitted(
     tensors: dict[str, np.ndarray], config: EncoderConfig, architecture: Architecture
 ) -> dict[str, np.ndarray]:
     """Fit a checkpoint of another head, or of pretraining, to the architecture that is wanted.
 
-    A base model drops the heads beside it and the base's prefix; masked-LM and token heads use
-    no pooler, and nothing here predicts the next sentence. Transformers drops the same tensors
-    with a warning.
+    A base model drops the heads beside it and its own prefix; a head that reads no pooler drops
+    it, and every one what nothing here reads. Transformers drops the same tensors with a
+    warning.
     """
-    prefix = architecture.prefix_under_a_head
-    if architecture.task == "base":
-        if any(key.startswith(prefix) for key in tensors):
-            return {
-                key.removeprefix(prefix): value
-                for key, value in tensors.items()
-                if not key.startswith(_HEADS)
-            }
-        return dict(tensors)
-    no_pooler = not has_pooler(architecture, set())
-    return {
-        key: value
-        for key, value in tensors.items()
-        if not key.startswith(_NEXT_SENTENCE)
-        and not (no_pooler and key.startswith(f"{prefix}pooler."))
-    }
+    family = architecture.family
+    prefix = f"{family.attribute}."
+    if architecture.task is BASE:
+        if not any(key.startswith(prefix) for key in tensors):
+            return dict(tensors)
+        dropped = (*family.head_prefixes(config), *family.other_heads)
+        return {
+            key.removeprefix(prefix): tensor
+            for key, tensor in tensors.items()
+            if not key.startswith(dropped)
+        }
+    dropped = family.other_heads
+    if not architecture.has_pooler():
+        dropped = (*dropped, f"{prefix}pooler.")
+    return {key: tensor for key, tensor in tensors.items() if not key.startswith(dropped)}
 
 
 def _drop_ties(tensors: dict[str, np.ndarray], ties: dict[str, str], where: str) -> None:
@@ -397,8 +286,3 @@ def _drop_ties(tensors: dict[str, np.ndarray], ties: dict[str, str], where: str)
         if key in tensors and owner not in tensors:
             tensors[owner] = tensors[key]
         tensors.pop(key, None)
-
-
-def _some(names: list[str] | tuple[str, ...], most: int = 4) -> str:
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -4,6 +4,7 @@ them."""
 from __future__ import annotations
 
 import argparse
+import importlib
 import io
 import json
 import sys
@@ -15,10 +16,9 @@ import numpy as np
 
 import reference
 from reference.backend import BACKENDS
-from reference.checkpoint import EMBEDDED_MODEL, locate, read_checkpoint
+from reference.checkpoint import EMBEDDED_MODEL
 from reference.errors import InputError
 from reference.files import check_target, read_lines, write_result
-from reference.pipelines import BY_TASK
 
 FORMATS = ("text", "json", "npy")
 
@@ -111,97 +111,11 @@ def similar(options: argparse.Namespace) -> int:
     )
 
 
-def add_info(parser: argparse.ArgumentParser) -> None:
-    parser.description = (
-        "Describe a model: its architecture, its sizes, its tokenizer, how it pools."
-    )
-    parser.add_argument(
-        "model",
-        nargs="?",
-        default=EMBEDDED_MODEL,
-        help=f"a folder or a hub id (default {EMBEDDED_MODEL})",
-    )
-    parser.add_argument("--revision", help="a branch, tag or commit on the hub")
-    parser.add_argument("--format", choices=("text", "json"), default="text")
-    parser.set_defaults(run=info)
-
-
-def info(options: argparse.Namespace) -> int:
-    """Read the whole checkpoint, so that what is described is known to load."""
-    from reference.errors import CheckpointError
-    from reference.sentence import read_sentence_settings
-    from reference.text import read_tokenizer
-
-    checkpoint = read_checkpoint(locate(options.model, options.revision))
-    config = checkpoint.config
-    facts: dict[str, Any] = {
-        "model": options.model,
-        "folder": str(checkpoint.folder),
-        "architecture": checkpoint.architecture.name,
-        "pipeline": BY_TASK[checkpoint.architecture.task],
-        "parameters": sum(tensor.size for tensor in checkpoint.tensors.values()),
-        "tensors": len(checkpoint.tensors),
-        "stored as": ", ".join(
-            sorted({str(tensor.dtype) for tensor in checkpoint.tensors.values()})
-        ),
-    }
-    settings = config.to_dict()
-    for name in (
-        "model_type vocab_size hidden_size num_hidden_layers num_attention_heads "
-        "intermediate_size hidden_act "
-        "hidden_activation max_position_embeddings type_vocab_size layer_norm_eps norm_eps "
-        "local_attention"
-    ).split():
-        if name in settings:
-            facts[name] = settings[name]
-    if "layer_types" in settings:
-        facts["layer_types"] = ", ".join(
-            kind.removesuffix("_attention") for kind in settings["layer_types"]
-        )
-        facts |= {f"rope_theta {kind}": theta for kind, theta in config.rope_thetas.items()}
-    try:
-        facts["max_seq_length"] = read_tokenizer(checkpoint.folder, config).max_length
-    except CheckpointError:
-        facts["max_seq_length"] = None
-    if (
-        checkpoint.architecture.task == "base"
-        and (checkpoint.folder / "modules.json").is_file()
-    ):
-        settings = read_sentence_settings(checkpoint.folder, config.hidden_size)
-        facts |= {"pooling": ", ".join(settings.pooling), "normalize": settings.normalize}
-    elif checkpoint.architecture.task.endswith("classification"):
-        facts["labels"] = list(config.id2label.values())
-    if options.format == "json":
-        print(json.dumps(facts, indent=2))
-    else:
-        for name, value in facts.items():
-            print(
-                f"{name:<24} {value:,}"
-                if isinstance(value, int) and value > 9999
-                else f"{name:<24} {value}"
-            )
-    return 0
-
-
-def add_parity(parser: argparse.ArgumentParser) -> None:
-    from reference.parity import command
-
-    command.add_arguments(parser)
-    parser.set_defaults(run=command.main)
-
-
-def add_bench(parser: argparse.ArgumentParser) -> None:
-    from reference import bench
-
-    bench.add_arguments(parser)
-    parser.set_defaults(run=bench.main)
-
-
-def add_train(parser: argparse.ArgumentParser) -> None:
-    from reference.training import command
-
-    command.add_arguments(parser)
-    parser.set_defaults(run=command.main)
+def add_from(parser: argparse.ArgumentParser, module: str) -> None:
+    """A command that is written elsewhere: a module with its add_arguments and main."""
+    room = importlib.import_module(module)
+    room.add_arguments(parser)
+    parser.set_defaults(run=room.main)
 
 
 def read_texts(arguments: list[str], file: str | None, option: str = "--file") -> list[str]:
@@ -215,9 +129,8 @@ def read_texts(arguments: list[str], file: str | None, option: str = "--file") -
             raise InputError(f"there are no texts: {file} is empty")
         raise InputError(
             "there are no texts: standard input is empty, and none is named (what follows --to "
-            "is a reference); "
-            "give texts as arguments ahead of the options, with --file, or as lines of "
-            "standard input"
+            "is a reference); give texts as arguments ahead of the options, with --file, or as "
+            "lines of standard input"
         )
     return texts
 

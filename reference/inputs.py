@@ -3,16 +3,59 @@ input."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reference.config import EncoderConfig
 from reference.errors import InputError
 
-Padded = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]
-Packed = tuple[np.ndarray, np.ndarray, np.ndarray | None]
+if TYPE_CHECKING:
+    from reference.families.config import EncoderConfig
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """One batch for a model: padded, with a mask, or packed, with cumulative lengths.
+
+    NumPy arrays outside of a port, and the framework's own inside.
+    """
+
+    # Padded [batch, tokens], of several choices [batch, choices, tokens]; packed [tokens].
+    input_ids: Any
+    # In the shape of padded ids: 1 for a real token, 0 for padding. None: all are real.
+    attention_mask: Any = None
+    # In the shape of the ids. None: all are 0.
+    token_type_ids: Any = None
+    # Of a packed row, [texts + 1]: the cumulative lengths 0, n1, n1 + n2, ... of its texts.
+    cu_seqlens: Any = None
+
+    def map(self, change: Callable[[Any], Any]) -> Inputs:
+        """The same batch with every array changed that there is."""
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Inputs(
+            **{n: None if array is None else change(array) for n, array in arrays.items()}
+        )
+
+    @property
+    def real(self) -> np.ndarray:
+        """Which tokens of a padded batch are no padding."""
+        if self.attention_mask is None:
+            return np.ones(self.input_ids.shape, bool)
+        return self.attention_mask != 0
+
+    @property
+    def longest(self) -> int:
+        """How many tokens the longest text has, in a padded batch with its padding."""
+        if self.cu_seqlens is None:
+            return self.input_ids.shape[-1]
+        return int((self.cu_seqlens[1:] - self.cu_seqlens[:-1]).max())
+
+    @property
+    def texts(self) -> Inputs:
+        """A padded batch with the choices of all questions one below the other."""
+        return self.map(lambda array: array.reshape(-1, array.shape[-1]))
 
 
 def check_padded(
@@ -20,7 +63,7 @@ def check_padded(
     input_ids: Any,
     attention_mask: Any = None,
     token_type_ids: Any = None,
-) -> Padded:
+) -> Inputs:
     """Ids [batch, tokens], and mask and token types of the same shape or None; int64 arrays
     come back."""
     ids = _integers("input_ids", input_ids)
@@ -44,7 +87,7 @@ def check_padded(
                 f"attention_mask hides every token of row {empty[0]}; a text has at least one "
                 "real token"
             )
-    return ids, mask, _token_types(config, token_type_ids, ids)
+    return Inputs(ids, mask, _token_types(config, token_type_ids, ids))
 
 
 def check_choices(
@@ -52,7 +95,7 @@ def check_choices(
     input_ids: Any,
     attention_mask: Any = None,
     token_type_ids: Any = None,
-) -> Padded:
+) -> Inputs:
     """Ids [batch, choices, tokens], and mask and token types of the same shape or None; int64
     arrays come back."""
     ids = _integers("input_ids", input_ids)
@@ -74,22 +117,16 @@ def check_choices(
         question, choice = hidden[0]
         raise InputError(
             f"attention_mask hides every token of choice {choice} of question {question}; a "
-            "text has at least one real "
-            "token"
+            "text has at least one real token"
         )
-    rows = check_padded(
-        config,
-        *(
-            None if array is None else array.reshape(-1, ids.shape[2])
-            for array in (ids, *arrays)
-        ),
-    )
-    return tuple(None if array is None else array.reshape(ids.shape) for array in rows)
+    texts = Inputs(ids, *arrays).texts
+    rows = check_padded(config, texts.input_ids, texts.attention_mask, texts.token_type_ids)
+    return rows.map(lambda array: array.reshape(ids.shape))
 
 
 def check_packed(
     config: EncoderConfig, input_ids: Any, cu_seqlens: Any, token_type_ids: Any = None
-) -> Packed:
+) -> Inputs:
     """Ids [tokens] and the cumulative lengths 0, n1, n1 + n2, ... of the texts in the row."""
     ids = _integers("input_ids", input_ids)
     if ids.ndim != 1 or ids.size == 0:
@@ -112,7 +149,7 @@ def check_packed(
             f"{int(np.argmin(lengths))}"
         )
     _check_length(int(lengths.max()), config)
-    return ids, bounds, _token_types(config, token_type_ids, ids)
+    return Inputs(ids, None, _token_types(config, token_type_ids, ids), bounds)
 
 
 def pad(

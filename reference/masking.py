@@ -27,9 +27,8 @@ class Draws:
     """What chance decides about each token of a batch; all three arrays have the shape of its
     ids."""
 
-    chosen: (
-        np.ndarray
-    )  # float32 in [0, 1): a token is chosen where this lies below the probability
+    # float32 in [0, 1): a token is chosen where this lies below the probability.
+    chosen: np.ndarray
     # float32 in [0, 1): below the mask's share it is masked, then comes the random words' share
     action: np.ndarray
     word: np.ndarray  # int64: the word that takes its place if it is to be a random one
@@ -83,9 +82,8 @@ def thresholds(
     min_span = check_whole("min_span", min_span, 1)
     start = probability
     if min_span > 1 and probability < 1:
-        start = -math.expm1(
-            math.log1p(-probability) / min_span
-        )  # 1 - (1 - probability)^(1 / min_span)
+        # 1 - (1 - probability)^(1 / min_span)
+        start = -math.expm1(math.log1p(-probability) / min_span)
     return Thresholds(
         np.float32(start), np.float32(mask_share), np.float32(mask_share + random_share)
     )

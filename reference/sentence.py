@@ -54,8 +54,8 @@ def read_sentence_settings(folder: Path, hidden_size: int) -> SentenceSettings:
     if not is_file(path):
         warnings.warn(
             f"{folder} has no modules.json: it was not saved as an embedding model. Mean "
-            "pooling is used; "
-            "a model that was trained for another task may find every two texts alike",
+            "pooling is used; a model that was trained for another task may find every two "
+            "texts alike",
             stacklevel=2,
         )
         return SentenceSettings(prompt=prompt)
@@ -70,8 +70,8 @@ def read_sentence_settings(folder: Path, hidden_size: int) -> SentenceSettings:
     if inside:
         raise ConfigError(
             f"{path} keeps the Transformer in {inside!r:.80}; supported: in the folder itself, "
-            "with the path ''. "
-            "Move its files there, or save the model with a newer sentence-transformers"
+            "with the path ''. Move its files there, or save the model with a newer "
+            "sentence-transformers"
         )
     pooling_file = _pooling_file(folder, modules[1])
     ways = _read_pooling(folder / pooling_file, hidden_size)

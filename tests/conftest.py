@@ -20,9 +20,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # The named axes in the ports' signatures are checked at every call of the test run.
 install_import_hook(["reference.torch", "reference.mlx"], "beartype.beartype")
-importlib.import_module(
-    "reference.mlx"
-)  # before any test imports mlx.core, so that MLX finds the fast BLAS
+# Before any test imports mlx.core, so that MLX finds the fast BLAS.
+importlib.import_module("reference.mlx")
 
 settings.register_profile("project", deadline=None, derandomize=True, max_examples=25)
 settings.load_profile("project")

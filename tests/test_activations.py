@@ -9,7 +9,7 @@ from transformers.activations import ACT2FN
 import reference.candle.layers
 import reference.mlx.layers
 import reference.torch.layers
-from reference.config import ACTIVATIONS
+from reference.families import ACTIVATIONS
 
 X = np.concatenate([np.linspace(-12, 12, 481), [-1e4, -100, 100, 1e4]])
 

@@ -8,16 +8,18 @@ import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reference.config import ACTIVATIONS, BertConfig, config_from_dict, read_config
 from reference.errors import CheckpointError, ConfigError, EncodersError
+from reference.families import ACTIVATIONS, ARCHITECTURES, BY_MODEL_TYPE
+from reference.families.bert import BertConfig
+from reference.families.reading import config_from_dict, read_config
 
 GOOD = {"model_type": "bert", "hidden_size": 16, "num_attention_heads": 4, "vocab_size": 40}
 
 
-@pytest.mark.parametrize("name", ["BertConfig", "XLMRobertaConfig", "RobertaConfig"])
-def test_defaults_are_those_of_transformers(name):
-    theirs = getattr(transformers, name)()
-    ours = config_from_dict({"model_type": theirs.model_type}).to_dict()
+@pytest.mark.parametrize("model_type", BY_MODEL_TYPE)
+def test_defaults_are_those_of_transformers(model_type):
+    theirs = transformers.AutoConfig.for_model(model_type)
+    ours = config_from_dict({"model_type": model_type}).to_dict()
     for key, value in ours.items():
         if key not in ("architectures", "id2label", "label2id"):
             assert value == getattr(theirs, key), key
@@ -58,7 +60,6 @@ def test_num_labels_stands_for_names():
         ({"add_cross_attention": True}, "add_cross_attention"),
         ({"pruned_heads": {"0": [1]}}, "pruned_heads"),
         ({"quantization_config": {"bits": 4}}, "quantization_config"),
-        ({"auto_map": {"AutoModel": "code.Model"}}, "auto_map"),
         ({"hidden_act": "swiglu"}, "hidden_act is 'swiglu'"),
         ({"hidden_act": 3}, "hidden_act is 3"),
         ({"hidden_size": 15}, "not a multiple of num_attention_heads"),
@@ -88,7 +89,7 @@ def test_num_labels_stands_for_names():
         ({"id2label": {"0": "a", "2": "b"}}, "must number its labels 0 to 1"),
         ({"id2label": {"x": "a"}}, "must be whole numbers"),
         ({"id2label": {"0": "a", "00": "b"}}, "gives a number twice"),
-        ({"id2label": {"0": 5}}, "values must be strings"),
+        ({"id2label": {"0": [5]}}, "values must be strings"),
         ({"id2label": []}, "id2label"),
         ({"id2label": {"0": "a"}, "num_labels": 2}, "num_labels is 2 but"),
         ({"num_labels": 10**12}, "num_labels"),
@@ -135,12 +136,13 @@ def test_unknown_keys_warn_and_known_ones_do_not():
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("name", ["BertConfig", "XLMRobertaConfig", "RobertaConfig"])
+@pytest.mark.parametrize("name", ARCHITECTURES)
 def test_what_transformers_writes_is_known(tmp_path, name):
-    getattr(transformers, name)(
-        architectures=[name.replace("Config", "Model")]
-    ).save_pretrained(tmp_path)
-    assert isinstance(read_config(tmp_path), BertConfig)
+    kind = getattr(transformers, name).config_class
+    kind(architectures=[name]).save_pretrained(tmp_path)
+    config = read_config(tmp_path)
+    assert isinstance(config, ARCHITECTURES[name].family.config)
+    assert config.architectures == (name,)
 
 
 @pytest.mark.filterwarnings("ignore")

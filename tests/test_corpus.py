@@ -103,8 +103,8 @@ def test_real_packages_have_much_of_it_in_the_same_order_each_time():
 
 def test_nothing_is_imported():
     code = (
-        "import sys; from reference import corpus; "
-        "list(corpus.docstrings(['networkx', 'hypothesis'])); print(*sys.modules)"
+        "import sys; from reference import corpus; list(corpus.docstrings(['networkx', "
+        "'hypothesis'])); print(*sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

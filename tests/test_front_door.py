@@ -48,7 +48,7 @@ def test_a_backend_loads_no_other(backend):
         "torch.bert.BertModel",
         "parity.faults.measure",
         "bench.PEERS",
-        "architectures.ARCHITECTURES",
+        "families.ARCHITECTURES",
         "errors.InputError",
     ],
 )

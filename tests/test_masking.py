@@ -200,9 +200,8 @@ CHOSEN = 151_000
 
 def masked_by(port: str, fault: str | None = None) -> tuple[np.ndarray, Shares]:
     ids = np.full((1000, 1024), 5)
-    draws = draw(
-        ids.shape, 10**6, 0
-    )  # so many words that a random one is hardly ever the right one
+    # So many words that a random one is hardly ever the right one.
+    draws = draw(ids.shape, 10**6, 0)
     draws = replace(draws, word=draws.word + 10)
     masked_ids, labels = PORTS[port](ids, np.zeros_like(ids), draws, fault=FAULTS.get(fault))
     return ids, count_shares(ids, masked_ids, labels, MASK)
@@ -271,9 +270,8 @@ def test_spans_are_long_enough_and_choose_the_share_asked_for(port):
     inner = chosen.reshape(100, 40, 50)[
         ..., 10:40
     ]  # far from special tokens the share is exact
-    assert (
-        abs(inner.mean() - 0.15) < 0.004
-    )  # starting a span with probability 0.15 / 3 would come to 0.143
+    # Starting a span with probability 0.15 / 3 would come to 0.143.
+    assert abs(inner.mean() - 0.15) < 0.004
 
 
 @pytest.mark.parametrize("port", PORTS)

@@ -10,6 +10,7 @@ import transformers
 import reference
 from reference.backend import BACKENDS
 from reference.errors import CheckpointError, InputError
+from reference.inputs import Inputs
 from reference.parity import random_checkpoint
 
 IDS = np.array([[1, 7, 8, 9, 2], [1, 5, 2, 0, 0]])
@@ -105,12 +106,12 @@ def test_sparse_prediction_scores_what_is_labelled(backend, tmp_path):
     checkpoint = read_checkpoint(folder)
     port = getattr(reference, backend).port
     network = port.build(
-        checkpoint.config, "ModernBertForMaskedLM", checkpoint.tensors, "float32"
+        checkpoint.config, checkpoint.architecture, checkpoint.tensors, "float32"
     ).network
     array = torch.from_numpy if backend == "torch" else mx.array
     labels = np.full_like(IDS, -100)
     labels[0, 2], labels[1, 1] = 5, 6
-    found = network(array(IDS), array(MASK), labels=array(labels))
+    found = network(Inputs(array(IDS), array(MASK)), labels=array(labels))
     theirs = transformers.ModernBertForMaskedLM.from_pretrained(folder).eval()
     expected = theirs(
         torch.from_numpy(IDS),
@@ -119,7 +120,7 @@ def test_sparse_prediction_scores_what_is_labelled(backend, tmp_path):
     )
     assert list(found.logits.shape) == list(expected.logits.shape) == [2, 61]
     assert found.loss.item() == pytest.approx(expected.loss.item(), abs=1e-5)
-    assert list(network(array(IDS), array(MASK)).logits.shape) == [2, 5, 61]
+    assert list(network(Inputs(array(IDS), array(MASK))).logits.shape) == [2, 5, 61]
 
 
 def test_info_describes_it(folders, capsys):

@@ -7,20 +7,29 @@ import torch
 import transformers
 
 import reference
-from reference.architectures import architecture_for
 from reference.backend import BACKENDS
-from reference.config import BertConfig
 from reference.errors import CheckpointError, ConfigError, InputError
+from reference.families import ARCHITECTURES, architecture_for
+from reference.families.bert import BertConfig
+from reference.families.tasks import MULTIPLE_CHOICE
 from reference.parity import gradients, random_checkpoint
 
 backends = pytest.mark.parametrize("backend", BACKENDS)
 
 
-@pytest.fixture(params=["cls", "mean"])
+NAMES = [name for name, kind in ARCHITECTURES.items() if kind.task is MULTIPLE_CHOICE]
+VARIANTS = [(name, {}) for name in NAMES]
+VARIANTS += [("ModernBertForMultipleChoice", {"classifier_pooling": "mean"})]
+
+
+@pytest.fixture(params=VARIANTS, ids=lambda variant: "-".join([variant[0], *variant[1]]))
 def folder(request, tmp_path):
-    return random_checkpoint(
-        tmp_path, "ModernBertForMultipleChoice", classifier_pooling=request.param
-    )
+    architecture, settings = request.param
+    return random_checkpoint(tmp_path, architecture, **settings)
+
+
+def transformers_own(folder):
+    return transformers.AutoModelForMultipleChoice.from_pretrained(folder).eval()
 
 
 def questions(side: str = "right") -> tuple[np.ndarray, np.ndarray]:
@@ -40,7 +49,7 @@ def test_logits_are_those_of_transformers(folder, backend, side):
     model = reference.load(folder, backend=backend)
     assert type(model).__name__ == "MultipleChoice"
     found = model.forward(ids, mask, output_hidden_states=True)
-    theirs = transformers.ModernBertForMultipleChoice.from_pretrained(folder).eval()
+    theirs = transformers_own(folder)
     with torch.inference_mode():
         expected = theirs(
             torch.from_numpy(ids),
@@ -79,7 +88,7 @@ def test_loss_and_gradients_are_those_of_transformers(folder, backend):
     ids, mask = questions()
     labels = np.array([2, 0])
     loss, found = gradients(folder, backend, ids, mask, labels)
-    theirs = transformers.ModernBertForMultipleChoice.from_pretrained(folder).eval()
+    theirs = transformers_own(folder)
     expected = theirs(
         torch.from_numpy(ids),
         attention_mask=torch.from_numpy(mask),
@@ -125,7 +134,7 @@ def test_bad_input(folder, backend):
 
 def test_other_models_do_not_choose(tmp_path):
     with pytest.raises(ConfigError, match="BertForMultipleChoice is not implemented"):
-        architecture_for(BertConfig(), "multiple-choice")
+        architecture_for(BertConfig(), MULTIPLE_CHOICE)
     folder = random_checkpoint(tmp_path, "ModernBertForMaskedLM")
     with pytest.raises(CheckpointError, match="classifier"):
         reference.load(folder, pipeline="multiple-choice")

@@ -19,12 +19,13 @@ from pathlib import Path
 
 import numpy as np
 
+from reference.arguments import add_model
 from reference.backend import BACKENDS
 from reference.bench.worker import PEERS, Contestant
-from reference.checkpoint import EMBEDDED_MODEL, locate
+from reference.checkpoint import locate
 from reference.checks import check_names
-from reference.config import read_config
 from reference.errors import InputError
+from reference.families.reading import read_config
 from reference.files import check_target, read_lines, write_result
 from reference.text import Tokenizer, read_tokenizer
 
@@ -64,12 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Time latency of one sentence and throughput on mixed lengths, tokenization included, "
         "with each contestant in a process of its own and the rounds interleaved."
     )
-    parser.add_argument(
-        "model",
-        nargs="?",
-        default=EMBEDDED_MODEL,
-        help=f"a folder or a hub id (default {EMBEDDED_MODEL})",
-    )
+    add_model(parser)
     parser.add_argument(
         "--backends", nargs="+", metavar="NAME", default=BACKENDS, help="default: all; or none"
     )
@@ -92,8 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workload",
         choices=WORKLOADS,
         help="sentences: one, and --count of them; long: one text of 4,096 tokens, and "
-        "16 of 32 to 512 "
-        "(the default where the model takes so many)",
+        "16 of 32 to 512 (the default where the model takes so many)",
     )
     parser.add_argument("--json", metavar="FILE", help="write the timings to FILE as well")
 
@@ -167,8 +162,8 @@ def table(timings: Sequence[Timing], work: Workload | None = None) -> str:
     lines = [f"{'':<24}{one:>20}{'speed':>8}{many:>28}{'speed':>8}"]
     lines += [
         f"{timing.name:<24}{timing.latency_ms:>17,.2f} "
-        f"ms{first.latency_ms / timing.latency_ms:>7.2f}x"
-        f"{timing.throughput:>20.1f} texts/s{timing.throughput / first.throughput:>7.2f}x"
+        f"ms{first.latency_ms / timing.latency_ms:>7.2f}x{timing.throughput:>20.1f} "
+        f"texts/s{timing.throughput / first.throughput:>7.2f}x"
         for timing in timings
     ]
     return "\n".join(lines)
@@ -179,11 +174,9 @@ def mixed_texts(count: int, seed: int = 0) -> list[str]:
     them."""
     words = (
         "the a of model token vector attention layer mean text reads each row holds long short "
-        "sentence number which "
-        "between small large river stone window garden answer question simple measure weight "
-        "table letter market "
-        "winter summer carries follows returns writes under over because although never always "
-        "seven hundred paper"
+        "sentence number which between small large river stone window garden answer question "
+        "simple measure weight table letter market winter summer carries follows returns "
+        "writes under over because although never always seven hundred paper"
     ).split()
     generator = np.random.default_rng(seed)
     lengths = np.exp(generator.uniform(np.log(6), np.log(90), count)).astype(int)

@@ -91,7 +91,7 @@ def _transformers(folder: str) -> Encode:
     import torch
     from transformers import AutoModel, AutoTokenizer
 
-    from reference.config import read_config
+    from reference.families.reading import read_config
     from reference.sentence import read_sentence_settings
     from reference.text import read_tokenizer
 

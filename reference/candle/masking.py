@@ -29,9 +29,8 @@ def mask_tokens(
     choose at least so many words in a row, or tokens where there are no word_ids.
     """
     check_batch(np.ndarray, input_ids, special_tokens_mask, draws, mask_token_id, word_ids)
-    thresholds(
-        probability, mask_share, random_share, min_span
-    )  # Rust cuts for itself; this words the errors alike
+    # Rust cuts for itself; this words the errors alike.
+    thresholds(probability, mask_share, random_share, min_span)
     parts = draws.chosen, draws.action, draws.word
     shares = mask_share, random_share
     return _native.mask_tokens(

@@ -8,15 +8,18 @@ import json
 import numpy as np
 
 from reference.candle._native import Model
-from reference.config import EncoderConfig
+from reference.families import Architecture, EncoderConfig
 
 # Not bfloat16: candle's matrix product has none on the CPU.
 DTYPES = ("float32", "float64", "float16")
 
 
 def build(
-    config: EncoderConfig, architecture: str, tensors: dict[str, np.ndarray], dtype: str
+    config: EncoderConfig,
+    architecture: Architecture,
+    tensors: dict[str, np.ndarray],
+    dtype: str,
 ) -> Model:
     """The architecture with these tensors in it; Rust checks the configuration and each tensor
     again."""
-    return Model(json.dumps(config.to_dict()), architecture, tensors, dtype)
+    return Model(json.dumps(config.to_dict()), architecture.name, tensors, dtype)

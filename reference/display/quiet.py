@@ -6,9 +6,8 @@ import warnings
 def quiet() -> None:
     """No progress bars, no notices: they differ from run to run, and some name folders of the
     machine."""
-    warnings.filterwarnings(
-        "ignore", message="IProgress not found"
-    )  # tqdm misses a widget that nothing here needs
+    # tqdm misses a widget that nothing here needs.
+    warnings.filterwarnings("ignore", message="IProgress not found")
     import transformers
 
     transformers.utils.logging.disable_progress_bar()

@@ -69,7 +69,11 @@ def items(lines: list[str], margin: int = 0) -> list[Item]:
             elif at_margin:
                 start = number if start is None else start
                 first = None if line.lstrip().startswith(_ABOVE) else number
-        if first is not None and at_margin and line.endswith(("}", ";")):
+        if first is None:
+            continue
+        # A constant that is too long for its line has its value on the next.
+        on_the_next = lines[first].endswith("=") and line.endswith(";")
+        if on_the_next or (at_margin and line.endswith(("}", ";"))):
             found.append(Item(lines[start : number + 1], first - start))
             start = first = None
     return found

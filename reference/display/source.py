@@ -100,9 +100,8 @@ def python_definition(text: str, path: list[str]) -> str | None:
             ),
             [],
         )
-    lines = text.split(
-        "\n"
-    )  # as ast counts them; splitlines also cuts at U+2028, inside a string
+    # As ast counts them; splitlines also cuts at U+2028, inside a string.
+    lines = text.split("\n")
     found = [_lines_of(node, lines) for node in body if path[-1] in _names_of(node)]
     return "\n\n".join(found) or None
 

@@ -11,9 +11,8 @@ import ctypes
 # The parameters of glibc's mallopt (malloc.h), and what they are set to.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEPT = 1 << 30  # bytes free at the end of the heap before any go back to the system
-_LARGEST = (
-    32 << 20
-)  # bytes of one request that may come from the heap: the most that glibc accepts
+# Bytes of one request that may come from the heap: the most that glibc accepts.
+_LARGEST = 32 << 20
 
 
 def keep_freed_memory() -> bool:

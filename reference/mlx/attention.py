@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 import mlx.core as mx
 from jaxtyping import Bool, Float, Int
 
-from reference.mlx.fused import softmax
+from reference.inputs import Inputs
+from reference.mlx import fused
 
 # What a layer is given: (query, key, value) -> context. Whether the batch is padded or packed
 # is settled once, at the top of the model, and no layer needs to know.
@@ -43,16 +45,20 @@ def scaled_dot_product_attention(
     key: Float[mx.array, "*batch keys head_dim"],
     value: Float[mx.array, "*batch keys head_dim"],
     mask: Bool[mx.array, "..."] | None = None,
+    bias: Float[mx.array, "heads queries keys"] | None = None,
 ) -> Float[mx.array, "*batch queries head_dim"]:
-    """softmax(query · keyᵀ / √head_dim) · value (Vaswani et al. 2017, equation 1).
+    """softmax(query · keyᵀ / √head_dim) · value (Vaswani et al. 2017, equation 1); a bias is
+    added to the scaled scores of every text alike.
 
     A masked score becomes the dtype's lowest number, not -inf: a row in which all is masked
     then attends evenly, as in Transformers' eager attention, instead of turning into NaN.
     """
     scores = query @ key.swapaxes(-1, -2) / math.sqrt(query.shape[-1])  # [..., queries, keys]
+    if bias is not None:
+        scores = scores + bias
     if mask is not None:
         scores = mx.where(mask, scores, mx.finfo(scores.dtype).min)
-    return softmax(scores) @ value
+    return _softmax(scores) @ value
 
 
 def sliding_window_mask(
@@ -69,13 +75,14 @@ def blockwise_attention(
     value: Float[mx.array, "*batch tokens head_dim"],
     mask: Bool[mx.array, "..."] | None = None,
     window: int | None = None,
+    bias: Float[mx.array, "heads tokens tokens"] | None = None,
 ) -> Float[mx.array, "*batch tokens head_dim"]:
     """Attention to the whole text, or to `window` tokens on each side, without ever holding all
     scores.
 
     Some queries at a time meet the keys that any of them reaches (Beltagy et al. 2020, section
     3.1): with a window, memory and time grow with the length of a text and not with its square.
-    `mask` is padding_mask's.
+    `mask` is padding_mask's; `bias` is scaled_dot_product_attention's.
     """
     tokens = query.shape[-2]
     if window is not None and window >= tokens - 1:
@@ -97,7 +104,11 @@ def blockwise_attention(
             near = sliding_window_mask(places[queries], places[keys], window)
             allowed = near if allowed is None else near & allowed
         context = scaled_dot_product_attention(
-            query[..., queries, :], key[..., keys, :], value[..., keys, :], allowed
+            query[..., queries, :],
+            key[..., keys, :],
+            value[..., keys, :],
+            allowed,
+            None if bias is None else bias[:, queries, keys],
         )
         if window is not None and mask is not None:
             # A pad that sees nothing but pads gets zeros, as from PyTorch's kernel. Some heads
@@ -113,17 +124,33 @@ def packed_attention(
     value: Float[mx.array, "heads tokens head_dim"],
     cu_seqlens: Int[mx.array, "texts_plus_one"],
     window: int | None = None,
+    bias: Float[mx.array, "heads longest longest"] | None = None,
 ) -> Float[mx.array, "heads tokens head_dim"]:
     """Attention within each text of a packed row; nothing crosses from one text to the next.
 
-    Each text is a slice, so no mask and no score between two texts is ever computed.
+    Each text is a slice, so no mask and no score between two texts is ever computed. A bias is
+    that of the longest text, and a shorter one takes its beginning.
     """
-    texts = [slice(start, end) for start, end in pairwise(cu_seqlens.tolist())]
-    contexts = [
-        blockwise_attention(query[:, text], key[:, text], value[:, text], window=window)
-        for text in texts
-    ]
+    contexts = []
+    for start, end in pairwise(cu_seqlens.tolist()):
+        text, its = slice(start, end), slice(end - start)
+        parts = (x[:, text] for x in (query, key, value))
+        near = None if bias is None else bias[:, its, its]
+        contexts.append(blockwise_attention(*parts, window=window, bias=near))
     return mx.concatenate(contexts, axis=1)
+
+
+def attend_to(
+    inputs: Inputs,
+    window: int | None = None,
+    bias: Float[mx.array, "heads longest longest"] | None = None,
+) -> Attend:
+    """Attention over each whole text of a batch, or over `window` tokens on each side."""
+    options = {"window": window, "bias": bias}
+    if inputs.cu_seqlens is not None:
+        return partial(packed_attention, cu_seqlens=inputs.cu_seqlens, **options)
+    mask = None if inputs.attention_mask is None else padding_mask(inputs.attention_mask)
+    return partial(blockwise_attention, mask=mask, **options)
 
 
 def positions(cu_seqlens: Int[mx.array, "texts_plus_one"]) -> Int[mx.array, "tokens"]:
@@ -137,6 +164,14 @@ def positions(cu_seqlens: Int[mx.array, "texts_plus_one"]) -> Int[mx.array, "tok
     return tokens - cu_seqlens[text]
 
 
+def first_tokens(
+    hidden: Float[mx.array, "*batch tokens hidden"],
+    cu_seqlens: Int[mx.array, "texts_plus_one"] | None = None,
+) -> Float[mx.array, "batch hidden"]:
+    """Index 0 of every text, even if the padding is on the left: so Transformers reads it."""
+    return hidden[:, 0] if cu_seqlens is None else hidden[cu_seqlens[:-1]]
+
+
 def pad_packed(
     packed: Float[mx.array, "tokens hidden"], cu_seqlens: Int[mx.array, "texts_plus_one"]
 ) -> tuple[Float[mx.array, "texts longest hidden"], Int[mx.array, "texts longest"]]:
@@ -146,3 +181,10 @@ def pad_packed(
     real = column < lengths
     padded = packed[mx.where(real, starts + column, 0)]
     return mx.where(real[..., None], padded, 0), real.astype(mx.int64)
+
+
+def _softmax(scores: Float[mx.array, "*batch keys"]) -> Float[mx.array, "*batch keys"]:
+    """exp(scores) over their sum, along the last axis; half precision is summed in float32."""
+    if fused.wanted():
+        return fused.softmax(scores)
+    return mx.softmax(scores, axis=-1, precise=True)

@@ -1,92 +1,55 @@
-"""BERT (Devlin et al. 2018) and its XLM-RoBERTa and RoBERTa relatives.
+"""BERT (Devlin et al. 2018): the encoder and its heads.
 
 Axes: batch, tokens, hidden, as in book/notation.md; a packed batch has no batch axis, its texts
 stand in a row. Attribute names are the keys of Transformers' checkpoints.
 """
 
-from dataclasses import dataclass
-from functools import partial
-
 import mlx.core as mx
 from jaxtyping import Float, Int
 from mlx import nn
 
-from reference.config import BertConfig
+from reference.families.bert import BertConfig, BertLayerConfig
+from reference.inputs import Inputs
 from reference.mlx.attention import (
     Attend,
+    attend_to,
+    first_tokens,
     merge_heads,
-    packed_attention,
-    padding_mask,
     positions,
-    scaled_dot_product_attention,
     split_heads,
 )
+from reference.mlx.heads import EncoderOutput, Head, TextHead, TiedDecoder, TokenHead
 from reference.mlx.layers import Embedding, LayerNorm, Linear, activation
 
 Ids = Int[mx.array, "*batch tokens"]
+CuSeqlens = Int[mx.array, "texts_plus_one"]
 Hidden = Float[mx.array, "*batch tokens hidden"]
-
-
-@dataclass
-class BertModelOutput:
-    """What BertModel returns; hidden_states holds the embeddings' output and then each
-    layer's."""
-
-    last_hidden_state: mx.array
-    pooler_output: mx.array | None = None
-    hidden_states: list[mx.array] | None = None
 
 
 class BertEmbeddings(nn.Module):
     """The sum of three looked-up vectors - the word's, its position's, its segment's - and a
-    layer norm."""
+    layer norm. The vectors are as wide as the model unless a size is given."""
 
-    def __init__(self, config: BertConfig) -> None:
+    def __init__(self, config: BertConfig, size: int | None = None) -> None:
         super().__init__()
-        self.counts_from_padding = config.model_type != "bert"
-        self.pad_token_id = config.pad_token_id
-        # The RoBERTa family gives every pad the position of that number, which is trained as
-        # little as the pad itself.
-        unused_position = config.pad_token_id if self.counts_from_padding else None
-        self.word_embeddings = Embedding(
-            config.vocab_size, config.hidden_size, config.pad_token_id
-        )
-        self.position_embeddings = Embedding(
-            config.max_position_embeddings, config.hidden_size, unused_position
-        )
-        self.token_type_embeddings = Embedding(config.type_vocab_size, config.hidden_size)
-        self.LayerNorm = LayerNorm(config.hidden_size, config.layer_norm_eps)
+        size = size or config.hidden_size
+        self.word_embeddings = Embedding(config.vocab_size, size, config.pad_token_id)
+        self.position_embeddings = Embedding(config.max_position_embeddings, size)
+        self.token_type_embeddings = Embedding(config.type_vocab_size, size)
+        self.LayerNorm = LayerNorm(size, config.layer_norm_eps)
 
-    def __call__(
-        self,
-        input_ids: Ids,
-        token_type_ids: Ids | None,
-        cu_seqlens: Int[mx.array, "texts_plus_one"] | None,
-    ) -> Hidden:
-        if token_type_ids is None:
-            token_type_ids = mx.zeros_like(input_ids)
-        words = self.word_embeddings(input_ids) + self.token_type_embeddings(token_type_ids)
-        return self.LayerNorm(
-            words + self.position_embeddings(self.position_ids(input_ids, cu_seqlens))
-        )
+    def __call__(self, inputs: Inputs) -> Hidden:
+        ids, types = inputs.input_ids, inputs.token_type_ids
+        types = mx.zeros_like(ids) if types is None else types
+        words = self.word_embeddings(ids) + self.token_type_embeddings(types)
+        places = self.position_embeddings(self.position_ids(ids, inputs.cu_seqlens))
+        return self.LayerNorm(words + places)
 
-    def position_ids(
-        self, input_ids: Ids, cu_seqlens: Int[mx.array, "texts_plus_one"] | None
-    ) -> Ids:
-        """BERT counts 0, 1, 2, ...; the RoBERTa family counts real tokens, from the pad id on
-        (Transformers' create_position_ids_from_input_ids)."""
-        if not self.counts_from_padding:
-            if cu_seqlens is not None:
-                return positions(cu_seqlens)
-            return mx.broadcast_to(mx.arange(input_ids.shape[-1]), input_ids.shape)
-        real = (input_ids != self.pad_token_id).astype(input_ids.dtype)
-        count = real.cumsum(axis=-1)
+    def position_ids(self, input_ids: Ids, cu_seqlens: CuSeqlens | None = None) -> Ids:
+        """0, 1, 2, ... in each text."""
         if cu_seqlens is not None:
-            start = mx.arange(input_ids.shape[-1]) - positions(
-                cu_seqlens
-            )  # of each token's text
-            count = count - mx.pad(count, (1, 0))[start]  # without the real tokens before it
-        return count * real + self.pad_token_id
+            return positions(cu_seqlens)
+        return mx.broadcast_to(mx.arange(input_ids.shape[-1]), input_ids.shape)
 
 
 class BertSelfAttention(nn.Module):
@@ -133,7 +96,7 @@ class BertAttention(nn.Module):
 class BertIntermediate(nn.Module):
     """The widening half of the feed-forward network."""
 
-    def __init__(self, config: BertConfig) -> None:
+    def __init__(self, config: BertLayerConfig) -> None:
         super().__init__()
         self.dense = Linear(config.hidden_size, config.intermediate_size)
         self.activation = activation(config.hidden_act)
@@ -145,7 +108,7 @@ class BertIntermediate(nn.Module):
 class BertOutput(nn.Module):
     """The narrowing half of the feed-forward network, the residual, and the norm after it."""
 
-    def __init__(self, config: BertConfig) -> None:
+    def __init__(self, config: BertLayerConfig) -> None:
         super().__init__()
         self.dense = Linear(config.intermediate_size, config.hidden_size)
         self.LayerNorm = LayerNorm(config.hidden_size, config.layer_norm_eps)
@@ -187,7 +150,7 @@ class BertEncoder(nn.Module):
 class BertPooler(nn.Module):
     """A dense layer and tanh on the first token of each text."""
 
-    def __init__(self, config: BertConfig) -> None:
+    def __init__(self, config: BertLayerConfig) -> None:
         super().__init__()
         self.dense = Linear(config.hidden_size, config.hidden_size)
 
@@ -207,31 +170,88 @@ class BertModel(nn.Module):
         self.encoder = BertEncoder(config)
         self.pooler = BertPooler(config) if add_pooling_layer else None
 
-    def __call__(
-        self,
-        input_ids: Ids,
-        attention_mask: Ids | None = None,
-        token_type_ids: Ids | None = None,
-        cu_seqlens: Int[mx.array, "texts_plus_one"] | None = None,
-        output_hidden_states: bool = False,
-    ) -> BertModelOutput:
-        """Padded: ids and mask [batch, tokens]. Packed: ids [tokens] and cu_seqlens, the
-        cumulative lengths 0, n1, n1 + n2, ... of the texts that stand in the row."""
-        if cu_seqlens is not None:
-            attend = partial(packed_attention, cu_seqlens=cu_seqlens)
-        else:
-            mask = None if attention_mask is None else padding_mask(attention_mask)
-            attend = partial(scaled_dot_product_attention, mask=mask)
-
-        states = self.encoder(self.embeddings(input_ids, token_type_ids, cu_seqlens), attend)
+    def __call__(self, inputs: Inputs, output_hidden_states: bool = False) -> EncoderOutput:
+        states = self.encoder(self.embeddings(inputs), attend_to(inputs))
         last = states[-1]
-        pooled = None if self.pooler is None else self.pooler(first_tokens(last, cu_seqlens))
-        return BertModelOutput(last, pooled, states if output_hidden_states else None)
+        pooled = None
+        if self.pooler is not None:
+            pooled = self.pooler(first_tokens(last, inputs.cu_seqlens))
+        return EncoderOutput(last, pooled, states if output_hidden_states else None)
 
 
-def first_tokens(
-    hidden: Hidden, cu_seqlens: Int[mx.array, "texts_plus_one"] | None
-) -> Float[mx.array, "batch hidden"]:
-    """Index 0 of every row, even if the padding is on the left: so Transformers' BertPooler
-    reads it."""
-    return hidden[:, 0] if cu_seqlens is None else hidden[cu_seqlens[:-1]]
+class BertPredictionHeadTransform(nn.Module):
+    """One more dense layer, activation and norm before the words are scored."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.dense = Linear(config.hidden_size, config.hidden_size)
+        self.LayerNorm = LayerNorm(config.hidden_size, config.layer_norm_eps)
+        self.activation = activation(config.hidden_act)
+
+    def __call__(self, hidden: Hidden) -> Hidden:
+        return self.LayerNorm(self.activation(self.dense(hidden)))
+
+
+class BertLMPredictionHead(nn.Module):
+    """A score for every word of the vocabulary; the decoder's weight is the word embedding
+    itself, unless the config unties them."""
+
+    def __init__(self, config: BertConfig, words: Embedding) -> None:
+        super().__init__()
+        self.transform = BertPredictionHeadTransform(config)
+        self.bias = mx.zeros((config.vocab_size,))
+        if config.tie_word_embeddings:
+            self.decoder = TiedDecoder(words, bias_of=self)
+        else:
+            self.decoder = Linear(config.hidden_size, config.vocab_size)
+
+    def __call__(self, hidden: Hidden) -> Float[mx.array, "*batch tokens vocab"]:
+        return self.decoder(self.transform(hidden))
+
+
+class BertOnlyMLMHead(nn.Module):
+    """The name under which checkpoints keep the prediction head: cls.predictions."""
+
+    def __init__(self, config: BertConfig, words: Embedding) -> None:
+        super().__init__()
+        self.predictions = BertLMPredictionHead(config, words)
+
+    def __call__(self, hidden: Hidden) -> Float[mx.array, "*batch tokens vocab"]:
+        return self.predictions(hidden)
+
+
+class BertForMaskedLM(Head):
+    """Scores over the vocabulary at every position."""
+
+    base = "bert"
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__(config, BertModel(config, add_pooling_layer=False))
+        self.cls = BertOnlyMLMHead(config, self.bert.embeddings.word_embeddings)
+
+    def score(
+        self, outputs: EncoderOutput, inputs: Inputs
+    ) -> Float[mx.array, "*batch tokens vocab"]:
+        return self.cls(outputs.last_hidden_state)
+
+
+class BertForSequenceClassification(TextHead):
+    """Scores over the labels for each text, from the pooler's vector."""
+
+    base = "bert"
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__(config, BertModel(config))
+        self.classifier = Linear(config.hidden_size, config.num_labels)
+
+    def score(self, outputs: EncoderOutput, inputs: Inputs) -> Float[mx.array, "batch labels"]:
+        return self.classifier(outputs.pooler_output)
+
+
+class BertForTokenClassification(TokenHead):
+    """Scores over the labels for each token."""
+
+    base = "bert"
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__(config, BertModel(config, add_pooling_layer=False))

@@ -2,8 +2,8 @@
 
 There it takes erf and exp number by number, and they cost more than the matrix products beside
 them. Products and sums of whole arrays are vectorised, so polynomials stand in for both, as
-exact in float32 as what they replace. On a GPU none of this is needed, and each function is the
-plain one.
+exact in float32 as what they replace. The plain forms are in layers and attention, and what
+runs on a GPU.
 """
 
 import math
@@ -30,12 +30,15 @@ _EXP2 = (1.00000007, 0.69314697, 0.2402212, 0.05550713, 0.00967554, 0.00132765)
 _ROUND = 1.5 * 2**23  # float32 numbers of this size have no bits left for a fraction
 
 
+def wanted() -> bool:
+    """The one place that decides between the plain forms and these."""
+    return mx.default_device() == mx.cpu
+
+
 @mx.custom_function
 def gelu(x: Float[mx.array, "*shape"]) -> Float[mx.array, "*shape"]:
     """x Φ(x), where Φ(x) = (1 + erf(x / √2)) / 2 is how much of a standard normal distribution
     lies below x."""
-    if mx.default_device() == mx.gpu:
-        return 0.5 * x * (1 + mx.erf(x / math.sqrt(2)))
     # MLX's erf has the precision of float32 in float64 too, so nothing is lost there either.
     return _in_pieces(_gelu, _at_least_float32(x)).astype(x.dtype)
 
@@ -50,7 +53,7 @@ def _gelu_vjp(x: mx.array, cotangent: mx.array, output: mx.array) -> mx.array:
 @mx.custom_function
 def softmax(scores: Float[mx.array, "*batch keys"]) -> Float[mx.array, "*batch keys"]:
     """Over the last axis."""
-    if mx.default_device() == mx.gpu or scores.dtype != mx.float32 or scores.size < _FEW:
+    if scores.dtype != mx.float32 or scores.size < _FEW:
         return mx.softmax(scores, axis=-1, precise=True)
     return _in_pieces(_softmax, scores)
 
@@ -59,6 +62,28 @@ def softmax(scores: Float[mx.array, "*batch keys"]) -> Float[mx.array, "*batch k
 def _softmax_vjp(scores: mx.array, cotangent: mx.array, output: mx.array) -> mx.array:
     weighted = cotangent * output
     return weighted - output * weighted.sum(axis=-1, keepdims=True)
+
+
+def layer_norm(
+    x: Float[mx.array, "*batch hidden"],
+    weight: Float[mx.array, "hidden"],
+    bias: Float[mx.array, "hidden"] | None,
+    eps: float,
+) -> Float[mx.array, "*batch hidden"]:
+    """layers.LayerNorm with sums as products.
+
+    A mean is a product with a column of 1/size: BLAS sums faster than MLX does on a CPU, and
+    more exactly. Half precision is too short to sum in; PyTorch too computes this in float32
+    inside.
+    """
+    wide = _at_least_float32(x)
+    column = mx.full((x.shape[-1], 1), 1 / x.shape[-1], dtype=wide.dtype)
+    centred = wide - wide @ column
+    # What rounding left of the mean, where the features differ by little.
+    centred = centred - centred @ column
+    variance = centred.square() @ column
+    normed = centred * mx.rsqrt(variance + eps) * weight
+    return (normed if bias is None else normed + bias).astype(x.dtype)
 
 
 def _gelu(x: mx.array) -> mx.array:
@@ -81,9 +106,8 @@ def _tail(distance: mx.array) -> mx.array:
 
 def _softmax(scores: mx.array) -> mx.array:
     weights = _exp(scores - scores.max(axis=-1, keepdims=True))
-    return weights / (
-        weights @ mx.ones((scores.shape[-1], 1))
-    )  # BLAS sums faster than MLX, and more exactly
+    # BLAS sums faster than MLX, and more exactly.
+    return weights / (weights @ mx.ones((scores.shape[-1], 1)))
 
 
 def _exp(x: mx.array) -> mx.array:

@@ -1,25 +1,25 @@
-"""The heads on top of the encoder: masked language model, text and token classification.
+"""What the heads share: how one is put on an encoder, what it returns, the tied decoder."""
 
-Class and attribute names are Transformers' own, so that a checkpoint's architecture and keys
-name them.
-"""
-
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import mlx.core as mx
-import numpy as np
-from jaxtyping import Float, Int, Num
+from jaxtyping import Float, Num
 from mlx import nn
 
-from reference.config import BertConfig, ModernBertConfig
-from reference.mlx.attention import pad_packed
-from reference.mlx.bert import BertModel, BertModelOutput, Hidden, Ids, first_tokens
-from reference.mlx.layers import Embedding, LayerNorm, Linear, activation, gelu
+from reference.families.config import EncoderConfig
+from reference.inputs import Inputs
+from reference.mlx.layers import Embedding, Linear
 from reference.mlx.losses import classification_loss, cross_entropy
-from reference.mlx.modernbert import ModernBertModel
-from reference.mlx.pooling import cls_pooling, mean_pooling
 
-CuSeqlens = Int[mx.array, "texts_plus_one"]
+
+@dataclass
+class EncoderOutput:
+    """What an encoder returns; hidden_states holds what the embeddings gave and then what each
+    layer gave, in the shape of last_hidden_state."""
+
+    last_hidden_state: mx.array
+    pooler_output: mx.array | None = None
+    hidden_states: list[mx.array] | None = None
 
 
 @dataclass
@@ -31,150 +31,33 @@ class HeadOutput:
     hidden_states: list[mx.array] | None = None
 
 
-class BertPredictionHeadTransform(nn.Module):
-    """One more dense layer, activation and norm before the words are scored."""
-
-    def __init__(self, config: BertConfig) -> None:
-        super().__init__()
-        self.dense = Linear(config.hidden_size, config.hidden_size)
-        self.LayerNorm = LayerNorm(config.hidden_size, config.layer_norm_eps)
-        self.activation = activation(config.hidden_act)
-
-    def __call__(self, hidden: Hidden) -> Hidden:
-        return self.LayerNorm(self.activation(self.dense(hidden)))
-
-
-class BertLMPredictionHead(nn.Module):
-    """A score for every word of the vocabulary; the decoder's weight is the word embedding
-    itself when tied."""
-
-    def __init__(self, config: BertConfig) -> None:
-        super().__init__()
-        self.transform = BertPredictionHeadTransform(config)
-        self.decoder = Linear(config.hidden_size, config.vocab_size)
-        self.bias = mx.zeros((config.vocab_size,))
-
-    def __call__(self, hidden: Hidden) -> Float[mx.array, "*batch tokens vocab"]:
-        return self.decoder(self.transform(hidden))
-
-
-class BertOnlyMLMHead(nn.Module):
-    """The name under which checkpoints keep the prediction head: cls.predictions."""
-
-    def __init__(self, config: BertConfig) -> None:
-        super().__init__()
-        self.predictions = BertLMPredictionHead(config)
-
-    def __call__(self, hidden: Hidden) -> Float[mx.array, "*batch tokens vocab"]:
-        return self.predictions(hidden)
-
-
-class XLMRobertaLMHead(nn.Module):
-    """RoBERTa's prediction head: the same idea under other names, and always with the exact
-    GELU."""
-
-    def __init__(self, config: BertConfig) -> None:
-        super().__init__()
-        self.dense = Linear(config.hidden_size, config.hidden_size)
-        self.layer_norm = LayerNorm(config.hidden_size, config.layer_norm_eps)
-        self.decoder = Linear(config.hidden_size, config.vocab_size)
-        self.bias = mx.zeros((config.vocab_size,))
-
-    def __call__(self, hidden: Hidden) -> Float[mx.array, "*batch tokens vocab"]:
-        return self.decoder(self.layer_norm(gelu(self.dense(hidden))))
-
-
-class XLMRobertaClassificationHead(nn.Module):
-    """RoBERTa's sentence classifier: dense, tanh, and a projection to the labels."""
-
-    def __init__(self, config: BertConfig) -> None:
-        super().__init__()
-        self.dense = Linear(config.hidden_size, config.hidden_size)
-        self.out_proj = Linear(config.hidden_size, config.num_labels)
-
-    def __call__(
-        self, first: Float[mx.array, "batch hidden"]
-    ) -> Float[mx.array, "batch labels"]:
-        return self.out_proj(mx.tanh(self.dense(first)))
-
-
-class _WordDecoder(Linear):
-    """A decoder without a weight of its own: it reads the word embedding's where that stands.
-
-    MLX knows a parameter by its place in the tree, not by its identity. One array in two
-    modules would be two
-    parameters: it would be saved twice, and each of the two would get a part of the gradient.
-    """
-
-    def __init__(self, words: Embedding, bias: mx.array | None) -> None:
-        nn.Module.__init__(self)
-        self.owners = (
-            words,
-        )  # in a tuple, which MLX's tree of modules and parameters does not enter
-        self.bias = bias
-
-    @property
-    def weight(self) -> mx.array:
-        return self.owners[0].weight
-
-
-class _TiedDecoder(Linear):
-    """A decoder without parameters of its own: its bias is the head's, and is read where it
-    stands as well."""
-
-    def __init__(self, words: Embedding, head: nn.Module) -> None:
-        nn.Module.__init__(self)
-        self.owners = (words, head)
-
-    @property
-    def weight(self) -> mx.array:
-        return self.owners[0].weight
-
-    @property
-    def bias(self) -> mx.array:
-        return self.owners[1].bias
-
-
-def tie_decoder(
-    head: BertLMPredictionHead | XLMRobertaLMHead, base: BertModel, config: BertConfig
-) -> None:
-    """Score words with the very vectors that embed them (Press & Wolf 2017), unless the config
-    unties them."""
-    if config.tie_word_embeddings:
-        head.decoder = _TiedDecoder(base.embeddings.word_embeddings, head)
-
-
 class Head(nn.Module):
-    """An encoder with something on top. A head says where its encoder is, how it scores and how
-    it is trained."""
+    """An encoder with something on top. A head says under which name its encoder is, how it
+    scores and how it is trained."""
 
-    base: str  # the attribute, and so the key prefix, of the encoder: "bert" or "roberta"
+    base: str  # the attribute, and so the key prefix, of the encoder
 
-    def __init__(self, config: BertConfig, add_pooling_layer: bool = False) -> None:
+    def __init__(self, config: EncoderConfig, encoder: nn.Module) -> None:
         super().__init__()
         self.config = config
-        setattr(self, self.base, BertModel(config, add_pooling_layer))
+        setattr(self, self.base, encoder)
+
+    @property
+    def encoder(self) -> nn.Module:
+        return getattr(self, self.base)
 
     def __call__(
         self,
-        input_ids: Ids,
-        attention_mask: Ids | None = None,
-        token_type_ids: Ids | None = None,
-        cu_seqlens: CuSeqlens | None = None,
+        inputs: Inputs,
         output_hidden_states: bool = False,
         labels: Num[mx.array, "..."] | None = None,
     ) -> HeadOutput:
-        encoder = getattr(self, self.base)
-        outputs = encoder(
-            input_ids, attention_mask, token_type_ids, cu_seqlens, output_hidden_states
-        )
-        logits = self.score(outputs, cu_seqlens)
+        outputs = self.encoder(inputs, output_hidden_states)
+        logits = self.score(outputs, inputs)
         loss = None if labels is None else self.loss(logits, labels)
         return HeadOutput(logits, loss, outputs.hidden_states)
 
-    def score(
-        self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None
-    ) -> Float[mx.array, "..."]:
+    def score(self, outputs: EncoderOutput, inputs: Inputs) -> Float[mx.array, "..."]:
         raise NotImplementedError
 
     def loss(
@@ -183,293 +66,69 @@ class Head(nn.Module):
         return cross_entropy(logits, labels)
 
 
-class BertForMaskedLM(Head):
-    """Scores over the vocabulary at every position."""
-
-    base = "bert"
-
-    def __init__(self, config: BertConfig) -> None:
-        super().__init__(config)
-        self.cls = BertOnlyMLMHead(config)
-        tie_decoder(self.cls.predictions, self.bert, config)
-
-    def score(
-        self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None
-    ) -> Float[mx.array, "*batch tokens vocab"]:
-        return self.cls(outputs.last_hidden_state)
-
-
-class BertForSequenceClassification(Head):
-    """Scores over the labels for each text, from the pooler's vector."""
-
-    base = "bert"
-
-    def __init__(self, config: BertConfig) -> None:
-        super().__init__(config, add_pooling_layer=True)
-        self.classifier = Linear(config.hidden_size, config.num_labels)
-
-    def score(
-        self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None
-    ) -> Float[mx.array, "batch labels"]:
-        return self.classifier(outputs.pooler_output)
+class TextHead(Head):
+    """A head that classifies whole texts, for which there are several losses."""
 
     def loss(
         self, logits: Float[mx.array, "batch labels"], labels: Num[mx.array, "..."]
     ) -> Float[mx.array, ""]:
-        return classification_loss(
-            logits, labels, self.config.problem_type, self.config.num_labels
-        )
+        kind, count = self.config.problem_type, self.config.num_labels
+        return classification_loss(logits, labels, kind, count)
 
 
-class BertForTokenClassification(Head):
-    """Scores over the labels for each token."""
+class TokenHead(Head):
+    """A head that classifies every token, by one projection of its vector."""
 
-    base = "bert"
-
-    def __init__(self, config: BertConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: EncoderConfig, encoder: nn.Module) -> None:
+        super().__init__(config, encoder)
         self.classifier = Linear(config.hidden_size, config.num_labels)
 
     def score(
-        self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None
+        self, outputs: EncoderOutput, inputs: Inputs
     ) -> Float[mx.array, "*batch tokens labels"]:
         return self.classifier(outputs.last_hidden_state)
 
 
-class XLMRobertaForMaskedLM(Head):
-    """BertForMaskedLM under RoBERTa's keys."""
-
-    base = "roberta"
-
-    def __init__(self, config: BertConfig) -> None:
-        super().__init__(config)
-        self.lm_head = XLMRobertaLMHead(config)
-        tie_decoder(self.lm_head, self.roberta, config)
-
-    def score(
-        self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None
-    ) -> Float[mx.array, "*batch tokens vocab"]:
-        return self.lm_head(outputs.last_hidden_state)
-
-
-class XLMRobertaForSequenceClassification(Head):
-    """Scores over the labels for each text, from its first token; there is no pooler."""
-
-    base = "roberta"
-
-    def __init__(self, config: BertConfig) -> None:
-        super().__init__(config)
-        self.classifier = XLMRobertaClassificationHead(config)
-
-    def score(
-        self, outputs: BertModelOutput, cu_seqlens: CuSeqlens | None
-    ) -> Float[mx.array, "batch labels"]:
-        return self.classifier(first_tokens(outputs.last_hidden_state, cu_seqlens))
-
-    def loss(
-        self, logits: Float[mx.array, "batch labels"], labels: Num[mx.array, "..."]
-    ) -> Float[mx.array, ""]:
-        return classification_loss(
-            logits, labels, self.config.problem_type, self.config.num_labels
-        )
-
-
-class XLMRobertaForTokenClassification(BertForTokenClassification):
-    """BertForTokenClassification under RoBERTa's keys."""
-
-    base = "roberta"
-
-
-# RoBERTa differs from XLM-RoBERTa in nothing but the names of its classes.
-RobertaForMaskedLM = XLMRobertaForMaskedLM
-RobertaForSequenceClassification = XLMRobertaForSequenceClassification
-RobertaForTokenClassification = XLMRobertaForTokenClassification
-
-
-class ModernBertPredictionHead(nn.Module):
-    """What ModernBERT puts in front of every decoder and classifier: dense, activation,
-    norm."""
-
-    def __init__(self, config: ModernBertConfig) -> None:
-        super().__init__()
-        self.dense = Linear(config.hidden_size, config.hidden_size, config.classifier_bias)
-        self.norm = LayerNorm(config.hidden_size, config.norm_eps, config.norm_bias)
-        self.activation = activation(config.classifier_activation)
-
-    def __call__(
-        self, hidden: Float[mx.array, "*batch hidden"]
-    ) -> Float[mx.array, "*batch hidden"]:
-        return self.norm(self.activation(self.dense(hidden)))
-
-
-class ModernBertHead(nn.Module):
-    """A ModernBERT with something on top. A head says how it scores and how it is trained."""
-
-    base = "model"
-
-    def __init__(self, config: ModernBertConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.model = ModernBertModel(config)
-        self.head = ModernBertPredictionHead(config)
+class ChoiceHead(Head):
+    """A head that chooses among texts which answer one question: `score` gives each text one
+    number, [texts, 1]."""
 
     def __call__(
         self,
-        input_ids: Ids,
-        attention_mask: Ids | None = None,
-        cu_seqlens: CuSeqlens | None = None,
+        inputs: Inputs,
         output_hidden_states: bool = False,
-        labels: Num[mx.array, "..."] | None = None,
-    ) -> HeadOutput:
-        outputs = self.model(input_ids, attention_mask, cu_seqlens, output_hidden_states)
-        logits = self.score(outputs.last_hidden_state, attention_mask, cu_seqlens)
-        loss = None if labels is None else self.loss(logits, labels)
-        return HeadOutput(logits, loss, outputs.hidden_states)
-
-    def score(
-        self, hidden: Hidden, attention_mask: Ids | None, cu_seqlens: CuSeqlens | None
-    ) -> Float[mx.array, "..."]:
-        raise NotImplementedError
-
-    def loss(
-        self, logits: Float[mx.array, "..."], labels: Num[mx.array, "..."]
-    ) -> Float[mx.array, ""]:
-        return cross_entropy(logits, labels)
-
-    def pool(
-        self, hidden: Hidden, attention_mask: Ids | None, cu_seqlens: CuSeqlens | None
-    ) -> Float[mx.array, "batch hidden"]:
-        """One vector a text, as classifier_pooling says: that at index 0, be it a pad, or the
-        mean of real tokens."""
-        if self.config.classifier_pooling == "cls":
-            return first_tokens(hidden, cu_seqlens)
-        if cu_seqlens is not None:
-            hidden, attention_mask = pad_packed(hidden, cu_seqlens)
-        elif attention_mask is None:
-            attention_mask = mx.ones(hidden.shape[:2], dtype=mx.int64)
-        return mean_pooling(hidden, attention_mask)
-
-
-class ModernBertForMaskedLM(ModernBertHead):
-    """Scores over the vocabulary at every position."""
-
-    def __init__(self, config: ModernBertConfig) -> None:
-        super().__init__(config)
-        self.decoder = Linear(config.hidden_size, config.vocab_size, config.decoder_bias)
-        tie_modernbert_decoder(self)
-
-    def __call__(
-        self,
-        input_ids: Ids,
-        attention_mask: Ids | None = None,
-        cu_seqlens: CuSeqlens | None = None,
-        output_hidden_states: bool = False,
-        labels: Int[mx.array, "*batch tokens"] | None = None,
-    ) -> HeadOutput:
-        """With sparse_prediction and labels, only the labelled positions are scored: logits are
-        [masked, vocab]."""
-        if labels is None or not self.config.sparse_prediction:
-            return super().__call__(
-                input_ids, attention_mask, cu_seqlens, output_hidden_states, labels
-            )
-        outputs = self.model(input_ids, attention_mask, cu_seqlens, output_hidden_states)
-        ignored = labels == self.config.sparse_pred_ignore_index
-        masked = tuple(
-            mx.array(axis) for axis in np.nonzero(~np.array(ignored))
-        )  # MLX cannot index by a mask
-        logits = self.decoder(self.head(outputs.last_hidden_state[masked]))
-        return HeadOutput(logits, self.loss(logits, labels[masked]), outputs.hidden_states)
-
-    def score(
-        self, hidden: Hidden, attention_mask: Ids | None, cu_seqlens: CuSeqlens | None
-    ) -> Float[mx.array, "*batch tokens vocab"]:
-        return self.decoder(self.head(hidden))
-
-
-def tie_modernbert_decoder(network: ModernBertForMaskedLM) -> None:
-    """Score words with the very vectors that embed them, unless the config unties them; the
-    bias is separate."""
-    if network.config.tie_word_embeddings:
-        network.decoder = _WordDecoder(
-            network.model.embeddings.tok_embeddings, network.decoder.bias
-        )
-
-
-class ModernBertForSequenceClassification(ModernBertHead):
-    """Scores over the labels for each text. The classifier has a bias always; classifier_bias
-    is the head's."""
-
-    def __init__(self, config: ModernBertConfig) -> None:
-        super().__init__(config)
-        self.classifier = Linear(config.hidden_size, config.num_labels)
-
-    def score(
-        self, hidden: Hidden, attention_mask: Ids | None, cu_seqlens: CuSeqlens | None
-    ) -> Float[mx.array, "batch labels"]:
-        return self.classifier(self.head(self.pool(hidden, attention_mask, cu_seqlens)))
-
-    def loss(
-        self, logits: Float[mx.array, "batch labels"], labels: Num[mx.array, "..."]
-    ) -> Float[mx.array, ""]:
-        return classification_loss(
-            logits, labels, self.config.problem_type, self.config.num_labels
-        )
-
-
-class ModernBertForTokenClassification(ModernBertHead):
-    """Scores over the labels for each token."""
-
-    def __init__(self, config: ModernBertConfig) -> None:
-        super().__init__(config)
-        self.classifier = Linear(config.hidden_size, config.num_labels)
-
-    def score(
-        self, hidden: Hidden, attention_mask: Ids | None, cu_seqlens: CuSeqlens | None
-    ) -> Float[mx.array, "*batch tokens labels"]:
-        return self.classifier(self.head(hidden))
-
-
-class ModernBertForMultipleChoice(ModernBertHead):
-    """One score for each of several texts that answer one question."""
-
-    def __init__(self, config: ModernBertConfig) -> None:
-        super().__init__(config)
-        self.classifier = Linear(config.hidden_size, 1)
-
-    def __call__(
-        self,
-        input_ids: Int[mx.array, "*batch tokens"],
-        attention_mask: Int[mx.array, "batch choices tokens"] | None = None,
-        cu_seqlens: CuSeqlens | None = None,
-        output_hidden_states: bool = False,
-        labels: Int[mx.array, "batch"] | None = None,
+        labels: Num[mx.array, "batch"] | None = None,
     ) -> HeadOutput:
         """Padded: ids and mask [batch, choices, tokens]. Packed: the texts of the row are the
         choices of one question. Logits are [batch, choices], and a label is the number of the
         right choice."""
-        if cu_seqlens is None:
-            choices, input_ids = input_ids.shape[1], input_ids.flatten(0, 1)
-            attention_mask = None if attention_mask is None else attention_mask.flatten(0, 1)
-        else:
-            choices = len(cu_seqlens) - 1
-        outputs = super().__call__(input_ids, attention_mask, cu_seqlens, output_hidden_states)
+        packed = inputs.cu_seqlens is not None
+        choices = len(inputs.cu_seqlens) - 1 if packed else inputs.input_ids.shape[1]
+        texts = inputs if packed else inputs.texts
+        outputs = super().__call__(texts, output_hidden_states)
         logits = outputs.logits.reshape(-1, choices)
-        return HeadOutput(
-            logits, None if labels is None else self.loss(logits, labels), outputs.hidden_states
-        )
+        loss = None if labels is None else self.loss(logits, labels)
+        return replace(outputs, logits=logits, loss=loss)
 
-    def score(
-        self, hidden: Hidden, attention_mask: Ids | None, cu_seqlens: CuSeqlens | None
-    ) -> Float[mx.array, "texts"]:
-        return self.classifier(
-            self.head(self.pool(hidden, attention_mask, cu_seqlens))
-        ).squeeze(-1)
 
-    def pool(
-        self, hidden: Hidden, attention_mask: Ids | None, cu_seqlens: CuSeqlens | None
-    ) -> Float[mx.array, "texts hidden"]:
-        """As ModernBertHead.pool, but here "cls" is the first real token: padding on the left
-        does no harm."""
-        if self.config.classifier_pooling == "cls" and attention_mask is not None:
-            return cls_pooling(hidden, attention_mask)
-        return super().pool(hidden, attention_mask, cu_seqlens)
+class TiedDecoder(nn.Module):
+    """Scores words with the very vectors that embed them (Press & Wolf 2017).
+
+    It has no weight of its own but reads the embedding's where that is, so that there is one
+    parameter: MLX knows a parameter by its place in the tree of modules, and one array in two
+    places would be two. Its bias is its own or, likewise, another module's.
+    """
+
+    def __init__(
+        self, words: Embedding, bias: bool = True, bias_of: nn.Module | None = None
+    ) -> None:
+        super().__init__()
+        self.owners = (words, bias_of or self)  # in a tuple, which is not searched for modules
+        own = bias and bias_of is None
+        self.bias = mx.zeros((words.weight.shape[0],)) if own else None
+
+    def __call__(
+        self, hidden: Float[mx.array, "*batch tokens hidden"]
+    ) -> Float[mx.array, "*batch tokens vocab"]:
+        words, bias = self.owners[0].weight, self.owners[1].bias
+        return hidden @ words.T if bias is None else mx.addmm(bias, hidden, words.T)

@@ -36,16 +36,11 @@ class LayerNorm(nn.Module):
         self.eps = eps
 
     def __call__(self, x: Float[mx.array, "*batch hidden"]) -> Float[mx.array, "*batch hidden"]:
-        # A mean is a product with a column of 1/size: BLAS sums faster than MLX does on a CPU,
-        # and more exactly. Half precision is too short to sum in; PyTorch too computes this in
-        # float32 inside.
-        wide = x.astype(mx.result_type(x, mx.float32))
-        column = mx.full((x.shape[-1], 1), 1 / x.shape[-1], dtype=wide.dtype)
-        centred = wide - wide @ column
-        centred = (
-            centred - centred @ column
-        )  # what rounding left of the mean, where the features differ by little
-        variance = centred.square() @ column
+        if fused.wanted():
+            return fused.layer_norm(x, self.weight, self.bias, self.eps)
+        wide = x.astype(mx.result_type(x, mx.float32))  # half precision is too short to sum in
+        centred = wide - wide.mean(axis=-1, keepdims=True)
+        variance = centred.square().mean(axis=-1, keepdims=True)
         normed = centred * mx.rsqrt(variance + self.eps) * self.weight
         return (normed if self.bias is None else normed + self.bias).astype(x.dtype)
 
@@ -69,7 +64,9 @@ class Embedding(nn.Module):
 def gelu(x: Float[mx.array, "*shape"]) -> Float[mx.array, "*shape"]:
     """x Φ(x) with the exact normal distribution function, through erf (Hendrycks & Gimpel
     2016)."""
-    return fused.gelu(x)
+    if fused.wanted():
+        return fused.gelu(x)
+    return 0.5 * x * (1 + mx.erf(x / math.sqrt(2)))
 
 
 def gelu_tanh(x: Float[mx.array, "*shape"]) -> Float[mx.array, "*shape"]:

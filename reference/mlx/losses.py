@@ -19,9 +19,8 @@ def cross_entropy(
     """
     kept = labels != ignore_index
     logits = mx.where(kept[..., None], logits, 0)
-    logits = logits - mx.stop_gradient(
-        logits.max(axis=-1, keepdims=True)
-    )  # softmax is blind to it, and exp is not
+    # Softmax is blind to it, and exp is not.
+    logits = logits - mx.stop_gradient(logits.max(axis=-1, keepdims=True))
     chosen = mx.take_along_axis(logits, mx.where(kept, labels, 0)[..., None], axis=-1).squeeze(
         -1
     )

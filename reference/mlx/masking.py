@@ -51,9 +51,8 @@ def word_bounds(word_ids: Ids | None, free: Bool[mx.array, "batch tokens"]) -> t
     places = mx.broadcast_to(mx.arange(tokens), free.shape)
     if word_ids is None:
         return places, places
-    inside = (
-        (word_ids[:, 1:] == word_ids[:, :-1]) & free[:, 1:] & free[:, :-1]
-    )  # no word ends between the two
+    # No word ends between the two.
+    inside = (word_ids[:, 1:] == word_ids[:, :-1]) & free[:, 1:] & free[:, :-1]
     first = mx.cummax(mx.where(mx.pad(inside, ((0, 0), (1, 0))), 0, places), axis=1)
     last = mx.cummin(
         mx.where(mx.pad(inside, ((0, 0), (0, 1))), tokens, places), axis=1, reverse=True

@@ -1,41 +1,40 @@
 """ModernBERT (Warner et al. 2024): rotary positions, local and global attention, pre-norm, a
-gated network.
+gated network; and its heads.
 
 Axes: batch, tokens, hidden, as in book/notation.md; a packed batch has no batch axis, its texts
 stand in a row. Attribute names are the keys of Transformers' checkpoints.
 """
 
-from dataclasses import dataclass
-from functools import partial
-
 import mlx.core as mx
-from jaxtyping import Float, Int
+import numpy as np
+from jaxtyping import Float, Int, Num
 from mlx import nn
 
-from reference.config import ModernBertConfig
+from reference.families.modernbert import ModernBertConfig
+from reference.inputs import Inputs
 from reference.mlx.attention import (
     Attend,
-    blockwise_attention,
+    attend_to,
+    first_tokens,
     merge_heads,
-    packed_attention,
-    padding_mask,
+    pad_packed,
     positions,
     split_heads,
 )
-from reference.mlx.layers import Embedding, GatedMLP, LayerNorm, Linear
+from reference.mlx.heads import (
+    ChoiceHead,
+    EncoderOutput,
+    Head,
+    HeadOutput,
+    TextHead,
+    TiedDecoder,
+)
+from reference.mlx.layers import Embedding, GatedMLP, LayerNorm, Linear, activation
+from reference.mlx.pooling import cls_pooling, mean_pooling
 from reference.mlx.rope import Tables, apply_rope, rope_tables
 
 Ids = Int[mx.array, "*batch tokens"]
 Hidden = Float[mx.array, "*batch tokens hidden"]
-
-
-@dataclass
-class ModernBertModelOutput:
-    """What ModernBertModel returns; hidden_states holds the normed embeddings and then each
-    layer's output, the last of them after the final norm."""
-
-    last_hidden_state: mx.array
-    hidden_states: list[mx.array] | None = None
 
 
 class ModernBertEmbeddings(nn.Module):
@@ -103,56 +102,146 @@ class ModernBertModel(nn.Module):
         super().__init__()
         self.config = config
         self.embeddings = ModernBertEmbeddings(config)
-        self.layers = [
-            ModernBertEncoderLayer(config, n) for n in range(config.num_hidden_layers)
-        ]
+        layers = (ModernBertEncoderLayer(config, n) for n in range(config.num_hidden_layers))
+        self.layers = list(layers)
         self.final_norm = LayerNorm(config.hidden_size, config.norm_eps, config.norm_bias)
 
-    def __call__(
-        self,
-        input_ids: Ids,
-        attention_mask: Ids | None = None,
-        cu_seqlens: Int[mx.array, "texts_plus_one"] | None = None,
-        output_hidden_states: bool = False,
-    ) -> ModernBertModelOutput:
-        """Padded: ids and mask [batch, tokens]. Packed: ids [tokens] and cu_seqlens, the
-        cumulative lengths 0, n1, n1 + n2, ... of the texts that stand in the row."""
-        hidden = self.embeddings(input_ids)
-        tables = self.tables(input_ids, cu_seqlens, hidden.dtype)
-        attends = {
-            kind: attend_to(window, attention_mask, cu_seqlens)
-            for kind, window in self.config.windows.items()
-        }
+    def __call__(self, inputs: Inputs, output_hidden_states: bool = False) -> EncoderOutput:
+        """The last of the hidden states is what the final norm gave."""
+        hidden = self.embeddings(inputs.input_ids)
+        tables = self.tables(inputs, hidden.dtype)
+        windows = self.config.windows.items()
+        attends = {kind: attend_to(inputs, window) for kind, window in windows}
         states = [hidden]
         for layer, kind in zip(self.layers, self.config.layer_types, strict=True):
             states.append(layer(states[-1], tables[kind], attends[kind]))
         states[-1] = self.final_norm(states[-1])
-        return ModernBertModelOutput(states[-1], states if output_hidden_states else None)
+        return EncoderOutput(states[-1], hidden_states=states if output_hidden_states else None)
 
-    def tables(
-        self,
-        input_ids: Ids,
-        cu_seqlens: Int[mx.array, "texts_plus_one"] | None,
-        dtype: mx.Dtype,
-    ) -> dict[str, Tables]:
+    def tables(self, inputs: Inputs, dtype: mx.Dtype) -> dict[str, Tables]:
         """RoPE's tables for each kind of layer. Positions begin at 0 in every text of a packed
         row, and at the left edge of a padded one, pads included."""
-        tokens = input_ids.shape[-1]
-        places = mx.arange(tokens) if cu_seqlens is None else positions(cu_seqlens)
-        thetas = self.config.rope_thetas
+        ids = inputs.input_ids
+        if inputs.cu_seqlens is None:
+            places = mx.arange(ids.shape[-1])
+        else:
+            places = positions(inputs.cu_seqlens)
         return {
             kind: rope_tables(places, self.config.head_dim, theta, dtype)
-            for kind, theta in thetas.items()
+            for kind, theta in self.config.rope_thetas.items()
         }
 
 
-def attend_to(
-    window: int | None,
-    attention_mask: Ids | None,
-    cu_seqlens: Int[mx.array, "texts_plus_one"] | None,
-) -> Attend:
-    """Attention over a whole text, or over `window` tokens on each side."""
-    if cu_seqlens is not None:
-        return partial(packed_attention, cu_seqlens=cu_seqlens, window=window)
-    mask = None if attention_mask is None else padding_mask(attention_mask)
-    return partial(blockwise_attention, mask=mask, window=window)
+class ModernBertPredictionHead(nn.Module):
+    """What ModernBERT puts in front of every decoder and classifier: dense, activation,
+    norm."""
+
+    def __init__(self, config: ModernBertConfig) -> None:
+        super().__init__()
+        self.dense = Linear(config.hidden_size, config.hidden_size, config.classifier_bias)
+        self.norm = LayerNorm(config.hidden_size, config.norm_eps, config.norm_bias)
+        self.activation = activation(config.classifier_activation)
+
+    def __call__(
+        self, hidden: Float[mx.array, "*batch hidden"]
+    ) -> Float[mx.array, "*batch hidden"]:
+        return self.norm(self.activation(self.dense(hidden)))
+
+
+class ModernBertHead(Head):
+    """What ModernBERT's heads share: the prediction head, and how a text becomes one vector."""
+
+    base = "model"
+
+    def __init__(self, config: ModernBertConfig) -> None:
+        super().__init__(config, ModernBertModel(config))
+        self.head = ModernBertPredictionHead(config)
+
+    def pool(self, hidden: Hidden, inputs: Inputs) -> Float[mx.array, "batch hidden"]:
+        """One vector a text, as classifier_pooling says: that at index 0, be it a pad, or the
+        mean of real tokens."""
+        if self.config.classifier_pooling == "cls":
+            return first_tokens(hidden, inputs.cu_seqlens)
+        mask = inputs.attention_mask
+        if inputs.cu_seqlens is not None:
+            hidden, mask = pad_packed(hidden, inputs.cu_seqlens)
+        elif mask is None:
+            mask = mx.ones(hidden.shape[:2], dtype=mx.int64)
+        return mean_pooling(hidden, mask)
+
+
+class ModernBertForMaskedLM(ModernBertHead):
+    """Scores over the vocabulary at every position."""
+
+    def __init__(self, config: ModernBertConfig) -> None:
+        super().__init__(config)
+        if config.tie_word_embeddings:
+            words = self.model.embeddings.tok_embeddings
+            self.decoder = TiedDecoder(words, config.decoder_bias)
+        else:
+            self.decoder = Linear(config.hidden_size, config.vocab_size, config.decoder_bias)
+
+    def __call__(
+        self,
+        inputs: Inputs,
+        output_hidden_states: bool = False,
+        labels: Num[mx.array, "*batch tokens"] | None = None,
+    ) -> HeadOutput:
+        """With sparse_prediction and labels, only the labelled positions are scored: logits are
+        [masked, vocab]."""
+        if labels is None or not self.config.sparse_prediction:
+            return super().__call__(inputs, output_hidden_states, labels)
+        outputs = self.model(inputs, output_hidden_states)
+        ignored = labels == self.config.sparse_pred_ignore_index
+        # MLX cannot index by a mask.
+        masked = tuple(mx.array(axis) for axis in np.nonzero(~np.array(ignored)))
+        logits = self.decoder(self.head(outputs.last_hidden_state[masked]))
+        return HeadOutput(logits, self.loss(logits, labels[masked]), outputs.hidden_states)
+
+    def score(
+        self, outputs: EncoderOutput, inputs: Inputs
+    ) -> Float[mx.array, "*batch tokens vocab"]:
+        return self.decoder(self.head(outputs.last_hidden_state))
+
+
+class ModernBertForSequenceClassification(ModernBertHead, TextHead):
+    """Scores over the labels for each text. The classifier has a bias always; classifier_bias
+    is the head's."""
+
+    def __init__(self, config: ModernBertConfig) -> None:
+        super().__init__(config)
+        self.classifier = Linear(config.hidden_size, config.num_labels)
+
+    def score(self, outputs: EncoderOutput, inputs: Inputs) -> Float[mx.array, "batch labels"]:
+        return self.classifier(self.head(self.pool(outputs.last_hidden_state, inputs)))
+
+
+class ModernBertForTokenClassification(ModernBertHead):
+    """Scores over the labels for each token."""
+
+    def __init__(self, config: ModernBertConfig) -> None:
+        super().__init__(config)
+        self.classifier = Linear(config.hidden_size, config.num_labels)
+
+    def score(
+        self, outputs: EncoderOutput, inputs: Inputs
+    ) -> Float[mx.array, "*batch tokens labels"]:
+        return self.classifier(self.head(outputs.last_hidden_state))
+
+
+class ModernBertForMultipleChoice(ModernBertHead, ChoiceHead):
+    """One score for each of several texts that answer one question."""
+
+    def __init__(self, config: ModernBertConfig) -> None:
+        super().__init__(config)
+        self.classifier = Linear(config.hidden_size, 1)
+
+    def score(self, outputs: EncoderOutput, inputs: Inputs) -> Float[mx.array, "texts 1"]:
+        return self.classifier(self.head(self.pool(outputs.last_hidden_state, inputs)))
+
+    def pool(self, hidden: Hidden, inputs: Inputs) -> Float[mx.array, "texts hidden"]:
+        """As ModernBertHead.pool, but here "cls" is the first real token: padding on the left
+        does no harm."""
+        if self.config.classifier_pooling == "cls" and inputs.attention_mask is not None:
+            return cls_pooling(hidden, inputs.attention_mask)
+        return super().pool(hidden, inputs)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import mlx.core as mx
@@ -11,12 +12,12 @@ import numpy as np
 from mlx import nn
 from mlx.utils import tree_flatten
 
-from reference.config import EncoderConfig
-from reference.mlx import heads, pooling
+from reference.families import Architecture, EncoderConfig
+from reference.inputs import Inputs
+from reference.mlx import pooling
 from reference.mlx.attention import pad_packed
-from reference.mlx.bert import BertModel, BertModelOutput
+from reference.mlx.heads import EncoderOutput, Head, HeadOutput
 from reference.mlx.losses import mean_squared_error
-from reference.mlx.modernbert import ModernBertModel, ModernBertModelOutput
 from reference.mlx.trace import record
 
 # How many numbers the widest intermediate of embed may have on a CPU. There MLX has no memory
@@ -25,34 +26,31 @@ from reference.mlx.trace import record
 _WIDEST = 1 << 20
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")
-HEADS = (heads.Head, heads.ModernBertHead)
 POOLING = {"cls": pooling.cls_pooling, "max": pooling.max_pooling, "mean": pooling.mean_pooling}
 
 
 def build(
-    config: EncoderConfig, architecture: str, tensors: dict[str, np.ndarray], dtype: str
+    config: EncoderConfig,
+    architecture: Architecture,
+    tensors: dict[str, np.ndarray],
+    dtype: str,
 ) -> MLXModel:
     """The architecture with these tensors in it; MLX is lazy, so its placeholders never take
     memory."""
-    device = (
-        mx.cpu if dtype == "float64" else mx.default_device()
-    )  # no GPU of Apple's computes in float64
+    room = importlib.import_module(f"reference.mlx.{architecture.family.room}")
+    # No GPU of Apple's computes in float64.
+    device = mx.cpu if dtype == "float64" else mx.default_device()
     with mx.stream(device):
-        if architecture == "ModernBertModel":
-            network = ModernBertModel(config)
-        elif architecture.endswith("Model"):
-            network = BertModel(config, add_pooling_layer="pooler.dense.weight" in tensors)
-        else:
-            network = getattr(heads, architecture)(config)
+        network = getattr(room, architecture.port_class)(config)
+        if not architecture.has_pooler(tensors) and hasattr(network, "pooler"):
+            network.pooler = None
         kind = getattr(mx, dtype)
         network.load_weights(
             [(key, mx.array(value, dtype=kind)) for key, value in tensors.items()]
         )
         mx.eval(network.parameters())
-    tokens_at_once = (
-        sys.maxsize if device == mx.gpu else max(1, _WIDEST // config.intermediate_size)
-    )
-    return MLXModel(network.eval(), list(tensors), device, tokens_at_once)
+    at_once = sys.maxsize if device == mx.gpu else max(1, _WIDEST // config.widest)
+    return MLXModel(network.eval(), list(tensors), device, at_once)
 
 
 class MLXModel:
@@ -71,116 +69,41 @@ class MLXModel:
         self.device = device
         self.tokens_at_once = tokens_at_once
 
-    def forward(
-        self,
-        input_ids: np.ndarray,
-        attention_mask: np.ndarray | None,
-        token_type_ids: np.ndarray | None,
-        output_hidden_states: bool,
-    ) -> dict[str, Any]:
+    def forward(self, inputs: Inputs, output_hidden_states: bool = False) -> dict[str, Any]:
         with mx.stream(self.device):
-            arguments = _arguments(
-                input_ids=input_ids,
-                attention_mask=attention_mask,
-                token_type_ids=token_type_ids,
-            )
-            return _outputs(
-                self.network(**arguments, output_hidden_states=output_hidden_states)
-            )
+            return _outputs(self.network(inputs.map(_tensor), output_hidden_states))
 
-    def forward_packed(
-        self,
-        input_ids: np.ndarray,
-        cu_seqlens: np.ndarray,
-        token_type_ids: np.ndarray | None,
-        output_hidden_states: bool,
-    ) -> dict[str, Any]:
+    def embed(self, inputs: Inputs, ways: tuple[str, ...], normalize: bool) -> np.ndarray:
+        groups = _groups(inputs, self.tokens_at_once)
+        return np.concatenate([self._embed(group, ways, normalize) for group in groups])
+
+    def _embed(self, inputs: Inputs, ways: tuple[str, ...], normalize: bool) -> np.ndarray:
         with mx.stream(self.device):
-            arguments = _arguments(
-                input_ids=input_ids, token_type_ids=token_type_ids, cu_seqlens=cu_seqlens
-            )
-            return _outputs(
-                self.network(**arguments, output_hidden_states=output_hidden_states)
-            )
-
-    def embed(
-        self,
-        input_ids: np.ndarray,
-        cu_seqlens: np.ndarray,
-        token_type_ids: np.ndarray | None,
-        ways: tuple[str, ...],
-        normalize: bool,
-    ) -> np.ndarray:
-        groups = []
-        for first, last in _groups(cu_seqlens, self.tokens_at_once):
-            tokens = slice(cu_seqlens[first], cu_seqlens[last])
-            types = None if token_type_ids is None else token_type_ids[tokens]
-            lengths = cu_seqlens[first : last + 1] - cu_seqlens[first]
-            groups.append(self._embed(input_ids[tokens], lengths, types, ways, normalize))
-        return np.concatenate(groups)
-
-    def _embed(
-        self,
-        input_ids: np.ndarray,
-        cu_seqlens: np.ndarray,
-        token_type_ids: np.ndarray | None,
-        ways: tuple[str, ...],
-        normalize: bool,
-    ) -> np.ndarray:
-        with mx.stream(self.device):
-            lengths = _tensor(cu_seqlens)
-            encoder = (
-                getattr(self.network, self.network.base)
-                if isinstance(self.network, HEADS)
-                else self.network
-            )
-            outputs = encoder(
-                **_arguments(input_ids=input_ids, token_type_ids=token_type_ids),
-                cu_seqlens=lengths,
-            )
-            hidden, attention_mask = pad_packed(outputs.last_hidden_state, lengths)
-            vectors = mx.concatenate(
-                [POOLING[way](hidden, attention_mask) for way in ways], axis=-1
-            )
+            inputs = inputs.map(_tensor)
+            encoder = self.network.encoder if isinstance(self.network, Head) else self.network
+            hidden, mask = pad_packed(encoder(inputs).last_hidden_state, inputs.cu_seqlens)
+            vectors = mx.concatenate([POOLING[way](hidden, mask) for way in ways], axis=-1)
             return _array(pooling.normalize(vectors) if normalize else vectors)
 
     def gradients(
-        self,
-        input_ids: np.ndarray,
-        attention_mask: np.ndarray | None,
-        token_type_ids: np.ndarray | None,
-        labels: np.ndarray,
+        self, inputs: Inputs, labels: np.ndarray
     ) -> tuple[float, dict[str, np.ndarray]]:
         with mx.stream(self.device):
-            arguments = _arguments(
-                input_ids=input_ids,
-                attention_mask=attention_mask,
-                token_type_ids=token_type_ids,
-            )
-            if not isinstance(self.network, HEADS):
-                loss_of = lambda: _base_loss(self.network(**arguments), attention_mask, labels)
+            if labels.dtype == np.float64 and self.device != mx.cpu:
+                labels = labels.astype(np.float32)  # Apple's GPUs know no float64
+            arrays, target = inputs.map(_tensor), _tensor(labels)
+            if isinstance(self.network, Head):
+                loss_of = lambda: self.network(arrays, labels=target).loss
             else:
-                if labels.dtype == np.float64 and self.device != mx.cpu:
-                    labels = labels.astype(np.float32)  # Apple's GPUs know no float64
-                loss_of = lambda: self.network(**arguments, labels=_tensor(labels)).loss
+                hidden_of = lambda: self.network(arrays).last_hidden_state
+                loss_of = lambda: _base_loss(hidden_of(), inputs.real, target)
             loss, gradients = nn.value_and_grad(self.network, loss_of)()
             gradients = tree_flatten(gradients, destination={})
             return loss.item(), {key: _array(gradients[key]) for key in self.keys}
 
-    def trace(
-        self,
-        input_ids: np.ndarray,
-        attention_mask: np.ndarray | None,
-        token_type_ids: np.ndarray | None,
-    ) -> dict[str, np.ndarray]:
-        with mx.stream(self.device), record(self.network) as seen:
-            self.network(
-                **_arguments(
-                    input_ids=input_ids,
-                    attention_mask=attention_mask,
-                    token_type_ids=token_type_ids,
-                )
-            )
+    def trace(self, inputs: Inputs, operations: Collection[str]) -> dict[str, np.ndarray]:
+        with mx.stream(self.device), record(self.network, operations) as seen:
+            self.network(inputs.map(_tensor))
             return {name: _array(output) for name, output in seen.items()}
 
     def state(self) -> dict[str, np.ndarray]:
@@ -188,53 +111,36 @@ class MLXModel:
         return {key: _array(parameters[key]) for key in self.keys}
 
 
-def _groups(cu_seqlens: np.ndarray, tokens: int) -> Iterator[tuple[int, int]]:
-    """First and last bound of as many texts in a row as have at most so many tokens; a longer
-    text goes alone."""
-    first, texts = 0, len(cu_seqlens) - 1
+def _groups(inputs: Inputs, tokens: int) -> Iterator[Inputs]:
+    """As many texts of a packed row at a time as have at most so many tokens; a longer text
+    goes alone."""
+    bounds = inputs.cu_seqlens
+    first, texts = 0, len(bounds) - 1
     for text in range(1, texts + 1):
-        if text == texts or cu_seqlens[text + 1] - cu_seqlens[first] > tokens:
-            yield first, text
+        if text == texts or bounds[text + 1] - bounds[first] > tokens:
+            row = slice(bounds[first], bounds[text])
+            types = None if inputs.token_type_ids is None else inputs.token_type_ids[row]
+            lengths = bounds[first : text + 1] - bounds[first]
+            yield Inputs(inputs.input_ids[row], None, types, lengths)
             first = text
 
 
-def _base_loss(
-    outputs: BertModelOutput | ModernBertModelOutput,
-    attention_mask: np.ndarray | None,
-    labels: np.ndarray,
-) -> mx.array:
+def _base_loss(hidden: mx.array, real: np.ndarray, target: mx.array) -> mx.array:
     """A base model is trained on nothing; its gradients are those of the distance to given
     states of real tokens."""
-    hidden = outputs.last_hidden_state
-    mask = np.ones(hidden.shape[:2]) if attention_mask is None else attention_mask
-    real = tuple(
-        mx.array(axis) for axis in np.nonzero(mask)
-    )  # MLX indexes by numbers only, not by a mask
-    return mean_squared_error(hidden[real], _tensor(labels).astype(hidden.dtype)[real])
+    places = tuple(mx.array(axis) for axis in np.nonzero(real))  # MLX cannot index by a mask
+    return mean_squared_error(hidden[places], target.astype(hidden.dtype)[places])
 
 
-def _outputs(
-    outputs: BertModelOutput | ModernBertModelOutput | heads.HeadOutput,
-) -> dict[str, Any]:
-    names = ("last_hidden_state", "pooler_output", "logits")
-    arrays = {
-        name: value for name in names if (value := getattr(outputs, name, None)) is not None
-    }
-    if outputs.hidden_states is not None:
-        arrays["hidden_states"] = outputs.hidden_states
-    mx.eval(
-        arrays
-    )  # all at once: asked for one by one, what they share would be computed in pieces
+def _outputs(outputs: EncoderOutput | HeadOutput) -> dict[str, Any]:
+    names = ("last_hidden_state", "pooler_output", "logits", "hidden_states")
+    arrays = {name: getattr(outputs, name, None) for name in names}
+    arrays = {name: value for name, value in arrays.items() if value is not None}
+    mx.eval(arrays)  # all at once: asked for one by one, shared parts would be computed twice
     return {
         name: [_array(state) for state in value] if isinstance(value, list) else _array(value)
         for name, value in arrays.items()
     }
-
-
-def _arguments(**arrays: np.ndarray | None) -> dict[str, mx.array]:
-    """MLX arrays under the names of the arguments, without what is not given: ModernBERT takes
-    no token types."""
-    return {name: _tensor(array) for name, array in arrays.items() if array is not None}
 
 
 def _tensor(array: np.ndarray) -> mx.array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 import mlx.core as mx
@@ -10,9 +10,9 @@ from mlx import nn
 
 
 @contextmanager
-def record(network: nn.Module) -> Iterator[dict[str, mx.array]]:
-    """While this is open, a dict gathers module path -> the array that the module returned, in
-    order of evaluation.
+def record(network: nn.Module, operations: Collection[str]) -> Iterator[dict[str, mx.array]]:
+    """While this is open, a dict gathers what each of the named modules returned, in order of
+    evaluation; under "x.input" what the module x was given.
 
     MLX has no hooks, so the classes' __call__ is wrapped for that while; other instances pass
     through it untouched.
@@ -24,12 +24,10 @@ def record(network: nn.Module) -> Iterator[dict[str, mx.array]]:
     def watched(call: Callable) -> Callable:
         def call_and_keep(module: nn.Module, *args: object, **kwargs: object) -> object:
             name = names.get(id(module))
-            if name is not None and name.endswith(".Wo"):
-                seen[f"{name}.input"] = args[
-                    0
-                ]  # what attention and the gate of a ModernBERT made
+            if f"{name}.input" in operations:
+                seen[f"{name}.input"] = args[0]
             output = call(module, *args, **kwargs)
-            if name is not None and isinstance(output, mx.array):
+            if name in operations:
                 seen[name] = output
             return output
 

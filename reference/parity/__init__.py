@@ -63,16 +63,13 @@ def gradients(
     """
     from reference.backend import build
     from reference.checkpoint import locate, read_checkpoint
-    from reference.inputs import check_choices, check_padded
-    from reference.parity.labels import check_labels
 
     checkpoint = read_checkpoint(locate(folder))
-    config, architecture = checkpoint.config, checkpoint.architecture
-    check = check_choices if architecture.task == "multiple-choice" else check_padded
-    arrays = check(config, input_ids, attention_mask, token_type_ids)
-    labels = check_labels(config, architecture, arrays[0].shape, labels)
-    model = build(backend, config, architecture.name, checkpoint.tensors, dtype)
-    return model.gradients(*arrays, labels)
+    config, task = checkpoint.config, checkpoint.architecture.task
+    inputs = task.check_inputs(config, input_ids, attention_mask, token_type_ids)
+    labels = task.check_labels(config, inputs, labels)
+    model = build(backend, config, checkpoint.architecture, checkpoint.tensors, dtype)
+    return model.gradients(inputs, labels)
 
 
 def random_checkpoint(

@@ -28,5 +28,5 @@ def compare_arrays(
         tally = Tally(backend, dtype)
         tally.add(arrays, truth, floors)
         rows += tally.rows()
-        divergences[backend] = first_divergence(tally.rows())
+        divergences[backend] = first_divergence(tally.rows(), {})
     return Report(title, dtype, factor(dtype), tuple(rows), divergences)

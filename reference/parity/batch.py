@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from reference.architectures import Architecture
 from reference.checkpoint import Checkpoint
 from reference.checks import check_texts
-from reference.config import EncoderConfig
 from reference.errors import InputError
-from reference.inputs import check_padded
+from reference.families import EncoderConfig, Task
+from reference.inputs import Inputs, check_padded
 from reference.text import read_tokenizer
 
 # From one word to some seventy tokens; every fourth text goes into one batch, so that short
@@ -20,103 +19,83 @@ from reference.text import read_tokenizer
 TEXTS = (
     "Yes",
     "Where is the nearest railway station?",
-    "A river that had been dammed for eighty years was let loose in autumn. Within weeks the "
-    "salmon came back, first a "
-    "few and then thousands, past the broken concrete and up into the cold streams where their "
-    "ancestors had spawned; "
-    "the people who had fought for it, and many who had fought against it, stood on the bridge "
-    "and watched.",
+    "A river that had been dammed for eighty years was let loose in autumn. Within weeks "
+    "the salmon came back, first a few and then thousands, past the broken concrete and up "
+    "into the cold streams where their ancestors had spawned; the people who had fought "
+    "for it, and many who had fought against it, stood on the bridge and watched.",
     "12 apples, 7.5 % interest and an unpronounceable name: Szczebrzeszyn.",
     "Attention lets every token look at every other token of its own text, and at nothing "
     "else.",
     "¿Dónde está la biblioteca? 図書館はどこですか。",
     "Go on.",
-    "The committee met on Tuesday; nobody could agree on the budget, so the decision was put "
-    "off until spring, "
-    "when the new figures would be in and the two members who had been travelling would be "
-    "back.",
+    "The committee met on Tuesday; nobody could agree on the budget, so the decision was "
+    "put off until spring, when the new figures would be in and the two members who had "
+    "been travelling would be back.",
     "Thank you very much indeed, and give my regards to your mother when you see her on "
     "Sunday.",
-    "Water boils at a lower temperature on a mountain, since the air above it weighs less; so "
-    "pasta takes longer.",
+    "Water boils at a lower temperature on a mountain, since the air above it weighs less; "
+    "so pasta takes longer.",
     "def area(radius): return math.pi * radius ** 2",
     "Why?",
 )
-LENGTHS = (1, 2, 5, 17, 33, 50, 64, 70)  # of the random texts, where a folder has no tokenizer
+# Of the random texts, where a folder has no tokenizer.
+LENGTHS = (1, 2, 5, 17, 33, 50, 64, 70)
 BATCHES = 4
 
 
 @dataclass(frozen=True)
 class Batch:
-    """A padded batch; the arrays are [batch, tokens]."""
+    """A batch in its two forms."""
 
-    input_ids: np.ndarray
-    attention_mask: np.ndarray
-    token_type_ids: np.ndarray | None  # of a model that has token types
-    choices: int | None = (
-        None  # so many texts answer one question, where the model is asked to choose
-    )
+    padded: Inputs  # [batch, tokens], or [batch, choices, tokens], as the model's task takes it
+
+    @property
+    def texts(self) -> Inputs:
+        """One text a row: [texts, tokens]."""
+        return self.padded.texts
 
     @property
     def real(self) -> np.ndarray:
-        return self.attention_mask.astype(bool)
+        """Which tokens are no padding: [texts, tokens]."""
+        return self.texts.real
 
     @property
-    def arguments(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What a model's forward is given: [batch, tokens], or [batch, choices, tokens]."""
-        arrays = self.input_ids, self.attention_mask, self.token_type_ids
-        if self.choices is None:
-            return arrays
-        shape = (-1, self.choices, self.input_ids.shape[1])
-        return tuple(None if array is None else array.reshape(shape) for array in arrays)
-
-    @property
-    def packed(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The real tokens in one row, their texts' cumulative lengths, and their types."""
-        lengths = self.attention_mask.sum(axis=1)
-        cu_seqlens = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        types = None if self.token_type_ids is None else self.token_type_ids[self.real]
-        return self.input_ids[self.real], cu_seqlens, types
+    def packed(self) -> Inputs:
+        """The real tokens in one row."""
+        texts, real = self.texts, self.real
+        types = None if texts.token_type_ids is None else texts.token_type_ids[real]
+        lengths = np.cumsum([0, *real.sum(axis=1)], dtype=np.int64)
+        return Inputs(texts.input_ids[real], None, types, lengths)
 
     def padded_on_the_right(self, pad_token_id: int) -> Batch:
-        """The same texts with every pad behind them: what the packed row must equal, for
+        """The same texts with every pad after them: what the packed row must equal, for
         positions count from a text's first token there."""
-        order = np.argsort(1 - self.attention_mask, axis=1, kind="stable")
-        ids, mask, types = (
-            None if array is None else np.take_along_axis(array, order, axis=1)
-            for array in (self.input_ids, self.attention_mask, self.token_type_ids)
-        )
-        return Batch(np.where(mask == 1, ids, pad_token_id), mask, types, self.choices)
+        order = np.argsort(~self.real, axis=1, kind="stable")
+        texts = self.texts.map(lambda array: np.take_along_axis(array, order, axis=1))
+        ids = np.where(texts.real, texts.input_ids, pad_token_id)
+        texts = Inputs(ids, texts.attention_mask, texts.token_type_ids)
+        shape = self.padded.input_ids.shape
+        return Batch(texts.map(lambda array: array.reshape(shape)))
 
-    def asked_for(self, architecture: Architecture) -> Batch:
-        """The batch as that architecture takes it: two texts, or all of an odd number, are
-        choices of one question."""
-        if architecture.task != "multiple-choice":
-            return self
-        return replace(self, choices=len(self.input_ids) if len(self.input_ids) % 2 else 2)
+    def asked_for(self, task: Task) -> Batch:
+        """The same texts as that task takes them."""
+        return Batch(task.arrange(self.texts))
 
 
 def make_batches(checkpoint: Checkpoint, texts: Sequence[str] | None = None) -> list[Batch]:
     """The texts, or a fixed set of them, through the checkpoint's tokenizer; random ids where
     it has none."""
-    config = checkpoint.config
+    config, task = checkpoint.config, checkpoint.architecture.task
     if texts is None and not _has_tokenizer(checkpoint):
-        return [
-            random_batch(config, seed=seed).asked_for(checkpoint.architecture)
-            for seed in range(BATCHES)
-        ]
-    sequences = read_tokenizer(checkpoint.folder, config)(
-        TEXTS if texts is None else check_texts(texts)
-    )
+        return [random_batch(config, seed=seed).asked_for(task) for seed in range(BATCHES)]
+    tokenizer = read_tokenizer(checkpoint.folder, config)
+    sequences = tokenizer(TEXTS if texts is None else check_texts(texts))
     if not sequences:
         raise InputError("texts is empty; a comparison needs at least one text")
-    count = max(
-        1, min(BATCHES, len(sequences) // 3)
-    )  # a text alone is never padded, and hides a lost mask
-    return [
-        batch_of(config, sequences[start::count]).asked_for(checkpoint.architecture)
-        for start in range(count)
-    ]
+    # A text alone is never padded, and hides a lost mask.
+    count = max(1, min(BATCHES, len(sequences) // 3))
+    batches = [batch_of(config, sequences[start::count]) for start in range(count)]
+    return [batch.asked_for(task) for batch in batches]
 
 
 def random_batch(
@@ -152,7 +131,7 @@ def batch_of(
             token_type_ids[row, start + len(sequence) // 2 : start + len(sequence)] = (
                 config.type_vocab_size - 1
             )
-    return Batch(*check_padded(config, input_ids, attention_mask, token_type_ids))
+    return Batch(check_padded(config, input_ids, attention_mask, token_type_ids))
 
 
 def _has_tokenizer(checkpoint: Checkpoint) -> bool:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from reference.arguments import add_model
 from reference.backend import BACKENDS
-from reference.checkpoint import EMBEDDED_MODEL
 from reference.checks import check_names
 from reference.errors import EncodersError, InputError
 from reference.files import check_target, write_result
@@ -20,16 +20,10 @@ from reference.parity import compare
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Hold the ports against Transformers in float64 on one checkpoint: every hidden state, "
-        "output, loss and "
-        "gradient. The exit status is 1 where one of them is off by more than twice "
-        "Transformers' own rounding."
+        "output, loss and gradient. The exit status is 1 where one of them is off by more than "
+        "twice Transformers' own rounding."
     )
-    parser.add_argument(
-        "model",
-        nargs="?",
-        default=EMBEDDED_MODEL,
-        help=f"a folder or a hub id (default {EMBEDDED_MODEL})",
-    )
+    add_model(parser)
     parser.add_argument(
         "--backends",
         nargs="+",

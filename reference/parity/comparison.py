@@ -51,8 +51,9 @@ def compare(
         backend: partial(subject.operations, backend, its_model)
         for backend, its_model in models.items()
     }
+    places = checkpoint.architecture.places(checkpoint.config)
     divergences = {
-        backend: first_divergence(rows[backend], looks.get(backend)) for backend in runs
+        backend: first_divergence(rows[backend], places, looks.get(backend)) for backend in runs
     }
     return Report(
         os.fspath(model),

@@ -1,12 +1,17 @@
-"""The oracle: Transformers itself on the same folder, in float64 for the truth, in the port's
-dtype for the noise."""
+"""The oracle: who knows the truth about a model, in float64, and in a port's dtype the noise.
+
+It reads the folder by itself, so a mistake in the package's own reading shows as well.
+Transformers is the oracle of every family that it has; for another, a class beside this one
+assembles the network from PyTorch's stock modules, apart from the ports.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import json
-import re
-from collections.abc import Iterator
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -17,27 +22,39 @@ from torch import Tensor, nn
 
 from reference.checkpoint import Checkpoint
 from reference.errors import CheckpointError
-from reference.files import read_json
+from reference.families.family import TOKEN, Place
+from reference.families.tasks import BASE, MASKED_LM
+from reference.inputs import Inputs
 from reference.parity.batch import Batch
 
 OUTPUTS = ("last_hidden_state", "pooler_output", "logits", "hidden_states")
 
-# The operations that a port's trace names, as module paths in Transformers.
-_OPERATIONS = re.compile(
-    r"(bert\.|roberta\.)?(embeddings|pooler(\.dense)?"
-    r"|encoder\.layer\.\d+\.(attention\.self(\.(query|key|value))?|attention\.output(\.dense)?"
-    r"|intermediate(\.dense)?|output(\.dense)?))"
-    r"|cls\.predictions\.(transform(\.dense)?|decoder)|lm_head\.(dense|layer_norm|decoder)"
-    r"|(model\.)?(embeddings|layers\.(?!0\.attn_norm)\d+(\.(attn_norm|attn\.(Wqkv|Wo)|mlp_norm|mlp\.(Wi|Wo)))?|final_norm)"
-    r"|head(\.dense)?|decoder"
-    r"|classifier(\.dense|\.out_proj)?"
-)
+
+@dataclass(frozen=True)
+class Measured:
+    """A tensor of the oracle's, and which of its places are compared."""
+
+    array: np.ndarray
+    real: np.ndarray | None = None  # of the first axes; None: all places
+
+    def of(self, found: np.ndarray) -> np.ndarray:
+        """The places that are compared of somebody else's tensor; one of another shape is left
+        as it is, which no gate lets pass."""
+        alike = np.shape(found) == self.array.shape
+        return found if self.real is None or not alike else found[self.real]
+
+    @property
+    def truth(self) -> np.ndarray:
+        return self.of(self.array)
 
 
-class Oracle:
-    """Transformers' model of the checkpoint in one dtype, with sdpa attention, without dropout.
+class Oracle(ABC):
+    """A checkpoint's model in one dtype, without dropout, inside a PyTorch module.
 
-    It reads the folder by itself, so a mistake in the package's own reading shows as well.
+    The module is called with the names of Inputs and returns a mapping with the keys of a
+    port's forward. Its submodules are found under the paths that the family's operations name.
+    It runs under no_grad and not in inference mode: autograd would refuse, later, what a module
+    may have kept of such a call.
     """
 
     def __init__(self, checkpoint: Checkpoint, dtype: str = "float64") -> None:
@@ -48,76 +65,62 @@ class Oracle:
     def model(self) -> nn.Module:
         """Read when it is first needed; a large one may be let go (`del oracle.model`) and is
         read again."""
-        with torch.inference_mode(False):  # whoever asks first: gradients are wanted, too
-            return _load(self.checkpoint, getattr(torch, self.dtype))
+        with torch.inference_mode(False):  # whoever asks first, gradients may follow
+            return self.load(self.checkpoint, getattr(torch, self.dtype)).eval()
 
-    @torch.inference_mode()
-    def forward(self, batch: Batch) -> dict[str, Any]:
-        """The keys of a port's forward, hidden states included."""
-        outputs = self.model(**_arguments(batch), output_hidden_states=True)
-        arrays: dict[str, Any] = {}
-        for name in OUTPUTS:
-            value = outputs.get(name)
-            if value is not None:
-                arrays[name] = (
-                    [_array(state) for state in value]
-                    if name == "hidden_states"
-                    else _array(value)
-                )
-        return arrays
+    @abstractmethod
+    def load(self, checkpoint: Checkpoint, dtype: torch.dtype) -> nn.Module:
+        """The module with the folder's weights in it."""
 
-    @torch.inference_mode()
-    def trace(self, batch: Batch) -> dict[str, np.ndarray]:
+    def places(self, row: str, batch: Batch) -> np.ndarray | None:
+        """Which places of a tensor are compared that has such rows. What stands at padded
+        positions is left to the implementation; a network that shortens the sequence says here
+        what becomes of the mask."""
+        return batch.real if row == TOKEN else None
+
+    @torch.no_grad()
+    def forward(self, batch: Batch) -> dict[str, Measured]:
+        """The outputs, each hidden state as hidden_states.0, hidden_states.1, ..."""
+        outputs = self._call(batch.padded, output_hidden_states=True)
+        outputs = {name: outputs[name] for name in OUTPUTS if outputs.get(name) is not None}
+        rows = {"logits": self.checkpoint.architecture.task.row, "pooler_output": "text"}
+        return {
+            name: Measured(_array(value), self.places(rows.get(name, TOKEN), batch))
+            for name, value in numbered(outputs).items()
+        }
+
+    @torch.no_grad()
+    def trace(self, batch: Batch, operations: Mapping[str, Place]) -> dict[str, Measured]:
         """What each operation returned, by module path, in order of evaluation."""
-        seen: dict[str, np.ndarray] = {}
+        seen: dict[str, Measured] = {}
 
         def keep(name: str, output: Any) -> None:
-            seen[name] = _array(output[0] if isinstance(output, tuple) else output)
+            if name in operations:
+                array = _array(output[0] if isinstance(output, tuple) else output)
+                seen[name] = Measured(array, self.places(operations[name].row, batch))
 
-        modules = [
-            (name, module)
-            for name, module in self.model.named_modules()
-            if _OPERATIONS.fullmatch(name)
-        ]
-        hooks = [
-            module.register_forward_hook(
-                lambda module, inputs, output, name=name: keep(name, output)
-            )
-            for name, module in modules
-        ]
-        hooks += [
-            module.register_forward_pre_hook(
-                lambda module, inputs, name=name: keep(f"{name}.input", inputs[0])
-            )
-            for name, module in modules
-            if name.endswith(
-                ".Wo"
-            )  # where ModernBERT's attention ends, and its gate: no module has them as output
-        ]
+        hooks = []
+        for name, module in self.model.named_modules():
+            if isinstance(module, nn.Identity):
+                continue
+            before = lambda _, given, name=name: keep(f"{name}.input", given[0])
+            after = lambda _, given, output, name=name: keep(name, output)
+            if f"{name}.input" in operations:
+                hooks.append(module.register_forward_pre_hook(before))
+            if name in operations:
+                hooks.append(module.register_forward_hook(after))
         try:
-            self.model(**_arguments(batch))
+            self._call(batch.padded)
         finally:
             for hook in hooks:
                 hook.remove()
         return seen
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def rope_tables(self, tokens: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """For each kind of layer the cosines and sines [tokens, head_dim] that Transformers
-        turns by, in float32; none of a model without rotary positions."""
-        rotary = next(
-            (
-                module
-                for name, module in self.model.named_modules()
-                if name.endswith("rotary_emb")
-            ),
-            None,
-        )
-        if rotary is None:
-            return {}
-        positions = torch.arange(tokens)[None]
-        tables = {kind: rotary(torch.zeros(1), positions, kind) for kind in rotary.layer_types}
-        return {kind: (cos[0].numpy(), sin[0].numpy()) for kind, (cos, sin) in tables.items()}
+        """For each kind of layer the cosines and sines [tokens, head_dim] that the model turns
+        by, in float32; none of a model without rotary positions."""
+        return {}
 
     def gradients(
         self, batch: Batch, labels: np.ndarray
@@ -129,9 +132,7 @@ class Oracle:
         loss = self._loss(batch, target)
         # An oracle that computed its loss in float32 would be no truth.
         if loss.dtype != self.model.dtype:
-            raise AssertionError(
-                f"Transformers computed this loss in {loss.dtype}, not in {self.dtype}"
-            )
+            raise AssertionError(f"this loss was computed in {loss.dtype}, not in {self.dtype}")
         parameters = {key: self.model.get_parameter(key) for key in self.checkpoint.tensors}
         found = torch.autograd.grad(
             loss, list(parameters.values()), allow_unused=True, materialize_grads=True
@@ -141,86 +142,73 @@ class Oracle:
         }
 
     def _loss(self, batch: Batch, target: Tensor) -> Tensor:
-        architecture = self.checkpoint.architecture
-        if architecture.name == "ModernBertForMaskedLM":
-            # Transformers' ForMaskedLMLoss goes by way of float32, whatever the model's dtype
-            # is.
-            logits = self.model(**_arguments(batch)).logits
+        task = self.checkpoint.architecture.task
+        if task is MASKED_LM:
+            # Some of Transformers' heads go by way of float32 here, whatever the model's dtype.
+            logits = self._call(batch.padded)["logits"]
             return nn.functional.cross_entropy(logits.flatten(0, -2), target.flatten())
-        if architecture.task != "base":
-            return self.model(**_arguments(batch), labels=target).loss
+        if task is not BASE:
+            return self._call(batch.padded, labels=target)["loss"]
         real = torch.from_numpy(batch.real)
-        hidden = self.model(**_arguments(batch)).last_hidden_state
+        hidden = self._call(batch.padded)["last_hidden_state"]
         return nn.functional.mse_loss(hidden[real], target[real])
 
-
-def sentence_embeddings(
-    checkpoint: Checkpoint, hidden: np.ndarray, real: np.ndarray
-) -> np.ndarray:
-    """One vector a text as modules.json describes it, in the dtype of the hidden states."""
-    modules = read_modules(checkpoint)
-    vectors = np.stack(
-        [
-            _pool(row[its_real], modules["Pooling"])
-            for row, its_real in zip(hidden, real, strict=True)
-        ]
-    )
-    if "Normalize" in modules:
-        vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
-    return vectors
+    def _call(self, inputs: Inputs, **options: Any) -> Mapping[str, Any]:
+        names = ("input_ids", "attention_mask", "token_type_ids")
+        arrays = {name: getattr(inputs, name) for name in names}
+        tensors = {n: torch.from_numpy(a) for n, a in arrays.items() if a is not None}
+        return self.model(**tensors, **options)
 
 
-def read_modules(checkpoint: Checkpoint) -> dict[str, dict[str, Any]]:
-    """Kind of each module of modules.json -> its settings; read here once more, apart from the
-    pipeline's reading."""
-    folder = checkpoint.folder
-    path = folder / "modules.json"
-    modules = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-    settings = {}
-    for module in modules:
-        kind, its_config = (
-            module["type"].rsplit(".", 1)[-1],
-            folder / module["path"] / "config.json",
-        )
-        settings[kind] = read_json(its_config, CheckpointError) if kind == "Pooling" else {}
-    return settings
+class TransformersOracle(Oracle):
+    """Transformers' own model, with sdpa attention where it has that."""
+
+    def load(self, checkpoint: Checkpoint, dtype: torch.dtype) -> nn.Module:
+        architecture = checkpoint.architecture
+        kind = getattr(transformers, architecture.name)
+        options = {}
+        if architecture.task is BASE:
+            pooler = architecture.has_pooler(checkpoint.tensors)
+            options = architecture.family.transformers_options(pooler)
+        with quiet():
+            model, loading = kind.from_pretrained(
+                checkpoint.folder,
+                dtype=dtype,
+                attn_implementation="sdpa" if kind._supports_sdpa else "eager",
+                output_loading_info=True,
+                **options,
+            )
+        if loading["missing_keys"]:
+            missing = ", ".join(sorted(loading["missing_keys"])[:4])
+            raise CheckpointError(
+                f"Transformers does not find {missing} in {checkpoint.folder} and would draw "
+                "them at random; there is nothing to compare with"
+            )
+        return model
+
+    @torch.no_grad()
+    def rope_tables(self, tokens: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        modules = self.model.named_modules()
+        rotary = next((module for name, module in modules if name.endswith("rotary_emb")), None)
+        if rotary is None:
+            return {}
+        positions = torch.arange(tokens)[None]
+        tables = {kind: rotary(torch.zeros(1), positions, kind) for kind in rotary.layer_types}
+        return {kind: (cos[0].numpy(), sin[0].numpy()) for kind, (cos, sin) in tables.items()}
 
 
-def _pool(tokens: np.ndarray, settings: dict[str, Any]) -> np.ndarray:
-    """One text's real tokens [tokens, hidden] to one vector, the poolings side by side."""
-    ways = {
-        "cls": ("pooling_mode_cls_token", lambda: tokens[0]),
-        "max": ("pooling_mode_max_tokens", lambda: tokens.max(axis=0)),
-        "mean": ("pooling_mode_mean_tokens", lambda: tokens.mean(axis=0)),
-    }
-    named = settings.get("pooling_mode")
-    chosen = [named] if isinstance(named, str) else named
-    if chosen is None:
-        chosen = [way for way, (switch, _) in ways.items() if settings.get(switch)] or ["mean"]
-    return np.concatenate([ways[way][1]() for way in chosen])
+def oracle_for(checkpoint: Checkpoint, dtype: str = "float64") -> Oracle:
+    """The oracle that the checkpoint's family names."""
+    module, _, name = checkpoint.architecture.family.oracle.partition(":")
+    return getattr(importlib.import_module(module), name)(checkpoint, dtype)
 
 
-def _load(checkpoint: Checkpoint, dtype: torch.dtype) -> nn.Module:
-    architecture = checkpoint.architecture
-    poolable = architecture.task == "base" and architecture.family != "modernbert"
-    extra = (
-        {"add_pooling_layer": "pooler.dense.weight" in checkpoint.tensors} if poolable else {}
-    )
-    with quiet():
-        model, loading = getattr(transformers, architecture.name).from_pretrained(
-            checkpoint.folder,
-            dtype=dtype,
-            attn_implementation="sdpa",
-            output_loading_info=True,
-            **extra,
-        )
-    if loading["missing_keys"]:
-        raise CheckpointError(
-            f"Transformers does not find {', '.join(sorted(loading['missing_keys'])[:4])} in "
-            f"{checkpoint.folder} "
-            "and would draw them at random; there is nothing to compare with"
-        )
-    return model.eval()
+def numbered(outputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Outputs with the list hidden_states spread out as hidden_states.0, hidden_states.1,
+    ..."""
+    states = enumerate(outputs.get("hidden_states", ()))
+    found = {f"hidden_states.{number}": state for number, state in states}
+    return found | {name: value for name, value in outputs.items() if name != "hidden_states"}
 
 
 @contextlib.contextmanager
@@ -237,12 +225,6 @@ def quiet() -> Iterator[None]:
         log.set_verbosity(level)
         if bar:
             log.enable_progress_bar()
-
-
-def _arguments(batch: Batch) -> dict[str, Tensor]:
-    names = ("input_ids", "attention_mask", "token_type_ids")
-    arrays = zip(names, batch.arguments, strict=True)
-    return {name: torch.from_numpy(value) for name, value in arrays if value is not None}
 
 
 def _array(tensor: Tensor) -> np.ndarray:

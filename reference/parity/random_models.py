@@ -13,34 +13,14 @@ import numpy as np
 import torch
 import transformers
 
-from reference.architectures import ARCHITECTURES
 from reference.checkpoint import locate
 from reference.checks import check_name, check_switch
 from reference.errors import CheckpointError, ConfigError, InputError
+from reference.families import ARCHITECTURES
 from reference.files import read_json
 from reference.parity.oracle import quiet
 from reference.text import TOKENIZER_FILES
 
-SIZES = {
-    "vocab_size": 61,
-    "hidden_size": 32,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "intermediate_size": 48,
-    "max_position_embeddings": 96,
-    "type_vocab_size": 2,
-}
-MODERNBERT = {
-    **{key: size for key, size in SIZES.items() if key != "type_vocab_size"},
-    **{
-        "pad_token_id": 0,
-        "bos_token_id": 1,
-        "cls_token_id": 1,
-        "eos_token_id": 2,
-        "sep_token_id": 2,
-    },
-    "local_attention": 8,
-}
 SWITCHES = {
     "cls": "pooling_mode_cls_token",
     "max": "pooling_mode_max_tokens",
@@ -58,7 +38,7 @@ def random_checkpoint(
     **config: Any,
 ) -> Path:
     """Build the architecture in Transformers, draw its weights and save it with
-    save_pretrained."""
+    save_pretrained. `config` has the names of reference.families' configurations."""
     if not isinstance(architecture, str) or architecture not in ARCHITECTURES:
         raise ConfigError(
             f"architecture {architecture!r} is unknown; it is one of {', '.join(ARCHITECTURES)}"
@@ -71,10 +51,12 @@ def random_checkpoint(
             "to normalise"
         )
     model_class = getattr(transformers, architecture)
-    sizes = MODERNBERT if architecture.startswith("ModernBert") else SIZES
+    family = ARCHITECTURES[architecture].family
     source = None if tokenizer is None else locate(tokenizer)
     words = {} if source is None else _vocabulary(source)
-    model = model_class(model_class.config_class(**sizes | words | config))
+    settings = (family.tiny | words | config).items()
+    settings = {family.config.spelled(name): value for name, value in settings}
+    model = model_class(model_class.config_class(**settings))
     with torch.no_grad():
         for key, parameter in model.named_parameters():
             parameter.copy_(torch.from_numpy(draw(key, tuple(parameter.shape), seed)))

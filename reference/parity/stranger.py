@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from reference.errors import InputError
-from reference.parity.sample import Sample, Tensors, numbered
+from reference.parity.oracle import OUTPUTS, numbered
+from reference.parity.sample import Sample, Tensors, select
 
 StrangersPort = Callable[[np.ndarray, np.ndarray, np.ndarray], Mapping[str, Any]]
 
@@ -17,8 +18,7 @@ def check_port(port: StrangersPort) -> None:
     if not callable(port):
         raise InputError(
             f"port is a {type(port).__name__}; it must be a callable that takes input_ids, "
-            "attention_mask and "
-            "token_type_ids and returns a dict of NumPy arrays"
+            "attention_mask and token_type_ids and returns a dict of NumPy arrays"
         )
 
 
@@ -26,15 +26,16 @@ def run_stranger(port: StrangersPort, notes: dict[str, None], sample: Sample) ->
     """The tensors that the port returns under the names of the truth, checked; what is odd but
     no error is noted."""
     outputs = _call(port, sample)
-    expected = {name: np.shape(array) for name, array in numbered(sample.outputs).items()}
-    given = _numbered(outputs, sample.checkpoint.config.num_hidden_layers + 1)
+    expected = {name: tensor.array.shape for name, tensor in sample.outputs.items()}
+    given = _numbered(outputs, sum(name.startswith("hidden_states.") for name in expected))
     padded = {
         name: _checked(name, value, expected[name])
         for name, value in given.items()
         if name in expected
     }
     if not padded:
-        possible = _some(sample.outputs)
+        known = {name.split(".")[0] for name in expected}
+        possible = _some({name: None for name in OUTPUTS if name in known})
         raise InputError(
             f"the port returned {_some(outputs)}; for this checkpoint it can return {possible}"
         )
@@ -44,7 +45,7 @@ def run_stranger(port: StrangersPort, notes: dict[str, None], sample: Sample) ->
         notes[
             f"port: {', '.join(unknown)} not compared; Transformers returns no such output here"
         ] = None
-    tensors = sample.flatten(padded, sample.batch.real)
+    tensors = select(sample.outputs, padded)
     for name, array in tensors.items():
         if not np.isfinite(array).all():
             notes[f"port: {name} holds NaN or infinity"] = None
@@ -53,15 +54,11 @@ def run_stranger(port: StrangersPort, notes: dict[str, None], sample: Sample) ->
 
 def _call(port: StrangersPort, sample: Sample) -> Mapping[str, Any]:
     try:
-        ids = (
-            sample.batch.input_ids
-        )  # a model without token types is given those of one text, all 0
-        outputs = port(
-            *(
-                np.zeros_like(ids) if array is None else array.copy()
-                for array in sample.batch.arguments
-            )
-        )
+        inputs = sample.batch.padded
+        types = inputs.token_type_ids
+        if types is None:  # of a model without token types: as those of one text
+            types = np.zeros_like(inputs.input_ids)
+        outputs = port(inputs.input_ids.copy(), inputs.attention_mask.copy(), types.copy())
     except Exception as problem:
         raise InputError(f"the port raised {type(problem).__name__}: {problem}") from problem
     if not isinstance(outputs, Mapping):

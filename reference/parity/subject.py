@@ -8,7 +8,7 @@ from reference.backend import Model, build
 from reference.checkpoint import Checkpoint
 from reference.parity.batch import Batch
 from reference.parity.gate import Tally
-from reference.parity.oracle import Oracle
+from reference.parity.oracle import oracle_for
 from reference.parity.report import Row
 from reference.parity.sample import Sample, Tensors
 
@@ -29,10 +29,10 @@ class Subject:
         keep: bool = False,
     ) -> None:
         self.checkpoint = checkpoint
-        self.batches = [batch.asked_for(checkpoint.architecture) for batch in batches]
+        self.batches = [batch.asked_for(checkpoint.architecture.task) for batch in batches]
         self.dtype = dtype
-        self.oracle = Oracle(checkpoint, "float64")
-        self.noisy = self.oracle if dtype == "float64" else Oracle(checkpoint, dtype)
+        self.oracle = oracle_for(checkpoint)
+        self.noisy = self.oracle if dtype == "float64" else oracle_for(checkpoint, dtype)
         self.kept = list(self._samples()) if keep else None
 
     def __iter__(self) -> Iterator[Sample]:
@@ -47,14 +47,14 @@ class Subject:
         model = build(
             backend,
             checkpoint.config,
-            checkpoint.architecture.name,
+            checkpoint.architecture,
             checkpoint.tensors,
             self.dtype,
         )
         if self.dtype == "float64" and hasattr(model, "use_rope_tables"):
             # Transformers takes cosines in float32 even here, and another library's differ in
             # the last bit of that.
-            longest = max(batch.input_ids.shape[1] for batch in self.batches)
+            longest = max(batch.real.shape[1] for batch in self.batches)
             model.use_rope_tables(self.oracle.rope_tables(longest) or None)
         return model
 

@@ -22,20 +22,6 @@ PIPELINES: dict[str, type[Pipeline]] = {
     "multiple-choice": MultipleChoice,
 }
 
-# What a checkpoint is for, by the task of the architecture that its configuration names.
-BY_TASK = {
-    "base": "embeddings",
-    **{
-        name: name
-        for name in (
-            "masked-lm",
-            "text-classification",
-            "token-classification",
-            "multiple-choice",
-        )
-    },
-}
-
 
 def pipeline_class(name: str) -> type[Pipeline]:
     """The class of a pipeline's name."""
@@ -43,7 +29,6 @@ def pipeline_class(name: str) -> type[Pipeline]:
 
 
 __all__ = [
-    "BY_TASK",
     "PIPELINES",
     "Embeddings",
     "MaskedLM",

@@ -11,16 +11,16 @@ from typing import Any
 from reference.backend import Model
 from reference.checkpoint import Checkpoint, write_checkpoint
 from reference.checks import check_switch
-from reference.config import EncoderConfig
+from reference.families import BASE, EncoderConfig, Task
 from reference.files import is_file
-from reference.inputs import check_packed, check_padded
+from reference.inputs import check_packed
 from reference.text import TOKENIZER_FILES, Tokenizer, read_tokenizer
 
 
 class Pipeline:
     """A model behind NumPy arrays. Made by reference.load."""
 
-    task = "base"  # the head that the pipeline needs
+    task: Task = BASE  # whose head the pipeline needs
 
     def __init__(self, checkpoint: Checkpoint, model: Model, backend: str, dtype: str) -> None:
         self.checkpoint = checkpoint
@@ -55,9 +55,10 @@ class Pipeline:
         positions means nothing. NaN and infinity, from an overflow in float16 for one, are
         returned as they were computed.
         """
-        arrays = check_padded(self.config, input_ids, attention_mask, token_type_ids)
+        task = self.checkpoint.architecture.task
+        inputs = task.check_inputs(self.config, input_ids, attention_mask, token_type_ids)
         return self.model.forward(
-            *arrays, check_switch("output_hidden_states", output_hidden_states)
+            inputs, check_switch("output_hidden_states", output_hidden_states)
         )
 
     def forward_packed(
@@ -69,9 +70,9 @@ class Pipeline:
     ) -> dict[str, Any]:
         """Run several texts in one row: ids [tokens], and the cumulative lengths 0, n1, n1 +
         n2, ..."""
-        arrays = check_packed(self.config, input_ids, cu_seqlens, token_type_ids)
-        return self.model.forward_packed(
-            *arrays, check_switch("output_hidden_states", output_hidden_states)
+        inputs = check_packed(self.config, input_ids, cu_seqlens, token_type_ids)
+        return self.model.forward(
+            inputs, check_switch("output_hidden_states", output_hidden_states)
         )
 
     def save(self, folder: str | os.PathLike[str]) -> None:

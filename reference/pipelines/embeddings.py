@@ -84,14 +84,14 @@ class Embeddings(Pipeline):
         return self.config.hidden_size * len(self.settings.pooling)
 
     def _embed(self, sequences: Sequence[Sequence[int]], normalize: bool) -> np.ndarray:
-        arrays = check_packed(self.config, *pack(sequences))
-        vectors = self.model.embed(*arrays, self.settings.pooling, normalize)
+        inputs = check_packed(self.config, *pack(sequences))
+        vectors = self.model.embed(inputs, self.settings.pooling, normalize)
         if not np.isfinite(vectors).all():
             wider = "float64" if self.dtype == "float32" else "float32"
             raise CheckpointError(
                 f"{self.checkpoint.folder}: the vectors come out as NaN or infinity; in "
-                f"{self.dtype} on {self.backend} "
-                f"this model overflows: load it with dtype={wider!r}"
+                f"{self.dtype} on {self.backend} this model overflows: load it with "
+                f"dtype={wider!r}"
             )
         return vectors
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reference.config import EncoderConfig
 from reference.errors import CheckpointError, ConfigError
+from reference.families import EncoderConfig
 from reference.files import is_file, read_json
 from reference.sentence import read_text_settings, token_limit
 from reference.text.hugging_face import (

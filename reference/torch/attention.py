@@ -3,11 +3,13 @@
 import itertools
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from reference.inputs import Inputs
 from reference.torch import fused
 
 # What a layer is given: (query, key, value) -> context. Whether the batch is padded or packed
@@ -44,13 +46,17 @@ def scaled_dot_product_attention(
     key: Float[Tensor, "*batch keys head_dim"],
     value: Float[Tensor, "*batch keys head_dim"],
     mask: Bool[Tensor, "..."] | None = None,
+    bias: Float[Tensor, "heads queries keys"] | None = None,
 ) -> Float[Tensor, "*batch queries head_dim"]:
-    """softmax(query · keyᵀ / √head_dim) · value (Vaswani et al. 2017, equation 1).
+    """softmax(query · keyᵀ / √head_dim) · value (Vaswani et al. 2017, equation 1); a bias is
+    added to the scaled scores of every text alike.
 
     A masked score becomes the dtype's lowest number, not -inf: a row in which all is masked
     then attends evenly, as in Transformers' eager attention, instead of turning into NaN.
     """
     scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])  # [..., queries, keys]
+    if bias is not None:
+        scores = scores + bias
     if mask is not None:
         scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
     return torch.softmax(scores, dim=-1) @ value
@@ -70,17 +76,19 @@ def blockwise_attention(
     value: Float[Tensor, "*batch tokens head_dim"],
     mask: Bool[Tensor, "..."] | None = None,
     window: int | None = None,
+    bias: Float[Tensor, "heads tokens tokens"] | None = None,
 ) -> Float[Tensor, "*batch tokens head_dim"]:
     """Attention to the whole text, or to `window` tokens on each side, without ever holding all
     scores.
 
     With a window, BLOCK queries at a time meet the keys that any of them reaches (Beltagy et
     al. 2020, section 3.1): memory and time grow with the length of a text and not with its
-    square. Without one PyTorch's fused kernel sees to that. `mask` is padding_mask's.
+    square. Without one PyTorch's fused kernel sees to that. `mask` is padding_mask's; `bias`
+    is scaled_dot_product_attention's.
     """
     tokens = query.shape[-2]
     if window is None or window >= tokens - 1:
-        return fused.scaled_dot_product_attention(query, key, value, mask)
+        return fused.scaled_dot_product_attention(query, key, value, mask, bias)
     places = torch.arange(tokens, device=query.device)
     contexts = []
     for start in range(0, tokens, BLOCK):
@@ -90,7 +98,8 @@ def blockwise_attention(
         if mask is not None:
             allowed = allowed & mask[..., keys]
         block = query[..., queries, :], key[..., keys, :], value[..., keys, :]
-        contexts.append(fused.scaled_dot_product_attention(*block, allowed))
+        near = None if bias is None else bias[:, queries, keys]
+        contexts.append(fused.scaled_dot_product_attention(*block, allowed, near))
     return torch.cat(contexts, dim=-2)
 
 
@@ -100,18 +109,33 @@ def packed_attention(
     value: Float[Tensor, "heads tokens head_dim"],
     cu_seqlens: Int[Tensor, "texts_plus_one"],
     window: int | None = None,
+    bias: Float[Tensor, "heads longest longest"] | None = None,
 ) -> Float[Tensor, "heads tokens head_dim"]:
     """Attention within each text of a packed row; nothing crosses from one text to the next.
 
-    Each text is a slice, so no mask and no score between two texts is ever computed.
+    Each text is a slice, so no mask and no score between two texts is ever computed. A bias is
+    that of the longest text, and a shorter one takes its beginning.
     """
     context = torch.empty_like(query)
     for start, end in itertools.pairwise(cu_seqlens.tolist()):
-        text = slice(start, end)
-        context[:, text] = blockwise_attention(
-            query[None, :, text], key[None, :, text], value[None, :, text], window=window
-        )[0]
+        text, its = slice(start, end), slice(end - start)
+        parts = (x[None, :, text] for x in (query, key, value))
+        near = None if bias is None else bias[:, its, its]
+        context[:, text] = blockwise_attention(*parts, window=window, bias=near)[0]
     return context
+
+
+def attend_to(
+    inputs: Inputs,
+    window: int | None = None,
+    bias: Float[Tensor, "heads longest longest"] | None = None,
+) -> Attend:
+    """Attention over each whole text of a batch, or over `window` tokens on each side."""
+    options = {"window": window, "bias": bias}
+    if inputs.cu_seqlens is not None:
+        return partial(packed_attention, cu_seqlens=inputs.cu_seqlens, **options)
+    mask = None if inputs.attention_mask is None else padding_mask(inputs.attention_mask)
+    return partial(blockwise_attention, mask=mask, **options)
 
 
 def positions(cu_seqlens: Int[Tensor, "texts_plus_one"]) -> Int[Tensor, "tokens"]:
@@ -119,6 +143,14 @@ def positions(cu_seqlens: Int[Tensor, "texts_plus_one"]) -> Int[Tensor, "tokens"
     starts, lengths = cu_seqlens[:-1], cu_seqlens.diff()
     tokens = int(cu_seqlens[-1])
     return torch.arange(tokens, device=cu_seqlens.device) - starts.repeat_interleave(lengths)
+
+
+def first_tokens(
+    hidden: Float[Tensor, "*batch tokens hidden"],
+    cu_seqlens: Int[Tensor, "texts_plus_one"] | None = None,
+) -> Float[Tensor, "batch hidden"]:
+    """Index 0 of every text, even if the padding is on the left: so Transformers reads it."""
+    return hidden[:, 0] if cu_seqlens is None else hidden[cu_seqlens[:-1]]
 
 
 def pad_packed(

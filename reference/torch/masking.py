@@ -58,9 +58,8 @@ def word_bounds(word_ids: Ids | None, free: Bool[Tensor, "batch tokens"]) -> tup
     places = torch.arange(tokens, device=free.device).expand_as(free)
     if word_ids is None:
         return places, places
-    inside = (
-        (word_ids[:, 1:] == word_ids[:, :-1]) & free[:, 1:] & free[:, :-1]
-    )  # no word ends between the two
+    # No word ends between the two.
+    inside = (word_ids[:, 1:] == word_ids[:, :-1]) & free[:, 1:] & free[:, :-1]
     first = torch.where(pad(inside, (1, 0)), 0, places).cummax(dim=1).values
     last = torch.where(pad(inside, (0, 1)), tokens, places).flip(1).cummin(dim=1).values.flip(1)
     return first, last

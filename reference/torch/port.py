@@ -2,44 +2,45 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from reference.config import EncoderConfig
-from reference.torch import heads, pooling
+from reference.families import Architecture, EncoderConfig
+from reference.inputs import Inputs
+from reference.torch import pooling
 from reference.torch.attention import pad_packed
-from reference.torch.bert import BertModel, BertModelOutput
+from reference.torch.heads import EncoderOutput, Head, HeadOutput
 from reference.torch.losses import mean_squared_error
-from reference.torch.modernbert import ModernBertModel, ModernBertModelOutput
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")
-HEADS = (heads.Head, heads.ModernBertHead)
-POOLING = {"cls": pooling.cls_pooling, "max": pooling.max_pooling, "mean": pooling.mean_pooling}
+POOLING = {
+    "cls": pooling.cls_pooling,
+    "max": pooling.max_pooling,
+    "mean": pooling.mean_pooling,
+}
 
 
 def build(
-    config: EncoderConfig, architecture: str, tensors: dict[str, np.ndarray], dtype: str
+    config: EncoderConfig,
+    architecture: Architecture,
+    tensors: dict[str, np.ndarray],
+    dtype: str,
 ) -> TorchModel:
     """The architecture with these tensors in it; memory is taken once, by the tensors
     themselves."""
+    room = importlib.import_module(f"reference.torch.{architecture.family.room}")
     with torch.device("meta"):
-        if architecture == "ModernBertModel":
-            network = ModernBertModel(config)
-        elif architecture.endswith("Model"):
-            network = BertModel(config, add_pooling_layer="pooler.dense.weight" in tensors)
-        else:
-            network = getattr(heads, architecture)(config)
+        network = getattr(room, architecture.port_class)(config)
+    if not architecture.has_pooler(tensors) and hasattr(network, "pooler"):
+        network.pooler = None
     kind = getattr(torch, dtype)
     state = {key: torch.from_numpy(np.array(value)).to(kind) for key, value in tensors.items()}
-    network.load_state_dict(state, strict=False, assign=True)
-    if architecture == "ModernBertForMaskedLM":
-        heads.tie_modernbert_decoder(network)
-    elif architecture.endswith("ForMaskedLM"):
-        head = network.cls.predictions if architecture.startswith("Bert") else network.lm_head
-        heads.tie_decoder(head, getattr(network, network.base), config)
+    network.load_state_dict(state, assign=True)
     return TorchModel(network.eval(), list(tensors))
 
 
@@ -51,112 +52,49 @@ class TorchModel:
         self.keys = keys
 
     @torch.inference_mode()
-    def forward(
-        self,
-        input_ids: np.ndarray,
-        attention_mask: np.ndarray | None,
-        token_type_ids: np.ndarray | None,
-        output_hidden_states: bool,
-    ) -> dict[str, Any]:
-        arguments = _arguments(
-            input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids
-        )
-        return _outputs(self.network(**arguments, output_hidden_states=output_hidden_states))
+    def forward(self, inputs: Inputs, output_hidden_states: bool = False) -> dict[str, Any]:
+        return _outputs(self.network(inputs.map(_tensor), output_hidden_states))
 
     @torch.inference_mode()
-    def forward_packed(
-        self,
-        input_ids: np.ndarray,
-        cu_seqlens: np.ndarray,
-        token_type_ids: np.ndarray | None,
-        output_hidden_states: bool,
-    ) -> dict[str, Any]:
-        arguments = _arguments(
-            input_ids=input_ids, token_type_ids=token_type_ids, cu_seqlens=cu_seqlens
-        )
-        return _outputs(self.network(**arguments, output_hidden_states=output_hidden_states))
-
-    @torch.inference_mode()
-    def embed(
-        self,
-        input_ids: np.ndarray,
-        cu_seqlens: np.ndarray,
-        token_type_ids: np.ndarray | None,
-        ways: tuple[str, ...],
-        normalize: bool,
-    ) -> np.ndarray:
-        lengths = _tensor(cu_seqlens)
-        encoder = (
-            getattr(self.network, self.network.base)
-            if isinstance(self.network, HEADS)
-            else self.network
-        )
-        outputs = encoder(
-            **_arguments(input_ids=input_ids, token_type_ids=token_type_ids), cu_seqlens=lengths
-        )
-        hidden, attention_mask = pad_packed(outputs.last_hidden_state, lengths)
-        vectors = torch.cat([POOLING[way](hidden, attention_mask) for way in ways], dim=-1)
+    def embed(self, inputs: Inputs, ways: tuple[str, ...], normalize: bool) -> np.ndarray:
+        inputs = inputs.map(_tensor)
+        encoder = self.network.encoder if isinstance(self.network, Head) else self.network
+        hidden, mask = pad_packed(encoder(inputs).last_hidden_state, inputs.cu_seqlens)
+        vectors = torch.cat([POOLING[way](hidden, mask) for way in ways], dim=-1)
         return _array(pooling.normalize(vectors) if normalize else vectors)
 
     def gradients(
-        self,
-        input_ids: np.ndarray,
-        attention_mask: np.ndarray | None,
-        token_type_ids: np.ndarray | None,
-        labels: np.ndarray,
+        self, inputs: Inputs, labels: np.ndarray
     ) -> tuple[float, dict[str, np.ndarray]]:
-        arguments = _arguments(
-            input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids
-        )
         parameters = {key: self.network.get_parameter(key) for key in self.keys}
-        if not isinstance(self.network, HEADS):
-            hidden = self.network(**arguments).last_hidden_state
-            target = _tensor(labels).to(hidden.dtype)
-            real = slice(None) if attention_mask is None else _tensor(attention_mask).bool()
-            loss = mean_squared_error(hidden[real], target[real])
+        if isinstance(self.network, Head):
+            loss = self.network(inputs.map(_tensor), labels=_tensor(labels)).loss
         else:
-            loss = self.network(**arguments, labels=_tensor(labels)).loss
+            hidden = self.network(inputs.map(_tensor)).last_hidden_state
+            target, real = _tensor(labels).to(hidden.dtype), _tensor(inputs.real)
+            loss = mean_squared_error(hidden[real], target[real])
         gradients = torch.autograd.grad(
             loss, list(parameters.values()), allow_unused=True, materialize_grads=True
         )
-        return loss.item(), {
-            key: _array(value) for key, value in zip(parameters, gradients, strict=True)
-        }
+        named = zip(parameters, gradients, strict=True)
+        return loss.item(), {key: _array(gradient) for key, gradient in named}
 
     @torch.inference_mode()
-    def trace(
-        self,
-        input_ids: np.ndarray,
-        attention_mask: np.ndarray | None,
-        token_type_ids: np.ndarray | None,
-    ) -> dict[str, np.ndarray]:
+    def trace(self, inputs: Inputs, operations: Collection[str]) -> dict[str, np.ndarray]:
         seen: dict[str, np.ndarray] = {}
 
         def keep(name: str, output: Any) -> None:
-            if isinstance(output, Tensor):
+            if name in operations:
                 seen[name] = _array(output)
 
-        hooks = [
-            module.register_forward_hook(
-                lambda module, inputs, output, name=name: keep(name, output)
-            )
-            for name, module in self.network.named_modules()
-        ]
-        hooks += [
-            module.register_forward_pre_hook(
-                lambda module, inputs, name=name: keep(f"{name}.input", inputs[0])
-            )
-            for name, module in self.network.named_modules()
-            if name.endswith(".Wo")  # what attention and the gate of a ModernBERT made
-        ]
+        hooks = []
+        for name, module in self.network.named_modules():
+            before = lambda _, given, name=name: keep(f"{name}.input", given[0])
+            after = lambda _, given, output, name=name: keep(name, output)
+            hooks.append(module.register_forward_pre_hook(before))
+            hooks.append(module.register_forward_hook(after))
         try:
-            self.network(
-                **_arguments(
-                    input_ids=input_ids,
-                    attention_mask=attention_mask,
-                    token_type_ids=token_type_ids,
-                )
-            )
+            self.network(inputs.map(_tensor))
         finally:
             for hook in hooks:
                 hook.remove()
@@ -166,24 +104,11 @@ class TorchModel:
         return {key: _array(self.network.get_parameter(key).detach()) for key in self.keys}
 
 
-def _arguments(**arrays: np.ndarray | None) -> dict[str, Tensor]:
-    """Tensors under the names of the arguments, without what is not given: ModernBERT takes no
-    token types."""
-    return {
-        name: torch.from_numpy(np.ascontiguousarray(array))
-        for name, array in arrays.items()
-        if array is not None
-    }
-
-
-def _outputs(
-    outputs: BertModelOutput | ModernBertModelOutput | heads.HeadOutput,
-) -> dict[str, Any]:
+def _outputs(outputs: EncoderOutput | HeadOutput) -> dict[str, Any]:
     names = ("last_hidden_state", "pooler_output", "logits")
+    found = {name: getattr(outputs, name, None) for name in names}
     arrays: dict[str, Any] = {
-        name: _array(value)
-        for name in names
-        if (value := getattr(outputs, name, None)) is not None
+        n: _array(value) for n, value in found.items() if value is not None
     }
     if outputs.hidden_states is not None:
         arrays["hidden_states"] = [_array(state) for state in outputs.hidden_states]
@@ -196,6 +121,5 @@ def _tensor(array: np.ndarray) -> Tensor:
 
 def _array(tensor: Tensor) -> np.ndarray:
     """NumPy has no bfloat16, and half precision is for computing, not for handing over."""
-    return (
-        tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
-    ).numpy()
+    half = tensor.dtype in (torch.float16, torch.bfloat16)
+    return (tensor.float() if half else tensor).numpy()

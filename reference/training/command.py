@@ -26,9 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     standard = Recipe()
     parser.description = (
         "Train a small ModernBERT to fill in masked words, with a tokenizer of its own, and "
-        "say how it does on text "
-        "that was held out, beside guessing by frequency and by the word before. About an hour "
-        "on two cores."
+        "say how it does on text that was held out, beside guessing by frequency and by the "
+        "word before. About an hour on two cores."
     )
     parser.add_argument("folder", help="where the checkpoint goes")
     parser.add_argument(
@@ -51,9 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Train, evaluate, write the checkpoint, and print the scores."""
-    step = (
-        2 * Recipe().num_attention_heads
-    )  # heads of one size each, and an even one, for rotation turns pairs
+    # Heads of one size each, and an even one, for rotation turns pairs.
+    step = 2 * Recipe().num_attention_heads
     hidden_size = check_whole("--hidden-size", options.hidden_size, 1)
     if hidden_size % step:
         raise InputError(f"--hidden-size is {hidden_size}; it must be a multiple of {step}")
@@ -119,8 +117,7 @@ def make(
     if not training or not held_out:
         raise InputError(
             f"there are {len(training) + len(held_out)} texts, of which {len(held_out)} were "
-            "held out for evaluation: "
-            "too few; a hundred is the least that makes sense"
+            "held out for evaluation: too few; a hundred is the least that makes sense"
         )
     tokenizer = train_tokenizer(training, recipe.vocab_size)
     rows, held_rows = (cut(tokenizer, part, recipe.max_tokens) for part in (training, held_out))

@@ -16,14 +16,13 @@ import numpy as np
 import tokenizers
 import torch
 
-from reference.backend import Model
-from reference.config import ModernBertConfig
+from reference.backend import Model, build
 from reference.errors import InputError
-from reference.initial import initial_tensors
-from reference.inputs import pad
+from reference.families.initial import initial_tensors
+from reference.families.modernbert import ModernBertConfig
+from reference.inputs import Inputs, pad
 from reference.masking import IGNORED, draw
 from reference.torch.masking import mask_tokens
-from reference.torch.port import build
 from reference.training.baselines import Bigram, Unigram
 from reference.training.recipe import Recipe
 from reference.training.tokenizer import CLS, SEP
@@ -169,7 +168,7 @@ def train(
         if (labels != IGNORED).any():
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, steps, recipe)
-            loss = model.network(ids, mask, labels=labels).loss
+            loss = model.network(Inputs(ids, mask), labels=labels).loss
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(parameters.values(), recipe.max_norm)
@@ -197,9 +196,9 @@ def evaluate(
     losses, right = [], []
     for ids, labels, mask in questions(rows, config, mask_id, recipe):
         asked = labels != IGNORED
-        logits = torch.from_numpy(
-            model.forward(ids.numpy(), mask.numpy(), None, False)["logits"]
-        )[asked]
+        logits = torch.from_numpy(model.forward(Inputs(ids.numpy(), mask.numpy()))["logits"])[
+            asked
+        ]
         losses.append(
             torch.nn.functional.cross_entropy(logits, labels[asked], reduction="none")
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tokenizers
 
-from reference.config import ModernBertConfig
+from reference.families.modernbert import ModernBertConfig
 from reference.training.tokenizer import CLS, PAD, SEP
 
 

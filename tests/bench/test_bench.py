@@ -10,8 +10,8 @@ import pytest
 from reference.__main__ import main
 from reference.bench import Timing, _texts, long_texts, mixed_texts, table
 from reference.bench.worker import PEERS, Contestant, encoder
-from reference.config import read_config
 from reference.errors import InputError
+from reference.families.reading import read_config
 from reference.parity import random_checkpoint
 from reference.parity.random_models import SWITCHES
 from reference.text import read_tokenizer

@@ -95,6 +95,9 @@ where
 }
 
 impl From<Linear<'_, f32>> for Pair {
+    const TIES: &[(&str, &str)] =
+        &[("decoder.weight", "words.weight")];
+
     fn from(_: Linear<'_, f32>) -> Self {
         Pair(0.0, 0.0)
     }
@@ -165,6 +168,8 @@ def test_a_method_is_found_in_any_impl_block_and_dedented():
         "/// Makes one.\npub fn new(weight: &'a T) -> Self {\n    Self { weight }\n}"
     )
     assert definition(SOURCE, "Linear::fmt").startswith("fn fmt(&self")
+    assert definition(SOURCE, "Pair::from").startswith("fn from(_")
+    assert definition(SOURCE, "Pair::TIES").endswith('"words.weight")];')
     assert definition(SOURCE, "Module::forward") == "fn forward(&self) -> f32;"
     assert definition(SOURCE, "Module::twice").endswith("self.forward() * 2.0\n}")
 

@@ -151,8 +151,8 @@ def test_without_the_repository_the_error_says_what_to_do(
 def test_no_framework_is_imported():
     code = (
         "import sys; from reference.display import show; str(show('pooling.mean_pooling', "
-        "ports=('torch', 'rust')));"
-        "print(sorted({'torch', 'mlx', 'matplotlib', 'numpy'} & set(sys.modules)))"
+        "ports=('torch', 'rust')));print(sorted({'torch', 'mlx', 'matplotlib', 'numpy'} & "
+        "set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

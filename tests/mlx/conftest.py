@@ -8,8 +8,7 @@ import pytest
 
 import reference.mlx  # noqa: F401  (before any test module imports mlx.core, so that BLAS is the fast one)
 from reference import backend
-from reference.architectures import ARCHITECTURES, expected_shapes
-from reference.config import BertConfig, EncoderConfig, ModernBertConfig
+from reference.families import ARCHITECTURES, EncoderConfig
 
 EPSILON = float(np.finfo(np.float32).eps)
 
@@ -54,10 +53,8 @@ def build() -> Callable[..., backend.Model]:
         port: str, config: EncoderConfig, architecture: str, dtype: str = "float32"
     ) -> backend.Model:
         random = np.random.default_rng(5)
-        pooler = (
-            architecture.endswith("Model") or architecture == "BertForSequenceClassification"
-        )  # of a BERT
-        shapes = expected_shapes(config, ARCHITECTURES[architecture], pooler)
+        kind = ARCHITECTURES[architecture]
+        shapes = kind.shapes(config, pooler=kind.task.name == "base" or kind.has_pooler())
         tensors = {
             key: random.normal(0, 0.3, shape).astype(np.float32)
             for key, shape in shapes.items()
@@ -81,13 +78,8 @@ def tiny_config() -> Callable[..., EncoderConfig]:
             "max_position_embeddings": 80,
             "id2label": {0: "a", 1: "b", 2: "c"},
         }
-        if architecture.startswith("ModernBert"):
-            return ModernBertConfig(
-                **sizes | {"pad_token_id": 0, "local_attention": 8} | changes
-            )
-        if architecture.startswith("Bert"):
-            return BertConfig(**sizes | changes)
-        return BertConfig(**sizes | {"model_type": "xlm-roberta", "pad_token_id": 1} | changes)
+        family = ARCHITECTURES[architecture].family
+        return family.config(**family.tiny | sizes | changes)
 
     return make
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from reference.mlx import fused
+from reference.mlx import attention, fused, layers
 
 ULP = float(np.finfo(np.float32).eps)
 GRID = np.concatenate(
@@ -98,3 +98,20 @@ def test_softmax_passes_nan_on_and_keeps_it_in_its_row() -> None:
     scores[3, 4] = math.nan
     broken = mx.isnan(fused.softmax(scores)).any(axis=-1)
     assert broken.tolist() == [row == 3 for row in range(40)]
+
+
+@pytest.mark.parametrize("name", ["gelu", "layer_norm", "softmax"])
+def test_the_plain_forms_agree_with_the_fast_ones(monkeypatch, name: str) -> None:
+    """What a GPU runs, run here."""
+    random = np.random.default_rng(0)
+    x = mx.array(random.normal(size=(3, 40, 300)).astype(np.float32))
+    norm = layers.LayerNorm(300, 1e-5)
+    norm.weight, norm.bias = (mx.array(row) for row in random.normal(size=(2, 300)))
+    form = {"gelu": layers.gelu, "layer_norm": norm, "softmax": attention._softmax}[name]
+    fast = np.array(form(x))
+    monkeypatch.setattr(fused, "wanted", lambda: False)
+    calls = []
+    monkeypatch.setattr(fused, name, lambda *arguments: calls.append(name))
+    plain = np.array(form(x))
+    assert not calls
+    np.testing.assert_allclose(plain, fast, atol=4e-6 * np.abs(fast).max())

@@ -9,8 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reference.config import ACTIVATIONS as NAMES
 from reference.errors import ConfigError
+from reference.families import ACTIVATIONS as NAMES
 from reference.mlx import layers
 from reference.torch import layers as twin
 

@@ -62,9 +62,8 @@ def test_normalize_leaves_a_zero_vector_alone() -> None:
 
 
 def test_half_precision_is_added_up_in_single() -> None:
-    hidden = np.full(
-        (1, 200, 400), 600, np.float16
-    )  # a sum of 120,000, where float16 ends at 65,504
+    # A sum of 120,000, where float16 ends at 65,504.
+    hidden = np.full((1, 200, 400), 600, np.float16)
     mask = np.ones((1, 200), np.int64)
     for port, array in ((pooling, mx.array), (twin, torch.from_numpy)):
         mean = port.mean_pooling(array(hidden), array(mask))

@@ -10,22 +10,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reference import backend
-from reference.architectures import ARCHITECTURES
-from reference.config import ACTIVATIONS
-from reference.mlx import heads, port
+from reference.families import ACTIVATIONS, ARCHITECTURES
+from reference.inputs import Inputs
+from reference.mlx import bert, port
 
-BERT = [name for name in ARCHITECTURES if name.startswith("Bert")]
 # Choices stand on an axis of their own; tests/test_multiple_choice.py has such batches.
 NAMES = [
     name
-    for name in ARCHITECTURES
-    if not name.startswith("Roberta") and not name.endswith("ForMultipleChoice")
+    for name, architecture in ARCHITECTURES.items()
+    if name == architecture.port_class and architecture.task.row != "choice"
 ]
 LENGTHS = st.lists(st.integers(1, 70), min_size=1, max_size=4)
 
 
-def packed(ids: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return ids[mask == 1], np.cumsum([0, *mask.sum(axis=1)])
+def packed(ids: np.ndarray, mask: np.ndarray, types: np.ndarray | None = None) -> Inputs:
+    types = None if types is None else types[mask == 1]
+    return Inputs(ids[mask == 1], None, types, np.cumsum([0, *mask.sum(axis=1)]))
 
 
 def labels_for(architecture: str, mask: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -74,7 +74,7 @@ def test_random_models_are_as_exact_as_torch(
     ids, mask = draw_batch(lengths, pad=config.pad_token_id, left=left)
     types = np.random.default_rng(1).integers(0, token_types, ids.shape)
     ours, single, double = (
-        build(name, config, family, dtype).forward(ids, mask, types, True)
+        build(name, config, family, dtype).forward(Inputs(ids, mask, types), True)
         for name, dtype in (("mlx", "float32"), ("torch", "float32"), ("torch", "float64"))
     )
     real = mask == 1
@@ -96,10 +96,9 @@ def test_packed_equals_padded(
     config = tiny_config(architecture)
     model = build("mlx", config, architecture)
     ids, mask = draw_batch([5, 1, 70, 12], pad=config.pad_token_id)
-    types = {"bert": ids % 2, "xlm-roberta": np.zeros_like(ids)}.get(config.model_type)
-    padded = model.forward(ids, mask, types, True)
-    row, bounds = packed(ids, mask)
-    found = model.forward_packed(row, bounds, None if types is None else types[mask == 1], True)
+    types = ids % config.type_vocab_size if config.has_token_types else None
+    padded = model.forward(Inputs(ids, mask, types), True)
+    found = model.forward(packed(ids, mask, types), True)
     assert found.keys() == padded.keys()
     for name, values in found.items():
         expected = padded[name]
@@ -122,7 +121,7 @@ def test_outputs_and_state_are_torchs(
     config = tiny_config(architecture)
     ours, theirs = (build(name, config, architecture) for name in ("mlx", "torch"))
     ids, mask = draw_batch([4, 9], pad=config.pad_token_id, left=True)
-    found, expected = (model.forward(ids, mask, None, False) for model in (ours, theirs))
+    found, expected = (model.forward(Inputs(ids, mask)) for model in (ours, theirs))
     assert found.keys() == expected.keys()
     for name in found:
         assert found[name].dtype == np.float32
@@ -151,7 +150,7 @@ def test_gradients_are_as_exact_as_torchs(
     ids, mask = draw_batch([6, 11, 2], pad=config.pad_token_id)
     labels = labels_for(architecture, mask)
     (loss, ours), (loss32, single), (loss64, double) = (
-        build(name, config, architecture, dtype).gradients(ids, mask, None, labels)
+        build(name, config, architecture, dtype).gradients(Inputs(ids, mask), labels)
         for name, dtype in (("mlx", "float32"), ("torch", "float32"), ("torch", "float64"))
     )
     within_the_floor(*(np.array(value) for value in (loss, loss32, loss64)))
@@ -192,7 +191,7 @@ def test_a_tied_decoder_is_one_parameter_with_the_whole_gradient(
     ids, mask = draw_batch([6, 11], pad=config.pad_token_id)
     labels = labels_for(architecture, mask)
     (loss, whole), (same_loss, parts) = (
-        model.gradients(ids, mask, None, labels) for model in (tied, untied)
+        model.gradients(Inputs(ids, mask), labels) for model in (tied, untied)
     )
     assert prefix + "decoder.weight" not in whole
     assert loss == pytest.approx(same_loss, rel=1e-6)
@@ -207,8 +206,8 @@ def test_gradients_leave_the_parameters_as_they_were(
     model = build("mlx", tiny_config(), "BertModel")
     before = model.state()
     ids, mask = draw_batch([3, 5])
-    first = model.gradients(ids, mask, None, labels_for("BertModel", mask))
-    second = model.gradients(ids, mask, None, labels_for("BertModel", mask))
+    first = model.gradients(Inputs(ids, mask), labels_for("BertModel", mask))
+    second = model.gradients(Inputs(ids, mask), labels_for("BertModel", mask))
     assert first[0] == second[0]
     for key, value in model.state().items():
         np.testing.assert_array_equal(value, before[key])
@@ -224,9 +223,12 @@ def test_the_trace_is_torchs(
 ) -> None:
     config = tiny_config(architecture)
     ids, mask = draw_batch([4, 7], pad=config.pad_token_id)
+    operations = ARCHITECTURES[architecture].places(config)
     ours, theirs = (
-        build(name, config, architecture).trace(ids, mask, None) for name in ("mlx", "torch")
+        build(name, config, architecture).trace(Inputs(ids, mask), operations)
+        for name in ("mlx", "torch")
     )
+    assert len(ours) > 12
     assert list(ours) == list(theirs)
     for name in ours:
         close(
@@ -242,12 +244,12 @@ def test_the_trace_leaves_nothing_behind(
     model = build("mlx", tiny_config("BertForMaskedLM"), "BertForMaskedLM")
     ids, mask = draw_batch([4])
     before = {
-        name: vars(heads)[name].__call__ for name in ("BertForMaskedLM", "Linear", "LayerNorm")
+        name: vars(bert)[name].__call__ for name in ("BertForMaskedLM", "Linear", "LayerNorm")
     }
-    model.trace(ids, mask, None)
+    model.trace(Inputs(ids, mask), {"cls"})
     with pytest.raises(Exception, match=r"batch tokens|index"):
-        model.trace(ids[0], mask[0], None)  # ids without a batch axis
-    assert before == {name: vars(heads)[name].__call__ for name in before}
+        model.trace(Inputs(ids[0], mask[0]), {"cls"})  # ids without a batch axis
+    assert before == {name: vars(bert)[name].__call__ for name in before}
 
 
 @pytest.mark.parametrize("ways", [("mean",), ("cls",), ("max",), ("cls", "max", "mean")])
@@ -260,11 +262,11 @@ def test_embed_is_torchs(
     ways: tuple,
     normalize: bool,
 ) -> None:
-    row, bounds = packed(*draw_batch([5, 1, 30]))
+    row = packed(*draw_batch([5, 1, 30]))
     for architecture in ("BertModel", "BertForMaskedLM"):
         config = tiny_config(architecture)
         ours, theirs = (
-            build(name, config, architecture).embed(row, bounds, None, ways, normalize)
+            build(name, config, architecture).embed(row, ways, normalize)
             for name in ("mlx", "torch")
         )
         assert ours.shape == (3, 24 * len(ways))
@@ -274,23 +276,26 @@ def test_embed_is_torchs(
 @given(lengths=st.lists(st.integers(1, 20), min_size=1, max_size=9), limit=st.integers(1, 40))
 def test_embed_takes_texts_in_groups(lengths: list[int], limit: int) -> None:
     bounds = np.cumsum([0, *lengths])
-    groups = list(port._groups(bounds, limit))
-    assert [first for first, _ in groups] == [0, *(last for _, last in groups[:-1])]
-    assert groups[-1][1] == len(lengths)
-    for (first, last), following in zip(groups, [*groups[1:], None], strict=True):
-        tokens = bounds[last] - bounds[first]
-        assert tokens <= limit or last - first == 1
-        assert following is None or tokens + lengths[last] > limit
+    ids = np.arange(bounds[-1])
+    groups = list(port._groups(Inputs(ids, None, ids % 2, bounds), limit))
+    np.testing.assert_array_equal(np.concatenate([group.input_ids for group in groups]), ids)
+    parts = [np.diff(group.cu_seqlens).tolist() for group in groups]
+    assert [length for part in parts for length in part] == lengths
+    for group, part, following in zip(groups, parts, [*parts[1:], None], strict=True):
+        np.testing.assert_array_equal(group.token_type_ids, group.input_ids % 2)
+        assert sum(part) <= limit or len(part) == 1
+        assert following is None or sum(part) + following[0] > limit
 
 
 def test_groups_do_not_change_what_embed_returns(
     build: Callable, tiny_config: Callable, draw_batch: Callable, close: Callable
 ) -> None:
-    row, bounds = packed(*draw_batch([5, 1, 30, 8, 2]))
+    ids, mask = draw_batch([5, 1, 30, 8, 2])
+    row = packed(ids, mask, ids % 2)
     model = build("mlx", tiny_config(), "BertModel")
-    whole = model.embed(row, bounds, row % 2, ("mean", "cls"), True)
+    whole = model.embed(row, ("mean", "cls"), True)
     model.tokens_at_once = 6
-    close(model.embed(row, bounds, row % 2, ("mean", "cls"), True), whole, epsilons=16)
+    close(model.embed(row, ("mean", "cls"), True), whole, epsilons=16)
 
 
 @pytest.mark.parametrize(
@@ -300,10 +305,9 @@ def test_other_dtypes(
     build: Callable, tiny_config: Callable, draw_batch: Callable, dtype: str, tolerance: float
 ) -> None:
     ids, mask = draw_batch([4, 9])
-    expected = build("torch", tiny_config(), "BertModel", "float64").forward(
-        ids, mask, None, True
-    )
-    found = build("mlx", tiny_config(), "BertModel", dtype).forward(ids, mask, None, True)
+    inputs = Inputs(ids, mask)
+    expected = build("torch", tiny_config(), "BertModel", "float64").forward(inputs, True)
+    found = build("mlx", tiny_config(), "BertModel", dtype).forward(inputs, True)
     for ours, theirs in zip(found["hidden_states"], expected["hidden_states"], strict=True):
         assert ours.dtype == (np.float64 if dtype == "float64" else np.float32)
         assert np.abs(ours - theirs)[mask == 1].max() <= tolerance * np.abs(theirs).max()
@@ -316,14 +320,12 @@ def test_a_model_computes_in_another_thread(
     ids, mask = draw_batch([4, 9])
     results: list[np.ndarray] = []
     work = threading.Thread(
-        target=lambda: results.append(
-            model.forward(ids, mask, None, False)["last_hidden_state"]
-        )
+        target=lambda: results.append(model.forward(Inputs(ids, mask))["last_hidden_state"])
     )
     work.start()
     work.join()
     np.testing.assert_array_equal(
-        results[0], model.forward(ids, mask, None, False)["last_hidden_state"]
+        results[0], model.forward(Inputs(ids, mask))["last_hidden_state"]
     )
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from reference.architectures import ARCHITECTURES
-from reference.config import ACTIVATIONS, PROBLEM_TYPES, EncoderConfig
+from reference.families import ACTIVATIONS, BASE, FAMILIES, PROBLEM_TYPES, EncoderConfig
+from reference.families.tasks import MASKED_LM, TEXT_CLASSIFICATION
 from reference.parity.batch import Batch, batch_of
 
 HEADS = [(1, 16), (1, 40), (2, 8), (2, 17), (3, 8), (4, 4), (4, 16), (6, 3), (8, 8), (24, 1)]
@@ -18,25 +18,18 @@ EVEN_HEADS = [(1, 16), (1, 40), (2, 8), (3, 8), (4, 4), (4, 16), (8, 2), (2, 64)
 
 @st.composite
 def models(draw: st.DrawFn) -> dict[str, Any]:
-    """Arguments of random_checkpoint. No fewer than 16 features: in a norm over fewer a token's
-    variance may be next to nothing, its rounding errors then outgrow all others, and which
-    float32 is closer to the truth is luck."""
-    architecture = draw(st.sampled_from(sorted(ARCHITECTURES)))
-    modern = architecture.startswith("ModernBert")
-    heads, head_dim = draw(st.sampled_from(EVEN_HEADS if modern else HEADS))
+    """Arguments of random_checkpoint, for any family and any of its tasks."""
+    family = draw(st.sampled_from(FAMILIES))
+    task = draw(st.sampled_from(family.tasks))
+    prefix = draw(st.sampled_from(sorted(family.prefixes.values())))
     model = {
-        "architecture": architecture,
+        "architecture": prefix + task.suffix,
         "seed": draw(st.integers(0, 1000)),
-        "vocab_size": draw(st.sampled_from([6, 31, 300])),
-        "hidden_size": heads * head_dim,
-        "num_attention_heads": heads,
-        "num_hidden_layers": draw(st.integers(1, 4)),
-        "intermediate_size": draw(st.sampled_from([8, 33, 96])),
         "num_labels": draw(st.integers(1, 5)),
     }
-    if "ForMaskedLM" in architecture:
+    if task is MASKED_LM:
         model["tie_word_embeddings"] = draw(st.booleans())
-    if "ForSequenceClassification" in architecture:
+    if task is TEXT_CLASSIFICATION:
         # Of a single label Transformers takes no cross entropy: nothing is left to decide.
         kinds = [
             kind
@@ -44,31 +37,49 @@ def models(draw: st.DrawFn) -> dict[str, Any]:
             if kind != "single_label_classification" or model["num_labels"] > 1
         ]
         model["problem_type"] = draw(st.sampled_from([None, *kinds]))
-    if architecture.endswith("Model"):
+    if task is BASE:
         model["pooling"] = draw(st.sampled_from([None, "cls", "max", "mean"]))
         model["normalize"] = model["pooling"] is not None and draw(st.booleans())
-    return model | draw(
-        modernbert(model["num_hidden_layers"]) if modern else bert(architecture)
-    )
+    return model | draw(SETTINGS[family.room])
 
 
 @st.composite
-def bert(draw: st.DrawFn, architecture: str) -> dict[str, Any]:
-    """What only BERT and its relatives have."""
-    pads = [0, 3, None] if architecture.startswith("Bert") else [0, 1, 4]
+def sizes(draw: st.DrawFn, heads: list[tuple[int, int]] = HEADS) -> dict[str, Any]:
+    """What every transformer has. No fewer than 16 features: in a norm over fewer a token's
+    variance may be next to nothing, its rounding errors then outgrow all others, and which
+    float32 is closer to the truth is luck."""
+    number, head_dim = draw(st.sampled_from(heads))
     return {
-        "hidden_act": draw(st.sampled_from(ACTIVATIONS)),
-        "max_position_embeddings": draw(st.sampled_from([76, 130])),
-        "type_vocab_size": draw(st.integers(1, 3)),
-        "layer_norm_eps": draw(st.sampled_from([1e-12, 1e-5])),
-        "pad_token_id": draw(st.sampled_from(pads)),
+        "vocab_size": draw(st.sampled_from([6, 31, 300])),
+        "hidden_size": number * head_dim,
+        "num_attention_heads": number,
+        "num_hidden_layers": draw(st.integers(1, 4)),
+        "intermediate_size": draw(st.sampled_from([8, 33, 96])),
     }
 
 
 @st.composite
-def modernbert(draw: st.DrawFn, layers: int) -> dict[str, Any]:
-    """What only ModernBERT has: windows odd and even, any pattern of layers, any bases, every
-    bias switch."""
+def bert(draw: st.DrawFn) -> dict[str, Any]:
+    return draw(sizes()) | {
+        "hidden_act": draw(st.sampled_from(ACTIVATIONS)),
+        "max_position_embeddings": draw(st.sampled_from([76, 130])),
+        "type_vocab_size": draw(st.integers(1, 3)),
+        "layer_norm_eps": draw(st.sampled_from([1e-12, 1e-5])),
+        "pad_token_id": draw(st.sampled_from([0, 3, None])),
+    }
+
+
+@st.composite
+def roberta(draw: st.DrawFn) -> dict[str, Any]:
+    """Positions are counted from the pad's id, so there is one."""
+    return draw(bert()) | {"pad_token_id": draw(st.sampled_from([0, 1, 4]))}
+
+
+@st.composite
+def modernbert(draw: st.DrawFn) -> dict[str, Any]:
+    """Windows odd and even, any pattern of layers, any bases, every bias switch."""
+    body = draw(sizes(EVEN_HEADS))
+    layers = body["num_hidden_layers"]
     kinds = st.sampled_from(["full_attention", "sliding_attention"])
     switches = (
         "norm_bias",
@@ -78,7 +89,7 @@ def modernbert(draw: st.DrawFn, layers: int) -> dict[str, Any]:
         "classifier_bias",
         "sparse_prediction",
     )
-    return {
+    own = {
         "hidden_activation": draw(st.sampled_from(ACTIVATIONS)),
         # A square before a norm makes next to nothing of what is small, and the norm a multiple
         # of its rounding errors.
@@ -97,7 +108,12 @@ def modernbert(draw: st.DrawFn, layers: int) -> dict[str, Any]:
         },
         "norm_eps": draw(st.sampled_from([1e-12, 1e-5])),
         "pad_token_id": draw(st.sampled_from([0, 3, None])),
-    } | {switch: draw(st.booleans()) for switch in switches}
+    }
+    return body | own | {switch: draw(st.booleans()) for switch in switches}
+
+
+# For each family, by its room, what its configuration may say.
+SETTINGS = {"bert": bert(), "roberta": roberta(), "modernbert": modernbert()}
 
 
 @st.composite
@@ -122,8 +138,7 @@ def make_batch(
     ]
     batch = batch_of(config, sequences, sides)
     if holes:
-        last = batch.attention_mask.cumsum(axis=1) == batch.attention_mask.sum(
-            axis=1, keepdims=True
-        )
-        batch.attention_mask[(generator.random(last.shape) < 0.1) & ~last] = 0
+        mask = batch.padded.attention_mask
+        last = mask.cumsum(axis=1) == mask.sum(axis=1, keepdims=True)
+        mask[(generator.random(last.shape) < 0.1) & ~last] = 0
     return batch

@@ -19,11 +19,11 @@ import transformers
 
 from reference.backend import BACKENDS, build
 from reference.checkpoint import read_checkpoint, write_checkpoint
-from reference.config import config_from_dict
-from reference.initial import initial_tensors
+from reference.families.initial import initial_tensors
+from reference.families.reading import config_from_dict
 from reference.parity.batch import random_batch
 from reference.parity.gate import Tally
-from reference.parity.oracle import Oracle
+from reference.parity.oracle import oracle_for
 from reference.parity.sample import Sample, Tensors
 from tests.memory import give_back_memory
 
@@ -90,7 +90,7 @@ def measured(folder: Path, store: Path, lengths: tuple[int, ...], seed: int) -> 
     names = dict.fromkeys(checkpoint.tensors)  # all that Transformers needs of the tensors
     checkpoint = replace(checkpoint, tensors=names)
     batch = random_batch(checkpoint.config, lengths, seed=seed)
-    sample = Sample(Oracle(checkpoint), Oracle(checkpoint, "float32"), batch, seed)
+    sample = Sample(oracle_for(checkpoint), oracle_for(checkpoint, "float32"), batch, seed)
     sample.truth = Stored(store, sample.truth)
     del sample.oracle.model
     give_back_memory()
@@ -103,7 +103,7 @@ def measured(folder: Path, store: Path, lengths: tuple[int, ...], seed: int) -> 
 def run(backend: str, sample: Sample) -> Tensors:
     """A port's tensors; the port itself is gone afterwards."""
     checkpoint = read_checkpoint(sample.checkpoint.folder)
-    architecture = checkpoint.architecture.name
+    architecture = checkpoint.architecture
     model = build(backend, checkpoint.config, architecture, checkpoint.tensors, "float32")
     del checkpoint
     return sample.run(model)

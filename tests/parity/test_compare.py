@@ -105,9 +105,8 @@ def test_a_random_checkpoint_takes_a_tokenizer_along(minilm, tmp_path, architect
     folder = random_checkpoint(
         tmp_path / "model", architecture, tokenizer=minilm, max_position_embeddings=600
     )
-    assert (
-        len(reference.load(folder).tokenizer(["word " * 1000])[0]) == 600
-    )  # and not 512, as minilm's
+    # And not 512, as minilm's.
+    assert len(reference.load(folder).tokenizer(["word " * 1000])[0]) == 600
     config = reference.load(folder).config
     theirs = reference.load(minilm).config
     assert (config.vocab_size, config.pad_token_id) == (theirs.vocab_size, theirs.pad_token_id)
@@ -142,8 +141,8 @@ def test_a_hub_id_that_cannot_be_had_is_explained():
 def test_importing_parity_imports_no_framework():
     code = (
         "import sys, reference; reference.parity.compare; from reference.parity import "
-        "command; "
-        "print(*{'torch', 'transformers', 'mlx', 'reference.candle'} & set(sys.modules))"
+        "command; print(*{'torch', 'transformers', 'mlx', 'reference.candle'} & "
+        "set(sys.modules))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

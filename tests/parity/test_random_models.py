@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 
 from reference.backend import BACKENDS, Model
 from reference.checkpoint import Checkpoint, read_checkpoint
+from reference.families import ARCHITECTURES
 from reference.parity import Row, random_checkpoint
 from reference.parity.sample import Sample, Tensors
 from reference.parity.subject import Subject
@@ -32,6 +34,14 @@ def test_float32(model, shape):
 def test_float64(model, shape):
     with tempfile.TemporaryDirectory() as folder:
         check(read_checkpoint(random_checkpoint(Path(folder), **model)), shape, "float64")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_architecture(tmp_path, architecture, dtype):
+    """What is drawn above leaves some of them out."""
+    checkpoint = read_checkpoint(random_checkpoint(tmp_path, architecture, num_labels=3))
+    check(checkpoint, {"lengths": [3, 1, 70, 12], "sides": "rl", "holes": True}, dtype)
 
 
 def check(checkpoint: Checkpoint, shape: dict, dtype: str) -> None:

@@ -5,6 +5,8 @@ import math
 
 import pytest
 
+from reference.families import architecture_named
+from reference.families.bert import BertConfig
 from reference.parity import Divergence, Report, Row
 from reference.parity.divergence import first_divergence
 from reference.parity.report import kind
@@ -15,6 +17,7 @@ def row(tensor: str, ratio: float = 1.0, backend: str = "torch") -> Row:
 
 
 LAYER = "encoder.layer.1"
+PLACES = architecture_named("BertModel").places(BertConfig(num_hidden_layers=2))
 PASSING = [row("hidden_states.0"), row("hidden_states.1", 1.5), row("logits", 0.5)]
 FAILING = [
     row("hidden_states.0"),
@@ -25,7 +28,12 @@ FAILING = [
 
 def report(rows: list[Row]) -> Report:
     return Report(
-        "folder", "float32", 2.0, tuple(rows), {"torch": first_divergence(rows)}, ("a note",)
+        "folder",
+        "float32",
+        2.0,
+        tuple(rows),
+        {"torch": first_divergence(rows, PLACES)},
+        ("a note",),
     )
 
 
@@ -100,7 +108,7 @@ def test_kinds(tensor, its_kind):
     ],
 )
 def test_the_first_divergence_follows_the_order_of_computation(failing, layer, message):
-    divergence = first_divergence([row(tensor, 3.0) for tensor in failing])
+    divergence = first_divergence([row(tensor, 3.0) for tensor in failing], PLACES)
     assert (divergence.layer, str(divergence)) == (layer, message)
 
 
@@ -116,11 +124,11 @@ def test_operations_name_the_place_inside_a_layer():
             row(name, ratio) for name, ratio in zip(names, (5.0, 1.0, 4.0, 9.0), strict=True)
         ]
 
-    divergence = first_divergence([row("hidden_states.2", 3.0)], operations)
+    divergence = first_divergence([row("hidden_states.2", 3.0)], PLACES, operations)
     assert divergence == Divergence(
         1, f"{LAYER}.intermediate", f"layer 1, {LAYER}.intermediate (the activation)"
     )
 
 
 def test_no_divergence_where_all_passes():
-    assert first_divergence(PASSING) is None
+    assert first_divergence(PASSING, PLACES) is None

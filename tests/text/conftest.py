@@ -10,7 +10,7 @@ import tokenizers
 import transformers
 
 from reference.checkpoint import SMALL_MODERNBERT, locate
-from reference.config import config_from_dict, read_config
+from reference.families.reading import config_from_dict, read_config
 from reference.text import read_tokenizer
 
 KINDS = ("bert", "modernbert", "roberta", "sentencepiece")

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reference.config import read_config
+from reference.families.reading import read_config
 from reference.inputs import pack, pad
 from reference.text import Encoding, read_tokenizer
 

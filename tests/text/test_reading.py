@@ -6,8 +6,8 @@ import shutil
 import pytest
 import transformers
 
-from reference.config import read_config
 from reference.errors import CheckpointError, ConfigError
+from reference.families.reading import read_config
 from reference.text import read_tokenizer
 
 TEXTS = [

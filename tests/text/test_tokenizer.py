@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reference.config import read_config
 from reference.errors import CheckpointError, InputError
+from reference.families.reading import read_config
 from reference.text import read_tokenizer
 
 

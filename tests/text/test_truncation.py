@@ -9,8 +9,8 @@ import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reference.config import config_from_dict, read_config
 from reference.errors import ConfigError, InputError
+from reference.families.reading import config_from_dict, read_config
 from reference.text import read_tokenizer
 from reference.text.hugging_face import HuggingFaceVocabulary
 from reference.text.truncation import kept_lengths

@@ -20,18 +20,23 @@ from reference.torch.pooling import cls_pooling, max_pooling, mean_pooling, norm
     st.integers(1, 40),
     st.sampled_from([4, 8, 32]),
     st.integers(0, 99),
+    st.booleans(),
+    st.booleans(),
 )
-def test_the_fused_attention_is_the_plain_one(batch, heads, tokens, head_dim, seed):
+def test_the_fused_attention_is_the_plain_one(
+    batch, heads, tokens, head_dim, seed, masked, biased
+):
     generator = torch.Generator().manual_seed(seed)
     query, key, value = torch.randn(
         3, batch, heads, tokens, head_dim, generator=generator, dtype=torch.float64
     )
     lengths = torch.randint(1, tokens + 1, (batch, 1), generator=generator)
     mask = attention.padding_mask((torch.arange(tokens) < lengths).long())
-    plain = attention.scaled_dot_product_attention(query, key, value, mask)
-    torch.testing.assert_close(
-        fused.scaled_dot_product_attention(query, key, value, mask), plain, atol=1e-13, rtol=0
-    )
+    bias = torch.randn(heads, tokens, tokens, generator=generator, dtype=torch.float64)
+    options = (mask if masked else None, bias if biased else None)
+    plain = attention.scaled_dot_product_attention(query, key, value, *options)
+    found = fused.scaled_dot_product_attention(query, key, value, *options)
+    torch.testing.assert_close(found, plain, atol=1e-13, rtol=0)
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=6), st.integers(0, 99))

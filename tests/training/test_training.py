@@ -17,7 +17,7 @@ import reference
 from reference.backend import BACKENDS, build
 from reference.checkpoint import read_checkpoint
 from reference.errors import InputError
-from reference.initial import initial_tensors
+from reference.families.initial import initial_tensors
 from reference.masking import IGNORED
 from reference.training import command, masked_lm
 from reference.training.baselines import Bigram, Unigram, count

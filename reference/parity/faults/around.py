@@ -3,11 +3,13 @@ seeded in every port."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from reference.backend import Model
+from reference.inputs import Inputs
 from reference.masking import IGNORED
 from reference.parity.faults.fault import Fault
 
@@ -23,75 +25,66 @@ class Around:
 
 
 class MaskDropped(Around):
-    def forward(self, ids: Any, mask: Any, types: Any, states: bool) -> dict[str, Any]:
-        return self.model.forward(ids, None, types, states)
+    def forward(self, inputs: Inputs, states: bool = False) -> dict[str, Any]:
+        return self.model.forward(replace(inputs, attention_mask=None), states)
 
-    def trace(self, ids: Any, mask: Any, types: Any) -> dict[str, np.ndarray]:
-        return self.model.trace(ids, None, types)
+    def trace(self, inputs: Inputs, operations: Any) -> dict[str, np.ndarray]:
+        return self.model.trace(replace(inputs, attention_mask=None), operations)
 
 
 class TypesIgnored(Around):
-    def forward(self, ids: Any, mask: Any, types: Any, states: bool) -> dict[str, Any]:
-        return self.model.forward(ids, mask, None, states)
+    def forward(self, inputs: Inputs, states: bool = False) -> dict[str, Any]:
+        return self.model.forward(replace(inputs, token_type_ids=None), states)
 
-    def trace(self, ids: Any, mask: Any, types: Any) -> dict[str, np.ndarray]:
-        return self.model.trace(ids, mask, None)
+    def trace(self, inputs: Inputs, operations: Any) -> dict[str, np.ndarray]:
+        return self.model.trace(replace(inputs, token_type_ids=None), operations)
 
 
 class PadsInTheMean(Around):
-    def embed(
-        self, ids: Any, cu_seqlens: Any, types: Any, ways: Any, normalize: bool
-    ) -> np.ndarray:
-        lengths = np.diff(cu_seqlens)
+    def embed(self, inputs: Inputs, ways: Any, normalize: bool) -> np.ndarray:
+        lengths = np.diff(inputs.cu_seqlens)
         mask = (np.arange(lengths.max()) < lengths[:, None]).astype(np.int64)
-        padded, padded_types = np.zeros_like(mask), np.zeros_like(mask)
-        padded[mask == 1], padded_types[mask == 1] = ids, types
-        vectors = self.model.forward(padded, mask, padded_types, False)[
-            "last_hidden_state"
-        ].mean(axis=1)
-        return (
-            vectors / np.linalg.norm(vectors, axis=-1, keepdims=True) if normalize else vectors
-        )
+        padded, types = np.zeros_like(mask), np.zeros_like(mask)
+        padded[mask == 1], types[mask == 1] = inputs.input_ids, inputs.token_type_ids
+        hidden = self.model.forward(Inputs(padded, mask, types))["last_hidden_state"]
+        vectors = hidden.mean(axis=1)
+        length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+        return vectors / length if normalize else vectors
 
 
 class PoolingIgnored(Around):
-    def embed(
-        self, ids: Any, cu_seqlens: Any, types: Any, ways: Any, normalize: bool
-    ) -> np.ndarray:
-        return self.model.embed(ids, cu_seqlens, types, ("mean",), normalize)
+    def embed(self, inputs: Inputs, ways: Any, normalize: bool) -> np.ndarray:
+        return self.model.embed(inputs, ("mean",), normalize)
 
 
 class SquaredNorm(Around):
-    def embed(
-        self, ids: Any, cu_seqlens: Any, types: Any, ways: Any, normalize: bool
-    ) -> np.ndarray:
-        vectors = self.model.embed(ids, cu_seqlens, types, ways, False)
+    def embed(self, inputs: Inputs, ways: Any, normalize: bool) -> np.ndarray:
+        vectors = self.model.embed(inputs, ways, False)
         return vectors / np.square(vectors).sum(axis=-1, keepdims=True)
 
 
 class SoftmaxForLogits(Around):
-    def forward(self, ids: Any, mask: Any, types: Any, states: bool) -> dict[str, Any]:
-        outputs = self.model.forward(ids, mask, types, states)
-        weights = np.exp(outputs["logits"] - outputs["logits"].max(axis=-1, keepdims=True))
+    def forward(self, inputs: Inputs, states: bool = False) -> dict[str, Any]:
+        outputs = self.model.forward(inputs, states)
+        logits = outputs["logits"]
+        weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
         return outputs | {"logits": weights / weights.sum(axis=-1, keepdims=True)}
 
 
 class IgnoreIndexForgotten(Around):
     def gradients(
-        self, ids: Any, mask: Any, types: Any, labels: np.ndarray
+        self, inputs: Inputs, labels: np.ndarray
     ) -> tuple[float, dict[str, np.ndarray]]:
-        return self.model.gradients(ids, mask, types, np.where(labels == IGNORED, 0, labels))
+        return self.model.gradients(inputs, np.where(labels == IGNORED, 0, labels))
 
 
 class MeanOverAllLabels(Around):
     def gradients(
-        self, ids: Any, mask: Any, types: Any, labels: np.ndarray
+        self, inputs: Inputs, labels: np.ndarray
     ) -> tuple[float, dict[str, np.ndarray]]:
-        loss, gradients = self.model.gradients(ids, mask, types, labels)
+        loss, gradients = self.model.gradients(inputs, labels)
         share = float((labels != IGNORED).mean())
-        return loss * share, {
-            key: array * np.float32(share) for key, array in gradients.items()
-        }
+        return loss * share, {k: array * np.float32(share) for k, array in gradients.items()}
 
 
 FAULTS = (

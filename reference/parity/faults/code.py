@@ -16,9 +16,15 @@ def _scaled_by(factor_of: Any) -> Any:
         def attention(query: Any, key: Any, value: Any, mask: Any = None) -> Any:
             return plain(query * factor_of(query), key, value, mask)
 
-        return [(code.bert, "scaled_dot_product_attention", attention)]
+        return _scores(code, attention)
 
     return patches
+
+
+def _scores(code: Code, attention: Any) -> list[Patch]:
+    """In the one place where a port's attention weighs its scores."""
+    owner = code.fused if code.backend == "torch" else code.attention
+    return [(owner, "scaled_dot_product_attention", attention)]
 
 
 def _head_dim(query: Any) -> int:
@@ -39,7 +45,7 @@ def _additive_mask(lowest: float) -> Any:
                 scores = scores + (mask ^ True) * (scores[..., :1] * 0 + lowest)
             return code.framework.softmax(scores, -1) @ value
 
-        return [(code.bert, "scaled_dot_product_attention", attention)]
+        return _scores(code, attention)
 
     return patches
 
@@ -75,9 +81,9 @@ def _leaking(code: Code) -> list[Patch]:
     plain = code.attention.scaled_dot_product_attention
     return [
         (
-            code.bert,
+            code.attention,
             "packed_attention",
-            lambda query, key, value, cu_seqlens: plain(query, key, value),
+            lambda query, key, value, **bounds: plain(query, key, value),
         )
     ]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from reference.backend import BACKENDS, Model, build
 from reference.checkpoint import Checkpoint
-from reference.config import EncoderConfig
+from reference.families import EncoderConfig
 from reference.parity.sample import Tensors, sentence_settings
 
 # The ports whose code is Python and can be patched by name while it runs; their names are the
@@ -81,7 +81,7 @@ class Fault:
         if self.alter is not None:
             config, tensors = self.alter(config, tensors)
         with _patched([] if self.patch is None else self.patch(Code(backend))):
-            model = build(backend, config, checkpoint.architecture.name, tensors, dtype)
+            model = build(backend, config, checkpoint.architecture, tensors, dtype)
             yield model if self.around is None else self.around(model)
 
 

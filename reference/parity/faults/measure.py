@@ -138,7 +138,9 @@ def seed(fault: Fault, backend: str, subject: Subject) -> Finding:
     cosines: dict[str, float] = {}
     with fault.seeded(backend, subject.checkpoint, subject.dtype) as model:
         rows = subject.measure({backend: partial(_run, model, cosines)})[backend]
-        divergence = first_divergence(rows, partial(subject.operations, backend, model))
+        places = subject.checkpoint.architecture.places(subject.checkpoint.config)
+        look = partial(subject.operations, backend, model)
+        divergence = first_divergence(rows, places, look)
     return Finding(fault, backend, tuple(rows), divergence, cosines)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from reference.config import ModernBertConfig
+from reference.families.modernbert import ModernBertConfig
+from reference.inputs import Inputs
 from reference.parity.faults.fault import Alteration, Code, Fault, Patch
 from reference.parity.faults.weights import edited, with_settings
 from reference.parity.random_models import draw
@@ -84,8 +85,9 @@ def _gate_activated(code: Code) -> list[Patch]:
 def _windows_forget_the_mask(code: Code) -> list[Patch]:
     plain = code.modernbert.attend_to
 
-    def attend_to(window: Any, attention_mask: Any, cu_seqlens: Any) -> Any:
-        return plain(window, attention_mask if window is None else None, cu_seqlens)
+    def attend_to(inputs: Inputs, window: Any = None) -> Any:
+        seen = inputs if window is None else replace(inputs, attention_mask=None)
+        return plain(seen, window)
 
     return [(code.modernbert, "attend_to", attend_to)]
 

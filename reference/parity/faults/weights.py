@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from reference.config import BertConfig
+from reference.families.bert import BertConfig
 from reference.parity.faults.fault import Alteration, Fault
 from reference.parity.random_models import draw
 from reference.parity.sample import Tensors

@@ -122,8 +122,8 @@ fn drop_tied(tensors: &mut Tensors, key: &str, owner: &str) -> Result<()> {
         return Ok(());
     }
     Err(checkpoint_error!(
-        "{key} differs from {owner}, but its config ties them; set tie_word_embeddings to false \
-         if the decoder has weights of its own"
+        "{key} differs from {owner}, but its config ties them; set tie_word_embeddings to \
+         false if the decoder has weights of its own"
     ))
 }
 

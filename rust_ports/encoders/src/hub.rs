@@ -29,8 +29,8 @@ pub(crate) fn from_hub(model: &str) -> Result<PathBuf> {
     let unavailable = |reason: String| {
         checkpoint_error!(
             "{model} is neither a folder here, nor in the hub's cache {}, nor could it be \
-             fetched: {reason}. Give a folder that holds config.json and model.safetensors, or set \
-             ENCODERS_MODEL to one",
+             fetched: {reason}. Give a folder that holds config.json and model.safetensors, or \
+             set ENCODERS_MODEL to one",
             cache.path().display()
         )
     };

@@ -26,8 +26,8 @@ pub mod pretrained;
 pub mod text;
 
 pub use encoders_models::{
-    Error, Lengths, Result, attention, bert, config, error, families, inputs, layers, losses,
-    masking, model, modernbert, pooling, roberta, rope, trace, weights,
+    Error, Lengths, Result, attention, bert, error, families, inputs, layers, losses, masking,
+    model, modernbert, pooling, roberta, rope, trace, weights,
 };
 
 pub use bert::{BertModel, BertModelOutput};
@@ -42,6 +42,14 @@ pub use pooling::{Pooling, pool_packed};
 pub use pretrained::{DEFAULT_MODEL, FromPretrained, device, locate};
 pub use roberta::{RobertaModel, XLMRobertaModel};
 pub use text::Tokenizer;
+
+/// What all configurations share, and those of the families.
+pub mod config {
+    pub use encoders_models::bert::BertConfig;
+    pub use encoders_models::config::*;
+    pub use encoders_models::modernbert::ModernBertConfig;
+    pub use encoders_models::roberta::{RobertaConfig, XLMRobertaConfig};
+}
 
 /// What the heads share, and all heads, whatever family they are of.
 pub mod heads {

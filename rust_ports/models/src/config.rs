@@ -14,9 +14,6 @@ use std::sync::Arc;
 use encoders_kernels::config_error;
 use serde_json::Value;
 
-pub use crate::bert::BertConfig;
-pub use crate::modernbert::ModernBertConfig;
-pub use crate::roberta::{RobertaConfig, XLMRobertaConfig};
 pub(crate) use fields::{Fields, one_of};
 pub(crate) use shared::Defaults;
 pub use shared::{EncoderConfig, LayerType, Limits, PROBLEM_TYPES, TransformerConfig};

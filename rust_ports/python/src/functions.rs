@@ -1,5 +1,5 @@
-//! The pieces of the port as functions of NumPy arrays, to teach with and to test; a file for each
-//! room of the library.
+//! The pieces of the port as functions of NumPy arrays, to teach with and to test; a file for
+//! each room of the library.
 
 pub mod attention;
 pub mod layers;

@@ -16,8 +16,7 @@ mod _native {
     };
     #[pymodule_export]
     use crate::functions::layers::{
-        activate, activation_names, dense, embedding, gelu, gelu_tanh, layer_norm, linear,
-        quick_gelu, relu_squared,
+        activate, activation_names, gelu, gelu_tanh, linear, quick_gelu, relu_squared,
     };
     #[pymodule_export]
     use crate::functions::losses::{

@@ -1,6 +1,6 @@
 //! The protocol of reference/backend.py: a model that takes and returns NumPy arrays.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{DType, Tensor};
@@ -20,8 +20,8 @@ pub struct Model {
     rope_tables: Mutex<Option<Arc<RopeTables>>>,
 }
 
-/// Arguments that several methods share, as tensors.
-struct Arguments {
+/// A reference.inputs.Inputs, as tensors.
+struct Arrays {
     input_ids: Tensor,
     attention_mask: Option<Tensor>,
     token_type_ids: Option<Tensor>,
@@ -32,33 +32,20 @@ type Object<'a, 'py> = &'a Bound<'py, PyAny>;
 /// The cosines and the sines of RoPE's tables.
 type Pair<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
 
-impl Arguments {
-    fn padded(
-        input_ids: Object,
-        attention_mask: Option<Object>,
-        token_type_ids: Option<Object>,
-    ) -> PyResult<Self> {
+impl Arrays {
+    fn of(inputs: Object) -> PyResult<Self> {
+        let given = |name: &str| -> PyResult<Option<Bound<PyAny>>> {
+            Ok(Some(inputs.getattr(name)?).filter(|array| !array.is_none()))
+        };
+        let optional =
+            |name| given(name)?.map(|array| arrays::integer(name, &array)).transpose();
         Ok(Self {
-            input_ids: arrays::integer("input_ids", input_ids)?,
-            attention_mask: attention_mask
-                .map(|mask| arrays::integer("attention_mask", mask))
+            input_ids: arrays::integer("input_ids", &inputs.getattr("input_ids")?)?,
+            attention_mask: optional("attention_mask")?,
+            token_type_ids: optional("token_type_ids")?,
+            cu_seqlens: given("cu_seqlens")?
+                .map(|array| arrays::cu_seqlens(&array))
                 .transpose()?,
-            token_type_ids: token_type_ids
-                .map(|types| arrays::integer("token_type_ids", types))
-                .transpose()?,
-            cu_seqlens: None,
-        })
-    }
-
-    fn packed(
-        input_ids: Object,
-        cu_seqlens: Object,
-        token_type_ids: Option<Object>,
-    ) -> PyResult<Self> {
-        let cu_seqlens = arrays::cu_seqlens(cu_seqlens)?;
-        Ok(Self {
-            cu_seqlens: Some(cu_seqlens),
-            ..Self::padded(input_ids, None, token_type_ids)?
         })
     }
 
@@ -139,80 +126,51 @@ impl Model {
         Ok(())
     }
 
-    /// A padded batch, [batch, tokens]: a dict of last_hidden_state, pooler_output, logits and
-    /// hidden_states, as far as they apply, and of the loss where labels are given.
-    #[pyo3(signature = (
-        input_ids, attention_mask=None, token_type_ids=None,
-        output_hidden_states=false,
-        labels=None
-    ))]
+    /// A dict of last_hidden_state, pooler_output, logits and hidden_states, as far as they
+    /// apply.
+    #[pyo3(signature = (inputs, output_hidden_states=false))]
     fn forward<'py>(
         &self,
         py: Python<'py>,
-        input_ids: Object,
-        attention_mask: Option<Object>,
-        token_type_ids: Option<Object>,
+        inputs: Object,
         output_hidden_states: bool,
-        labels: Option<Object>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        self.outputs(
-            py,
-            Arguments::padded(input_ids, attention_mask, token_type_ids)?,
-            output_hidden_states,
-            labels,
-        )
-    }
-
-    /// Texts in one row, [tokens], with their cumulative lengths; the same keys.
-    #[pyo3(signature = (
-        input_ids, cu_seqlens, token_type_ids=None,
-        output_hidden_states=false,
-        labels=None
-    ))]
-    fn forward_packed<'py>(
-        &self,
-        py: Python<'py>,
-        input_ids: Object,
-        cu_seqlens: Object,
-        token_type_ids: Option<Object>,
-        output_hidden_states: bool,
-        labels: Option<Object>,
-    ) -> PyResult<Bound<'py, PyDict>> {
-        self.outputs(
-            py,
-            Arguments::packed(input_ids, cu_seqlens, token_type_ids)?,
-            output_hidden_states,
-            labels,
-        )
+        let (arrays, tables) = (Arrays::of(inputs)?, self.rope_tables());
+        let (single, states) = run(py, || {
+            let inputs = arrays.inputs(output_hidden_states, tables.as_deref());
+            let output = self.model.network.forward(&inputs, None)?;
+            let states = output.hidden_states.iter().flatten().map(Array::of);
+            let states = states.collect::<encoders::Result<Vec<_>>>()?;
+            Ok((named(tensors(output))?, states))
+        })?;
+        let outputs = dict(py, single)?;
+        if output_hidden_states {
+            let states = states.into_iter().map(|state| state.into_python(py));
+            let states = PyList::new(py, states.collect::<PyResult<Vec<_>>>()?)?;
+            outputs.set_item("hidden_states", states)?;
+        }
+        Ok(outputs)
     }
 
     /// One vector a packed text: its hidden states pooled in each of `ways` ("cls", "max",
     /// "mean"), side by side.
-    #[pyo3(signature = (
-        input_ids, cu_seqlens, token_type_ids=None,
-        ways=vec!["mean".to_string()], normalize=false
-    ))]
     fn embed<'py>(
         &self,
         py: Python<'py>,
-        input_ids: Object,
-        cu_seqlens: Object,
-        token_type_ids: Option<Object>,
+        inputs: Object,
         ways: Vec<String>,
         normalize: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let arguments = Arguments::packed(input_ids, cu_seqlens, token_type_ids)?;
-        let tables = self.rope_tables();
+        let (arrays, tables) = (Arrays::of(inputs)?, self.rope_tables());
         let vectors = run(py, || {
             let ways = ways
                 .iter()
                 .map(|way| way.parse())
                 .collect::<encoders::Result<Vec<Pooling>>>()?;
-            let inputs = arguments.inputs(false, tables.as_deref());
+            let inputs = arrays.inputs(false, tables.as_deref());
             let hidden = self.model.network.last_hidden_state(&inputs)?;
-            let cu_seqlens = inputs.cu_seqlens.unwrap_or_default();
-            let pooled =
-                pool_packed(&hidden, Lengths::new(cu_seqlens, hidden.dim(0)?)?, &ways)?;
+            let lengths = Lengths::new(inputs.cu_seqlens.unwrap_or_default(), hidden.dim(0)?)?;
+            let pooled = pool_packed(&hidden, lengths, &ways)?;
             Array::of(&if normalize { pooling::normalize(&pooled, 1e-12)? } else { pooled })
         });
         vectors?.into_python(py)
@@ -222,37 +180,34 @@ impl Model {
     fn gradients<'py>(
         &self,
         py: Python<'py>,
-        input_ids: Object,
-        attention_mask: Option<Object>,
-        token_type_ids: Option<Object>,
+        inputs: Object,
         labels: Object,
     ) -> PyResult<(f64, Bound<'py, PyDict>)> {
-        let arguments = Arguments::padded(input_ids, attention_mask, token_type_ids)?;
+        let (arrays, tables) = (Arrays::of(inputs)?, self.rope_tables());
         let labels = arrays::labels(labels)?;
-        let tables = self.rope_tables();
         let (loss, gradients) = run(py, || {
-            let inputs = arguments.inputs(false, tables.as_deref());
+            let inputs = arrays.inputs(false, tables.as_deref());
             let (loss, gradients) = self.model.gradients(&inputs, &labels)?;
             Ok((loss, named(gradients)?))
         })?;
         Ok((loss, dict(py, gradients)?))
     }
 
-    /// What each operation returned, by its module path in Transformers, in order of
+    /// What each of these operations returned, by its module path in Transformers, in order of
     /// evaluation.
-    #[pyo3(signature = (input_ids, attention_mask=None, token_type_ids=None))]
     fn trace<'py>(
         &self,
         py: Python<'py>,
-        input_ids: Object,
-        attention_mask: Option<Object>,
-        token_type_ids: Option<Object>,
+        inputs: Object,
+        operations: Object,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let arguments = Arguments::padded(input_ids, attention_mask, token_type_ids)?;
-        let tables = self.rope_tables();
+        let (arrays, tables) = (Arrays::of(inputs)?, self.rope_tables());
+        let wanted: HashSet<String> =
+            operations.try_iter()?.map(|name| name?.extract()).collect::<PyResult<_>>()?;
         let trace = run(py, || {
-            let inputs = arguments.inputs(false, tables.as_deref());
-            named(self.model.trace(&inputs)?)
+            let inputs = arrays.inputs(false, tables.as_deref());
+            let seen = self.model.trace(&inputs)?;
+            named(seen.into_iter().filter(|(name, _)| wanted.contains(name)))
         });
         dict(py, trace?)
     }
@@ -267,38 +222,11 @@ impl Model {
     fn rope_tables(&self) -> Option<Arc<RopeTables>> {
         self.rope_tables.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
-
-    fn outputs<'py>(
-        &self,
-        py: Python<'py>,
-        arguments: Arguments,
-        output_hidden_states: bool,
-        labels: Option<Object>,
-    ) -> PyResult<Bound<'py, PyDict>> {
-        let labels = labels.map(arrays::labels).transpose()?;
-        let tables = self.rope_tables();
-        let (single, states) = run(py, || {
-            let inputs = arguments.inputs(output_hidden_states, tables.as_deref());
-            let output = self.model.network.forward(&inputs, labels.as_ref())?;
-            let states = output.hidden_states.iter().flatten().map(Array::of);
-            let states = states.collect::<encoders::Result<Vec<_>>>()?;
-            Ok((named(tensors(output))?, states))
-        })?;
-        let outputs = dict(py, single)?;
-        if output_hidden_states {
-            let states = states.into_iter().map(|state| state.into_python(py));
-            outputs.set_item(
-                "hidden_states",
-                PyList::new(py, states.collect::<PyResult<Vec<_>>>()?)?,
-            )?;
-        }
-        Ok(outputs)
-    }
 }
 
 fn tensors(output: Output) -> impl Iterator<Item = (&'static str, Tensor)> {
-    let keys = ["last_hidden_state", "pooler_output", "logits", "loss"];
-    let values = [output.last_hidden_state, output.pooler_output, output.logits, output.loss];
+    let keys = ["last_hidden_state", "pooler_output", "logits"];
+    let values = [output.last_hidden_state, output.pooler_output, output.logits];
     keys.into_iter().zip(values).filter_map(|(key, value)| Some((key, value?)))
 }
 

@@ -1,7 +1,9 @@
 //! Configurations of BERT and of RoBERTa: defaults, spellings, and what is refused.
 
 use encoders_models::Result;
-use encoders_models::config::{BertConfig, Config, RobertaConfig};
+use encoders_models::bert::BertConfig;
+use encoders_models::config::Config;
+use encoders_models::roberta::RobertaConfig;
 
 fn read(text: &str) -> Result<Config> {
     Config::from_json(text)

@@ -2,7 +2,7 @@
 
 use encoders_models::Result;
 use encoders_models::config::LayerType::{FullAttention, SlidingAttention};
-use encoders_models::config::ModernBertConfig;
+use encoders_models::modernbert::ModernBertConfig;
 use serde_json::{Value, json};
 
 fn read(mut changes: Value) -> Result<ModernBertConfig> {

@@ -4,11 +4,11 @@ use crate::common::{Random, difference};
 use crate::tiny_modernbert::{HEADS, batch, config, model, real, tensors};
 use candle_core::{DType, Device, Tensor, Var};
 use encoders_models::Error;
-use encoders_models::config::{Config, LayerType, ModernBertConfig};
+use encoders_models::config::{Config, LayerType};
 use encoders_models::heads::Encoder;
 use encoders_models::inputs::Inputs;
 use encoders_models::model::{Model, Network};
-use encoders_models::modernbert::{ModernBertModel, RopeTables};
+use encoders_models::modernbert::{ModernBertConfig, ModernBertModel, RopeTables};
 use encoders_models::weights::{Tensors, Weights};
 use serde_json::json;
 

@@ -1,8 +1,8 @@
 //! Tiny ModernBERTs, made from nothing.
 
 use candle_core::{DType, Device, Tensor};
-use encoders_models::config::ModernBertConfig;
 use encoders_models::model::Model;
+use encoders_models::modernbert::ModernBertConfig;
 use encoders_models::weights::Tensors;
 use serde_json::{Value, json};
 

@@ -10,40 +10,30 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reference.config.bert import BertConfig
-from reference.config.checks import check_choice, check_integer, unsupported
-from reference.config.encoder import EncoderConfig
-from reference.config.modernbert import ModernBertConfig
 from reference.errors import CheckpointError, ConfigError
+from reference.families import BY_MODEL_TYPE
+from reference.families.checks import check_choice, check_integer, unsupported
+from reference.families.config import EncoderConfig
 from reference.files import is_file, read_json
 
-BY_MODEL_TYPE: dict[str, type[EncoderConfig]] = {
-    model_type: kind
-    for kind in (BertConfig, ModernBertConfig)
-    for model_type in kind.MODEL_TYPES
-}
 MOST_LABELS = 1_000_000
+
+LABEL_KEYS = frozenset(("id2label", "label2id", "num_labels", "_num_labels"))
 
 # Keys that Transformers writes and that do not touch what an encoder computes.
 METADATA = frozenset(
-    "_attn_implementation _name_or_path attn_implementation bad_words_ids "
-    "begin_suppress_tokens "
-    "chunk_size_feed_forward decoder_start_token_id directionality diversity_penalty do_sample "
-    "dtype "
-    "early_stopping encoder_no_repeat_ngram_size exponential_decay_length_penalty "
-    "finetuning_task "
-    "forced_bos_token_id forced_eos_token_id gradient_checkpointing length_penalty max_length "
-    "min_length "
+    "_attn_implementation _name_or_path attn_implementation auto_map bad_words_ids "
+    "begin_suppress_tokens chunk_size_feed_forward decoder_start_token_id directionality "
+    "diversity_penalty do_sample dtype early_stopping encoder_no_repeat_ngram_size "
+    "exponential_decay_length_penalty finetuning_task forced_bos_token_id forced_eos_token_id "
+    "gradient_checkpointing length_penalty mask_token_id max_length min_length "
     "model_max_length no_repeat_ngram_size num_beam_groups num_beams num_return_sequences "
-    "output_attentions "
-    "output_hidden_states output_past output_scores pooler_fc_size pooler_num_attention_heads "
-    "pooler_num_fc_layers pooler_size_per_head pooler_type prefix remove_invalid_values "
-    "repetition_penalty "
-    "return_dict return_dict_in_generate sep_token_id suppress_tokens task_specific_params "
-    "temperature "
-    "tf_legacy_loss tokenizer_class top_k top_p torch_dtype torchscript transformers_version "
-    "typical_p "
-    "use_bfloat16 use_cache xla_device ".split()
+    "output_attentions output_hidden_states output_past output_scores pooler_fc_size "
+    "pooler_num_attention_heads pooler_num_fc_layers pooler_size_per_head pooler_type prefix "
+    "remove_invalid_values repetition_penalty return_dict return_dict_in_generate "
+    "sep_token_id suppress_tokens task_specific_params temperature tf_legacy_loss "
+    "tokenizer_class top_k top_p torch_dtype torchscript transformers_version typical_p "
+    "use_bfloat16 use_cache xla_device".split()
 )
 
 
@@ -65,8 +55,7 @@ def read_config(folder: Path) -> EncoderConfig:
     if not is_file(path) and is_file(path.with_name("modules.json")):
         raise CheckpointError(
             f"{path} is missing; a Transformer that modules.json keeps in a folder of its own "
-            "is not supported: "
-            "move its files up to modules.json, and set its path there to ''"
+            "is not supported: move its files up to modules.json, and set its path there to ''"
         )
     return config_from_dict(read_json(path, ConfigError), str(path))
 
@@ -74,20 +63,22 @@ def read_config(folder: Path) -> EncoderConfig:
 def _config_from_dict(values: Mapping[str, Any], where: str) -> EncoderConfig:
     model_type = values.get("model_type")
     check_choice("model_type", model_type, BY_MODEL_TYPE)
-    kind = BY_MODEL_TYPE[model_type]
+    kind = BY_MODEL_TYPE[model_type].config
     for key, allowed in kind.ONLY_VALUES.items():
         if key in values and values[key] not in allowed:
             raise ConfigError(unsupported(key, values[key], allowed))
 
+    if values.get("auto_map"):
+        warnings.warn(
+            f"{where} names code of its own in auto_map; it is left alone: {model_type} is "
+            "computed by the code of this package",
+            stacklevel=4,
+        )
+
     values = kind.upgrade(dict(values))
     names = {item.name for item in dataclasses.fields(kind)}
-    labels = ("id2label", "label2id", "num_labels", "_num_labels")
-    unknown = sorted(
-        map(
-            str,
-            set(values) - names - set(labels) - set(kind.ONLY_VALUES) - kind.LEGACY - METADATA,
-        )
-    )
+    read = names | LABEL_KEYS | set(kind.ONLY_VALUES) | kind.LEGACY | METADATA
+    unknown = sorted(map(str, set(values) - read))
     if unknown:
         family = kind.__name__.removesuffix("Config")
         warnings.warn(
@@ -117,7 +108,7 @@ def _read_labels(values: Mapping[str, Any]) -> dict[int, str]:
     if not isinstance(raw, Mapping) or not raw:
         raise ConfigError(f"id2label must be an object from number to label, not {raw!r}")
     try:
-        labels = {int(number): label for number, label in raw.items()}
+        labels = {int(number): _label(label) for number, label in raw.items()}
     except (TypeError, ValueError, OverflowError):
         raise ConfigError(
             f"id2label's keys must be whole numbers, not {list(raw)[:5]!r:.80}"
@@ -134,3 +125,9 @@ def _read_labels(values: Mapping[str, Any]) -> dict[int, str]:
 def _read_architectures(values: Mapping[str, Any]) -> tuple[str, ...]:
     names = values.get("architectures") or []
     return tuple(names) if isinstance(names, list) else names
+
+
+def _label(name: Any) -> Any:
+    """Some checkpoints have numbers for names."""
+    is_number = isinstance(name, int) and not isinstance(name, bool)
+    return str(name) if is_number else name

@@ -1,22 +1,25 @@
-"""The configuration of ModernBERT, in the spelling of Transformers 5 and in the older one of
-the hub's checkpoints."""
+"""ModernBERT (Warner et al. 2024), its configuration in the spelling of Transformers 5 and in
+the older one of the hub's checkpoints."""
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from reference.config.checks import (
+from reference.errors import ConfigError
+from reference.families.checks import (
     check_choice,
     check_integer,
     check_number,
     check_share,
     check_switch,
 )
-from reference.config.encoder import ACTIVATIONS, EncoderConfig
-from reference.errors import ConfigError
+from reference.families.config import ACTIVATIONS, TransformerConfig
+from reference.families.family import ANSWER, Entries, Family, Operation, dense, norm
+from reference.families.tasks import BASE, MASKED_LM, MULTIPLE_CHOICE, TASKS, Task
 
 LAYER_TYPES = ("full_attention", "sliding_attention")
 THETAS = {"full_attention": 160_000.0, "sliding_attention": 10_000.0}
@@ -24,7 +27,7 @@ EVERY = 3  # of so many layers the first is a full one, where layer_types does n
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModernBertConfig(EncoderConfig):
+class ModernBertConfig(TransformerConfig):
     """The configuration of ModernBERT, under Transformers' names."""
 
     model_type: str = "modernbert"
@@ -61,20 +64,10 @@ class ModernBertConfig(EncoderConfig):
 
     has_token_types: ClassVar = False
     MODEL_TYPES: ClassVar = {"modernbert": {}}
-    ONLY_VALUES: ClassVar = {
-        "position_embedding_type": (
-            "absolute",
-            "rope",
-            None,
-        ),  # written by old versions, and never read
+    ONLY_VALUES: ClassVar = TransformerConfig.ONLY_VALUES | {
+        # Written by old versions and by the training code of mmBERT and Ettin, and never read.
+        "position_embedding_type": ("absolute", "rope", "sans_pos", None),
         "head_dim": (None,),
-        "is_decoder": (False, None),
-        "add_cross_attention": (False, None),
-        "is_encoder_decoder": (False, None),
-        "cross_attention_hidden_size": (None,),
-        "pruned_heads": ({}, None),
-        "quantization_config": (None,),
-        "auto_map": ({}, None),
         "rope_scaling": (None,),
     }
     LEGACY: ClassVar = frozenset(
@@ -137,13 +130,9 @@ class ModernBertConfig(EncoderConfig):
     def rope_thetas(self) -> dict[str, float]:
         """For each kind of layer the base of RoPE's frequencies."""
         return {
-            kind: parameters["rope_theta"] for kind, parameters in self.rope_parameters.items()
+            kind: float(parameters["rope_theta"])
+            for kind, parameters in self.rope_parameters.items()
         }
-
-    @property
-    def type_vocab_size(self) -> int:
-        """ModernBERT has no token types: 0 is the only one."""
-        return 1
 
     @property
     def max_tokens(self) -> int:
@@ -216,3 +205,103 @@ def _with_defaults(rope: Any) -> dict[str, dict[str, Any]]:
         check_number(f"rope_parameters.{kind}.rope_theta", parameters["rope_theta"], above=0.0)
         complete[kind] = parameters
     return complete
+
+
+class ModernBert(Family):
+    """Rotary positions, local and global layers, pre-norm, a gated network; one prediction head
+    under every task."""
+
+    room = "modernbert"
+    config = ModernBertConfig
+    prefixes: ClassVar = {"modernbert": "ModernBert"}
+    attribute = "model"
+    tasks = tuple(TASKS.values())
+    operations = (
+        Operation("embeddings", "the embeddings and their norm"),
+        Operation("layers.{}.attn_norm", "the norm before attention", first=1),
+        Operation("layers.{}.attn.Wqkv", "the projection to queries, keys and values"),
+        Operation(
+            "layers.{}.attn.Wo.input",
+            "attention itself: RoPE, scale, window, mask, softmax, weighted sum",
+        ),
+        Operation("layers.{}.attn.Wo", "the projection that mixes the heads"),
+        Operation("layers.{}.mlp_norm", "the norm before the feed-forward network"),
+        Operation("layers.{}.mlp.Wi", "the widening projection"),
+        Operation("layers.{}.mlp.Wo.input", "the activation and the gate"),
+        Operation("layers.{}.mlp.Wo", "the narrowing projection"),
+        Operation("layers.{}", "the residuals"),
+        Operation("final_norm", "the last norm"),
+    )
+    head_operations = (
+        Operation("head.dense", "the prediction head's projection", ANSWER),
+        Operation("head", "the prediction head's activation and norm", ANSWER),
+        Operation("decoder", "the scores over the vocabulary", ANSWER),
+        Operation("classifier", "the scores over the labels", ANSWER),
+    )
+    tiny: ClassVar = {
+        "vocab_size": 61,
+        "hidden_size": 32,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "intermediate_size": 48,
+        "max_position_embeddings": 96,
+        "pad_token_id": 0,
+        "bos_token_id": 1,
+        "cls_token_id": 1,
+        "eos_token_id": 2,
+        "sep_token_id": 2,
+        "local_attention": 8,
+    }
+
+    def encoder(self, config: ModernBertConfig, pooler: bool) -> Entries:
+        hidden, intermediate = config.hidden_size, config.intermediate_size
+        yield "embeddings.tok_embeddings.weight", (config.vocab_size, hidden)
+        yield from norm("embeddings.norm", hidden, config.norm_bias)
+        for number in range(config.num_hidden_layers):
+            layer = f"layers.{number}"
+            if number:
+                yield from norm(f"{layer}.attn_norm", hidden, config.norm_bias)
+            yield from dense(f"{layer}.attn.Wqkv", hidden, 3 * hidden, config.attention_bias)
+            yield from dense(f"{layer}.attn.Wo", hidden, hidden, config.attention_bias)
+            yield from norm(f"{layer}.mlp_norm", hidden, config.norm_bias)
+            yield from dense(f"{layer}.mlp.Wi", hidden, 2 * intermediate, config.mlp_bias)
+            yield from dense(f"{layer}.mlp.Wo", intermediate, hidden, config.mlp_bias)
+        yield from norm("final_norm", hidden, config.norm_bias)
+
+    def head(self, config: ModernBertConfig, task: Task) -> Entries:
+        hidden = config.hidden_size
+        if task is BASE:
+            return
+        yield from dense("head.dense", hidden, hidden, config.classifier_bias)
+        yield from norm("head.norm", hidden, config.norm_bias)
+        if task is not MASKED_LM:
+            labels = 1 if task is MULTIPLE_CHOICE else config.num_labels
+            yield from dense("classifier", hidden, labels)
+            return
+        if not config.tie_word_embeddings:
+            yield "decoder.weight", (config.vocab_size, hidden)
+        if config.decoder_bias:
+            yield "decoder.bias", (config.vocab_size,)
+
+    def ties(self, config: ModernBertConfig) -> dict[str, str]:
+        return {"decoder.weight": "model.embeddings.tok_embeddings.weight"}
+
+    def first_weight(self, key: str, config: ModernBertConfig) -> tuple[float, float]:
+        """Truncated, and narrower where a layer writes to the residual stream, so that the sum
+        of all layers begins no larger than one of them (ModernBertPreTrainedModel)."""
+        cutoff = config.initializer_cutoff_factor or 3.0
+        if key.startswith("classifier."):
+            return config.hidden_size**-0.5, cutoff
+        if key.endswith(".Wo.weight") or key.startswith(("head.dense.", "decoder.")):
+            return config.initializer_range / math.sqrt(2 * config.num_hidden_layers), cutoff
+        return config.initializer_range, cutoff
+
+    def facts(self, config: ModernBertConfig) -> dict[str, Any]:
+        kinds = ", ".join(kind.removesuffix("_attention") for kind in config.layer_types)
+        names = ("hidden_activation", "norm_eps", "local_attention")
+        facts = super().facts(config) | {name: getattr(config, name) for name in names}
+        thetas = {f"rope_theta {kind}": theta for kind, theta in config.rope_thetas.items()}
+        return facts | {"layer_types": kinds} | thetas
+
+
+FAMILY = ModernBert()

@@ -1,0 +1,168 @@
+"""What a family of models is: the questions that all other rooms ask of one.
+
+A family answers them in its own file. Nowhere else does a name of a family or of one of its
+classes decide anything.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reference.families.config import EncoderConfig
+from reference.families.tasks import BASE, MASKED_LM, Task
+
+Shapes = dict[str, tuple[int, ...]]
+Entries = Iterator[tuple[str, tuple[int, ...]]]  # key and shape, one tensor after another
+
+TOKEN, TEXT, ANSWER = "token", "text", "answer"  # what a row of a traced tensor is
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A step of the computation that a trace records, in order of evaluation."""
+
+    path: str  # the module's in Transformers; {} stands for a layer's number
+    meaning: str  # for the reader of a report
+    row: str = TOKEN  # or TEXT, or ANSWER: whatever the task's result has a row of
+    first: int = 0  # the first layer that has it
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a model an operation is."""
+
+    layer: int | None  # None of the embeddings and the heads
+    meaning: str
+    row: str
+
+
+class Family(ABC):
+    """One family; each has one instance, the FAMILY of its file."""
+
+    room: str  # the file's name, here and in each port
+    config: type[EncoderConfig]
+    # Each model type, and what its classes begin with in Transformers; in the ports they begin
+    # as those of the first.
+    prefixes: Mapping[str, str]
+    attribute: str  # of the encoder under a head, and so what its keys begin with there
+    tasks: tuple[Task, ...]
+    operations: tuple[Operation, ...]  # of the encoder
+    head_operations: tuple[Operation, ...]
+    tiny: Mapping[str, Any]  # a configuration small enough for a test, for random models
+    other_heads: tuple[str, ...] = ()  # keys of heads that checkpoints have and nothing reads
+    # Who knows the truth about it: a class of parity's, or of a file beside it.
+    oracle: str = "reference.parity.oracle:TransformersOracle"
+
+    @abstractmethod
+    def encoder(self, config: Any, pooler: bool) -> Entries:
+        """The tensors of the encoder, without prefix."""
+
+    @abstractmethod
+    def head(self, config: Any, task: Task) -> Entries:
+        """The tensors of a head, under their whole keys."""
+
+    def ties(self, config: Any) -> dict[str, str]:
+        """Key -> key of the tensor that it shares, for what a masked-LM checkpoint may repeat
+        where its word embeddings are tied."""
+        return {}
+
+    def head_prefixes(self, config: Any) -> tuple[str, ...]:
+        """What the keys of its heads begin with, whatever the task."""
+        keys = [key for task in self.tasks for key, _ in self.head(config, task)]
+        return tuple({key.split(".")[0] + ".": None for key in [*keys, *self.ties(config)]})
+
+    def pooled(self, task: Task) -> bool:
+        """Whether that head reads the pooler."""
+        return False
+
+    def first_weight(self, key: str, config: Any) -> tuple[float, float]:
+        """How Transformers draws a matrix before training: the standard deviation, and how many
+        of them out a normal distribution is cut."""
+        return config.initializer_range, float("inf")
+
+    def zero_row(self, key: str, config: Any) -> int | None:
+        """The row of an embedding that begins as zeros."""
+        return None
+
+    def facts(self, config: Any) -> dict[str, Any]:
+        """What `info` prints of a configuration."""
+        settings = config.to_dict()
+        names = ("model_type", "vocab_size", "hidden_size", "num_hidden_layers")
+        names += ("num_attention_heads", "intermediate_size", "hidden_act")
+        names += ("max_position_embeddings", "type_vocab_size", "layer_norm_eps")
+        spelled = map(config.spelled, names)
+        return {name: settings[name] for name in spelled if name in settings}
+
+    def transformers_options(self, pooler: bool) -> dict[str, Any]:
+        """What Transformers' base class is built with besides the configuration."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One of Transformers' model classes: a family with something on top."""
+
+    name: str
+    family: Family
+    task: Task
+
+    @property
+    def port_class(self) -> str:
+        """What the ports call it: model types of one family share their classes."""
+        return next(iter(self.family.prefixes.values())) + self.task.suffix
+
+    @property
+    def base_prefix(self) -> str:
+        """What the encoder's keys begin with here: nothing in a base model."""
+        return "" if self.task is BASE else f"{self.family.attribute}."
+
+    def shapes(self, config: EncoderConfig, pooler: bool) -> Shapes:
+        """Key -> shape of every tensor, as Transformers saves them; tied ones are not
+        listed."""
+        encoder = self.family.encoder(config, pooler)
+        shapes = {self.base_prefix + key: shape for key, shape in encoder}
+        return shapes | dict(self.family.head(config, self.task))
+
+    def ties(self, config: EncoderConfig) -> dict[str, str]:
+        """Key -> key of the tensor that it shares, for keys that a checkpoint may repeat."""
+        tied = self.task is MASKED_LM and config.tie_word_embeddings
+        return self.family.ties(config) if tied else {}
+
+    def has_pooler(self, keys: Collection[str] = ()) -> bool:
+        """A head has a pooler if it reads one; a base model, if its checkpoint has."""
+        if self.task is BASE:
+            return any(key.startswith("pooler.") for key in keys)
+        return self.family.pooled(self.task)
+
+    def places(self, config: EncoderConfig) -> dict[str, Place]:
+        """Every operation of the model, by its path, and where it is."""
+        places = {}
+        for operation in self.family.operations:
+            layered = "{}" in operation.path
+            last = config.num_hidden_layers if layered else operation.first + 1
+            for number in range(operation.first, last):
+                path = self.base_prefix + operation.path.format(number)
+                places[path] = self._place(operation, number if layered else None)
+        heads = () if self.task is BASE else self.family.head_operations
+        return places | {head.path: self._place(head, None) for head in heads}
+
+    def _place(self, operation: Operation, layer: int | None) -> Place:
+        row = self.task.row if operation.row == ANSWER else operation.row
+        return Place(layer, operation.meaning, row)
+
+
+def dense(name: str, inputs: int, outputs: int, bias: bool = True) -> Entries:
+    """A linear layer's tensors."""
+    yield f"{name}.weight", (outputs, inputs)
+    if bias:
+        yield f"{name}.bias", (outputs,)
+
+
+def norm(name: str, size: int, bias: bool = True) -> Entries:
+    """A layer norm's tensors."""
+    yield f"{name}.weight", (size,)
+    if bias:
+        yield f"{name}.bias", (size,)

@@ -1,0 +1,82 @@
+"""`python -m reference info`: what a model is made of, and which models there are."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from reference.arguments import add_model
+from reference.checkpoint import Checkpoint, locate, read_checkpoint
+from reference.errors import CheckpointError
+from reference.families import BASE, FAMILIES
+from reference.families.tasks import TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.description = (
+        "Describe a model: its architecture, its sizes, its tokenizer, how it pools. With "
+        "--families, list the kinds of models that there are."
+    )
+    add_model(parser)
+    parser.add_argument("--families", action="store_true", help="list the families of models")
+    parser.add_argument("--revision", help="a branch, tag or commit on the hub")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Read the whole checkpoint, so that what is described is known to load."""
+    if options.families:
+        found = families()
+    else:
+        checkpoint = read_checkpoint(locate(options.model, options.revision))
+        found = {"model": options.model} | facts(checkpoint)
+    if options.format == "json":
+        print(json.dumps(found, indent=2))
+        return 0
+    for name, value in found.items():
+        large = isinstance(value, int) and value > 9999
+        shown = "; ".join(value.values()) if isinstance(value, dict) else value
+        print(f"{name:<24} {value:,}" if large else f"{name:<24} {shown}")
+    return 0
+
+
+def families() -> dict[str, dict[str, str]]:
+    """Each family's model types, as config.json names them, and its tasks."""
+    return {
+        family.room: {
+            "model types": ", ".join(family.prefixes),
+            "tasks": ", ".join(task.name for task in family.tasks),
+        }
+        for family in FAMILIES
+    }
+
+
+def facts(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What there is to say of a checkpoint, by name."""
+    from reference.sentence import read_sentence_settings
+    from reference.text import read_tokenizer
+
+    config, architecture = checkpoint.config, checkpoint.architecture
+    task, tensors = architecture.task, checkpoint.tensors.values()
+    found: dict[str, Any] = {
+        "folder": str(checkpoint.folder),
+        "architecture": architecture.name,
+        "family": architecture.family.room,
+        "pipeline": task.pipeline,
+        "parameters": sum(tensor.size for tensor in tensors),
+        "tensors": len(tensors),
+        "stored as": ", ".join(sorted({str(tensor.dtype) for tensor in tensors})),
+    }
+    found |= architecture.family.facts(config)
+    try:
+        found["max_seq_length"] = read_tokenizer(checkpoint.folder, config).max_length
+    except CheckpointError:
+        found["max_seq_length"] = None
+    if task is BASE and (checkpoint.folder / "modules.json").is_file():
+        settings = read_sentence_settings(checkpoint.folder, config.hidden_size)
+        found |= {"pooling": ", ".join(settings.pooling), "normalize": settings.normalize}
+    elif task in (TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION):
+        found["labels"] = list(config.id2label.values())
+    return found

@@ -1,0 +1,119 @@
+"""Strict reading of weights: safetensors only, for a pickle may run any code when it is
+opened."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import safetensors
+
+from reference.errors import CheckpointError
+from reference.files import is_file, read_json
+
+FLOAT_TYPES = ("F16", "BF16", "F32", "F64")
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+# Counters that older releases saved; no parameters.
+POSITION_IDS = re.compile(r"(^|\.)embeddings\.(position_ids|token_type_ids)$")
+
+
+def read_tensors(folder: Path) -> dict[str, np.ndarray]:
+    """Every tensor of model.safetensors, or of the shards that model.safetensors.index.json
+    lists."""
+    folder = Path(folder)
+    single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    if is_file(single):
+        return _read_file(single)
+    if is_file(index):
+        return _read_shards(folder, index)
+    try:
+        pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
+    except OSError as problem:
+        raise CheckpointError(
+            f"{folder} is no folder that can be read: {problem.strerror}"
+        ) from None
+    if pickles:
+        raise CheckpointError(
+            f"{folder} holds pickled weights only ({some(pickles)}), which can run any code "
+            "when opened; save the model again with save_pretrained, which writes "
+            "model.safetensors"
+        )
+    raise CheckpointError(
+        f"{folder} holds no model.safetensors and no model.safetensors.index.json"
+    )
+
+
+def _read_shards(folder: Path, index: Path) -> dict[str, np.ndarray]:
+    weight_map = read_json(index, CheckpointError).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise CheckpointError(f"{index} has no weight_map from tensor names to files")
+    for key, name in weight_map.items():
+        if not isinstance(name, str) or PurePosixPath(name).name != name or "\\" in name:
+            raise CheckpointError(
+                f"{index} sends {key} to {name!r}; a shard lies in the same folder"
+            )
+        if not name.endswith(".safetensors"):
+            raise CheckpointError(
+                f"{index} sends {key} to {name!r}; only safetensors files are read"
+            )
+        if not is_file(folder / name):
+            raise CheckpointError(f"{index} names {name:.80}, which is not in {folder}")
+    tensors: dict[str, np.ndarray] = {}
+    for name in sorted(set(weight_map.values())):
+        shard = _read_file(folder / name)
+        expected = {key for key, its_file in weight_map.items() if its_file == name}
+        if set(shard) != expected:
+            raise CheckpointError(
+                f"{folder / name} and {index} disagree on {some(sorted(expected ^ set(shard)))}"
+            )
+        tensors |= shard
+    return tensors
+
+
+def _read_file(path: Path) -> dict[str, np.ndarray]:
+    """The tensors of one safetensors file; the library checks header, offsets and lengths."""
+    tensors: dict[str, np.ndarray] = {}
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            keys = list(file.keys())
+            dtypes = {key: str(file.get_slice(key).get_dtype()) for key in keys}
+            for key, dtype in dtypes.items():
+                if dtype not in FLOAT_TYPES and not POSITION_IDS.search(key):
+                    raise CheckpointError(
+                        f"{path}: {key} is of type {dtype}; a weight is one of "
+                        f"{some(FLOAT_TYPES)}"
+                    )
+            if "BF16" not in dtypes.values():
+                return {key: file.get_tensor(key) for key in dtypes}
+        for key, entry in safetensors.deserialize(path.read_bytes()):
+            if dtypes[key] in FLOAT_TYPES:  # the others are position ids, which no model reads
+                tensors[key] = _widen(entry, dtypes[key])
+    except CheckpointError:
+        raise
+    except (
+        safetensors.SafetensorError,
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        OverflowError,
+        MemoryError,
+    ) as problem:
+        raise CheckpointError(f"{path} is not a sound safetensors file: {problem}") from None
+    return tensors
+
+
+def _widen(entry: dict, dtype: str) -> np.ndarray:
+    """One raw tensor; NumPy has no bfloat16, which is the upper half of a float32."""
+    plain = {"F16": np.float16, "F32": np.float32, "F64": np.float64}
+    if dtype == "BF16":
+        bits = np.frombuffer(entry["data"], np.uint16).astype(np.uint32) << 16
+        return bits.view(np.float32).reshape(entry["shape"])
+    return np.frombuffer(entry["data"], plain[dtype]).reshape(entry["shape"])
+
+
+def some(names: Sequence[str], most: int = 4) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
