@@ -24,9 +24,8 @@ class Code:
 
     def __init__(self, backend: str) -> None:
         self.backend = backend
-        self.call = (
-            "forward" if backend == "torch" else "__call__"
-        )  # what a module's class calls its computation
+        # What a module's class calls its computation.
+        self.call = "forward" if backend == "torch" else "__call__"
         self.framework = importlib.import_module("torch" if backend == "torch" else "mlx.core")
 
     def __getattr__(self, module: str) -> ModuleType:
@@ -48,9 +47,8 @@ class Fault:
     name: str
     story: str
     architecture: str = "BertModel"
-    settings: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # of a random checkpoint on which it shows
+    # Of a random checkpoint on which it shows.
+    settings: Mapping[str, Any] = field(default_factory=dict)
     dtype: str = "float32"
     departs: str = ""  # a pattern that the report's first divergence should match
     alter: Alteration | None = None

@@ -17,18 +17,13 @@ from reference.checkpoint import locate, read_checkpoint
 from reference.errors import InputError
 from reference.parity.batch import make_batches
 from reference.parity.divergence import first_divergence
-from reference.parity.faults import around, code, modernbert, weights
 from reference.parity.faults.fault import Fault
+from reference.parity.faults.known import FAULTS, find
 from reference.parity.random_models import random_checkpoint
 from reference.parity.report import Divergence, Row
 from reference.parity.sample import Sample, Tensors
 from reference.parity.subject import Subject
 from reference.parity.tables import html_table, text_table
-
-FAULTS = {
-    fault.name: fault
-    for fault in (*weights.FAULTS, *around.FAULTS, *code.FAULTS, *modernbert.FAULTS)
-}
 
 
 @dataclass(frozen=True)
@@ -183,12 +178,3 @@ def _cosine(found: np.ndarray | None, truth: np.ndarray) -> float:
     found = found.astype(np.float64)
     lengths = np.linalg.norm(found) * np.linalg.norm(truth)
     return float((found * truth).sum() / lengths) if lengths else 1.0
-
-
-def find(fault: Fault | str) -> Fault:
-    """A fault, or the known one of that name."""
-    if isinstance(fault, Fault):
-        return fault
-    if fault not in FAULTS:
-        raise InputError(f"fault {fault!r} is unknown; it is one of {', '.join(FAULTS)}")
-    return FAULTS[fault]
