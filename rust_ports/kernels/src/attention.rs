@@ -15,13 +15,15 @@ use crate::{by_dtype, input_error};
 /// Attention within each text of a packed row, to all of it or to `window` tokens on either
 /// side, reading the heads wherever they lie.
 ///
-/// `query`, `key` and `value` are `[heads, tokens, head_dim]`, and so is the result.
+/// `query`, `key` and `value` are `[heads, tokens, head_dim]`, and so is the result; `bias`
+/// `[heads, longest, longest]` is added to the scores of each text, from its start.
 pub fn packed_attention(
     query: &Tensor,
     key: &Tensor,
     value: &Tensor,
     lengths: Lengths,
     window: Option<usize>,
+    bias: Option<&Tensor>,
 ) -> Result<Tensor> {
     let tokens = query.dims3()?.1;
     if lengths.tokens() != tokens {
@@ -33,23 +35,25 @@ pub fn packed_attention(
     let texts: Vec<_> = lengths.texts().collect();
     let batch = |x: &Tensor| x.unsqueeze(0);
     let (query, key, value) = (batch(query)?, batch(key)?, batch(value)?);
-    Ok(attention(&query, &key, &value, &texts, None, window)?.squeeze(0)?)
+    Ok(attention(&query, &key, &value, &texts, None, window, bias)?.squeeze(0)?)
 }
 
 /// Attention to the whole text, or to `window` tokens on either side, reading the heads
 /// wherever they lie.
 ///
 /// `query`, `key` and `value` are `[batch, heads, tokens, head_dim]`, and so is the result;
-/// `mask` is `[batch, 1, 1, tokens]`, 0 where a key may not be attended to.
+/// `mask` is `[batch, 1, 1, tokens]`, 0 where a key may not be attended to; `bias` `[heads,
+/// tokens, tokens]` is added to the scores of each text.
 pub fn blockwise_attention(
     query: &Tensor,
     key: &Tensor,
     value: &Tensor,
     mask: Option<&Tensor>,
     window: Option<usize>,
+    bias: Option<&Tensor>,
 ) -> Result<Tensor> {
     let tokens = query.dims4()?.2;
-    attention(query, key, value, &[(0, tokens)], mask, window)
+    attention(query, key, value, &[(0, tokens)], mask, window, bias)
 }
 
 fn attention(
@@ -59,6 +63,7 @@ fn attention(
     texts: &[(usize, usize)],
     mask: Option<&Tensor>,
     window: Option<usize>,
+    bias: Option<&Tensor>,
 ) -> Result<Tensor> {
     if query.dims() != key.dims() || query.dims() != value.dims() {
         return Err(input_error!(
@@ -68,13 +73,41 @@ fn attention(
             value.dims()
         ));
     }
+    let longest = texts.iter().map(|(_, length)| *length).max().unwrap_or(0);
+    if let Some(bias) = bias
+        && bias.dims() != [query.dims()[1], longest, longest]
+    {
+        return Err(input_error!(
+            "bias has shape {:?}; it must be [{}, {longest}, {longest}]",
+            bias.dims(),
+            query.dims()[1]
+        ));
+    }
     if query.elem_count() == 0 {
         return Err(input_error!(
             "query has shape {:?}: there is nothing to attend with",
             query.dims()
         ));
     }
-    by_dtype!(query, attention_of(query, key, value, texts, mask, window))
+    by_dtype!(query, attention_of(query, key, value, texts, mask, window, bias))
+}
+
+/// What is added to the scores of every text.
+struct Bias<'a, T> {
+    /// `[heads, longest, longest]`.
+    numbers: &'a [T],
+    longest: usize,
+}
+
+impl<T: Real> Bias<'_, T> {
+    /// Adds to the `scores` `[queries, keys]` of a block.
+    fn add(&self, head: usize, block: &Block, scores: &mut [T]) {
+        for (number, row) in scores.chunks_exact_mut(block.keys).enumerate() {
+            let query = head * self.longest + block.first_query + number;
+            let first = query * self.longest + block.first_key;
+            loops::add_bias(row, &self.numbers[first..][..block.keys]);
+        }
+    }
 }
 
 /// A pointer that tasks share; each writes a part of its own.
@@ -115,12 +148,17 @@ fn attention_of<T: Real>(
     texts: &[(usize, usize)],
     mask: Option<&Tensor>,
     window: Option<usize>,
+    bias: Option<&Tensor>,
 ) -> Result<Tensor> {
     let (batch, heads, tokens, size) = query.dims4()?;
     let mask = mask.map(|mask| mask.flatten_all()?.to_vec1::<u8>()).transpose()?;
     if mask.as_ref().is_some_and(|mask| mask.len() != batch * tokens) {
         return Err(input_error!("the mask does not fit query of shape {:?}", query.dims()));
     }
+    let longest = bias.map_or(0, |bias| bias.dims()[1]);
+    let bias = bias.map(Memory::of);
+    let bias = bias.as_ref().map(Memory::numbers).transpose()?;
+    let bias = bias.map(|numbers| Bias { numbers, longest });
     let device = query.device();
     let (query, key, value) = (Memory::of(query), Memory::of(key), Memory::of(value));
     let (q, k, v) = (query.heads::<T>()?, key.heads::<T>()?, value.heads::<T>()?);
@@ -155,6 +193,9 @@ fn attention_of<T: Real>(
                     Parallelism::None,
                 )
             };
+            if let Some(bias) = &bias {
+                bias.add(head, block, scores);
+            }
             let real =
                 mask.as_ref().map(|mask| &mask[row * tokens + first_key..][..block.keys]);
             match window {

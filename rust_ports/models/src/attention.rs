@@ -54,22 +54,27 @@ pub fn padding_mask(attention_mask: &Tensor) -> Result<Tensor> {
     Ok(attention_mask.ne(0i64)?.reshape((batch, 1, 1, tokens))?)
 }
 
-/// softmax(query · keyᵀ / √head_dim) · value (Vaswani et al. 2017, equation 1).
+/// softmax(query · keyᵀ / √head_dim + bias) · value (Vaswani et al. 2017, equation 1; they have
+/// no bias).
 ///
 /// `query` is `[..., queries, head_dim]`, `key` and `value` `[..., keys, head_dim]`, the result
-/// `[..., queries, head_dim]`; `mask` broadcasts to `[..., queries, keys]` and is 0 where a
-/// score is masked. Such a score becomes the dtype's lowest number, not -inf: a row in which
-/// all is masked then attends evenly, as in Transformers' eager attention, instead of turning
-/// into NaN.
+/// `[..., queries, head_dim]`; `bias` is `[heads, queries, keys]` and the same for every text;
+/// `mask` broadcasts to `[..., queries, keys]` and is 0 where a score is masked. Such a score
+/// becomes the dtype's lowest number, not -inf: a row in which all is masked then attends
+/// evenly, as in Transformers' eager attention, instead of turning into NaN.
 pub fn scaled_dot_product_attention(
     query: &Tensor,
     key: &Tensor,
     value: &Tensor,
     mask: Option<&Tensor>,
+    bias: Option<&Tensor>,
 ) -> Result<Tensor> {
     let scale = (query.dim(D::Minus1)? as f64).sqrt();
     let scores = query.contiguous()?.matmul(&key.t()?.contiguous()?)?; // [..., queries, keys]
     let mut scores = (scores / scale)?;
+    if let Some(bias) = bias {
+        scores = scores.broadcast_add(bias)?;
+    }
     if let Some(mask) = mask {
         let smallest = smallest(scores.dtype())?
             .to_device(scores.device())?
@@ -94,26 +99,33 @@ pub fn sliding_window_mask(queries: &Tensor, keys: &Tensor, window: usize) -> Re
 /// scores.
 ///
 /// `query`, `key` and `value` are `[..., tokens, head_dim]`, and so is the result; `mask` is
-/// [`padding_mask`]'s. [`BLOCK`] queries at a time meet the keys that any of them reaches
-/// (Beltagy et al. 2020, section 3.1): with a window, memory and time grow with the length of a
-/// text and not with its square.
+/// [`padding_mask`]'s and `bias` `[heads, tokens, tokens]`. [`BLOCK`] queries at a time meet
+/// the keys that any of them reaches (Beltagy et al. 2020, section 3.1): with a window, memory
+/// and time grow with the length of a text and not with its square.
 pub fn blockwise_attention(
     query: &Tensor,
     key: &Tensor,
     value: &Tensor,
     mask: Option<&Tensor>,
     window: Option<usize>,
+    bias: Option<&Tensor>,
 ) -> Result<Tensor> {
     let tokens = query.dim(D::Minus2)?;
     let window = window.filter(|window| *window < tokens.saturating_sub(1));
     let mut contexts = Vec::with_capacity(tokens.div_ceil(BLOCK));
     for start in (0..tokens).step_by(BLOCK) {
         let block = Block::new(start, tokens, window);
-        let keys = |x: &Tensor| x.narrow(D::Minus2, block.first_key, block.keys);
+        let keys = |x: &Tensor, axis: D| x.narrow(axis, block.first_key, block.keys);
         let query = query.narrow(D::Minus2, start, block.queries)?;
         let allowed = allowed(&block, mask, window, query.device())?;
-        let context =
-            scaled_dot_product_attention(&query, &keys(key)?, &keys(value)?, allowed.as_ref())?;
+        let bias = bias.map(|bias| keys(&bias.narrow(1, start, block.queries)?, D::Minus1));
+        let context = scaled_dot_product_attention(
+            &query,
+            &keys(key, D::Minus2)?,
+            &keys(value, D::Minus2)?,
+            allowed.as_ref(),
+            bias.transpose()?.as_ref(),
+        )?;
         contexts.push(match (&allowed, mask, window) {
             (Some(allowed), Some(_), Some(_)) => zero_where_blind(&context, allowed)?,
             _ => context,

@@ -207,7 +207,7 @@ pub(crate) fn run(
     pooler: Option<&BertPooler>,
     inputs: &Batch,
 ) -> Result<EncoderOutput> {
-    let states = encoder.forward(embedded, &*attend_to(inputs, None)?)?;
+    let states = encoder.forward(embedded, &*attend_to(inputs, None, None)?)?;
     let first = || first_tokens(&states[states.len() - 1], inputs.lengths);
     let pooled = pooler.map(|pooler| pooler.forward(&first()?)).transpose()?;
     EncoderOutput::of(states, pooled, inputs)

@@ -11,39 +11,48 @@ use crate::inputs::Batch;
 /// Attention within each text of a packed row; nothing crosses from one text to the next.
 ///
 /// `query`, `key` and `value` are `[heads, tokens, head_dim]`, and so is the result;
-/// `cu_seqlens` holds the cumulative lengths; `window` is [`blockwise_attention`]'s. Each text
-/// is a slice, so no score between two texts is ever computed.
+/// `cu_seqlens` holds the cumulative lengths; `window` is [`blockwise_attention`]'s; `bias` is
+/// that of the longest text, `[heads, longest, longest]`, and a shorter one takes its
+/// beginning. Each text is a slice, so no score between two texts is ever computed.
 pub fn packed_attention(
     query: &Tensor,
     key: &Tensor,
     value: &Tensor,
     cu_seqlens: Lengths,
     window: Option<usize>,
+    bias: Option<&Tensor>,
 ) -> Result<Tensor> {
     check_row("query", query, 1, cu_seqlens)?;
     let mut contexts = Vec::with_capacity(cu_seqlens.count());
     for (start, length) in cu_seqlens.texts() {
         let text = |x: &Tensor| x.narrow(1, start, length);
         let (query, key, value) = (text(query)?, text(key)?, text(value)?);
-        contexts.push(blockwise_attention(&query, &key, &value, None, window)?);
+        let its = |bias: &Tensor| bias.narrow(1, 0, length)?.narrow(2, 0, length);
+        let bias = bias.map(its).transpose()?;
+        contexts.push(blockwise_attention(&query, &key, &value, None, window, bias.as_ref())?);
     }
     Ok(Tensor::cat(&contexts, 1)?)
 }
 
-/// Attention over each whole text of `inputs`, or over `window` tokens on each side.
-pub fn attend_to<'a>(inputs: &Batch<'a>, window: Option<usize>) -> Result<Box<Attend<'a>>> {
+/// Attention over each whole text of `inputs`, or over `window` tokens on each side; `bias` is
+/// [`packed_attention`]'s.
+pub fn attend_to<'a>(
+    inputs: &Batch<'a>,
+    window: Option<usize>,
+    bias: Option<&Tensor>,
+) -> Result<Box<Attend<'a>>> {
     let mask = inputs.attention_mask.as_ref().map(padding_mask).transpose()?;
-    let lengths = inputs.lengths;
+    let (lengths, bias) = (inputs.lengths, bias.map(Tensor::contiguous).transpose()?);
     Ok(Box::new(move |query, key, value| {
-        let fast = kernels::wanted([query, key, value]);
-        let mask = mask.as_ref();
+        let (mask, bias) = (mask.as_ref(), bias.as_ref());
+        let fast = kernels::wanted([query, key, value].into_iter().chain(bias));
         match lengths {
             Some(lengths) if fast => {
-                Ok(kernels::packed_attention(query, key, value, lengths, window)?)
+                kernels::packed_attention(query, key, value, lengths, window, bias)
             }
-            Some(lengths) => packed_attention(query, key, value, lengths, window),
-            None if fast => Ok(kernels::blockwise_attention(query, key, value, mask, window)?),
-            None => blockwise_attention(query, key, value, mask, window),
+            Some(lengths) => packed_attention(query, key, value, lengths, window, bias),
+            None if fast => kernels::blockwise_attention(query, key, value, mask, window, bias),
+            None => blockwise_attention(query, key, value, mask, window, bias),
         }
     }))
 }

@@ -31,32 +31,39 @@ fn heads_split_and_merge() {
 #[test]
 fn attention_is_a_weighted_mean() {
     let (query, key, value) = (heads(0.1), heads(0.2), heads(0.3));
-    let context = scaled_dot_product_attention(&query, &key, &value, None).unwrap();
+    let bias = Tensor::arange(0f64, 50.0, &Device::Cpu).unwrap().cos().unwrap();
+    let bias = bias.reshape((2, 5, 5)).unwrap();
+    let plain = scaled_dot_product_attention(&query, &key, &value, None, None).unwrap();
+    let biased = scaled_dot_product_attention(&query, &key, &value, None, Some(&bias)).unwrap();
     let (q, k, v): (Vec<_>, Vec<_>, Vec<_>) = (
         query.to_vec3::<f64>().unwrap(),
         key.to_vec3::<f64>().unwrap(),
         value.to_vec3::<f64>().unwrap(),
     );
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-    let weights: Vec<f64> =
-        k[1].iter().map(|key| (dot(&q[1][4], key) / 3f64.sqrt()).exp()).collect();
-    let expected =
-        weights.iter().zip(&v[1]).map(|(weight, value)| weight * value[2]).sum::<f64>()
-            / weights.iter().sum::<f64>();
-    assert!((context.to_vec3::<f64>().unwrap()[1][4][2] - expected).abs() < 1e-15);
+    let row = bias.to_vec3::<f64>().unwrap()[1][4].clone();
+    for (context, row) in [(plain, vec![0.0; 5]), (biased, row)] {
+        let scores = k[1].iter().zip(row).map(|(key, b)| dot(&q[1][4], key) / 3f64.sqrt() + b);
+        let weights: Vec<f64> = scores.map(f64::exp).collect();
+        let expected =
+            weights.iter().zip(&v[1]).map(|(weight, value)| weight * value[2]).sum::<f64>()
+                / weights.iter().sum::<f64>();
+        assert!((context.to_vec3::<f64>().unwrap()[1][4][2] - expected).abs() < 1e-15);
+    }
 }
 
 #[test]
 fn masked_keys_do_not_exist() {
     let (query, key, value) = (heads(0.1), heads(0.2), heads(0.3));
     let mask = Tensor::new(&[1u8, 1, 1, 0, 0], &Device::Cpu).unwrap();
-    let masked = scaled_dot_product_attention(&query, &key, &value, Some(&mask)).unwrap();
+    let masked = scaled_dot_product_attention(&query, &key, &value, Some(&mask), None).unwrap();
     let short = |x: &Tensor| x.narrow(1, 0, 3).unwrap();
     let without =
-        scaled_dot_product_attention(&query, &short(&key), &short(&value), None).unwrap();
+        scaled_dot_product_attention(&query, &short(&key), &short(&value), None, None).unwrap();
     assert!(gap(&masked, &without) < 1e-15);
     let nothing = mask.zeros_like().unwrap();
-    let even = scaled_dot_product_attention(&query, &key, &value, Some(&nothing)).unwrap();
+    let even =
+        scaled_dot_product_attention(&query, &key, &value, Some(&nothing), None).unwrap();
     let mean = value.mean_keepdim(1).unwrap().broadcast_as(even.shape()).unwrap();
     assert!(gap(&even, &mean) < 1e-15);
 }
@@ -66,13 +73,42 @@ fn fused_attention_reads_any_strides() {
     let (query, key, value) = (heads(0.1), heads(0.2), heads(0.3));
     for cu_seqlens in [&[0, 5][..], &[0, 2, 5], &[0, 1, 2, 3, 4, 5]] {
         let lengths = Lengths::new(cu_seqlens, 5).unwrap();
-        let plain = packed_attention(&query, &key, &value, lengths, None).unwrap();
         let strided = |x: &Tensor| {
             x.transpose(0, 1).unwrap().contiguous().unwrap().transpose(0, 1).unwrap()
         };
         let (q, k, v) = (strided(&query), strided(&key), strided(&value));
-        let fused = kernels::packed_attention(&q, &k, &v, lengths, None).unwrap();
-        assert!(gap(&plain, &fused) < 1e-15);
+        let bias = bias(lengths.longest());
+        for bias in [None, Some(&bias)] {
+            let plain = packed_attention(&query, &key, &value, lengths, None, bias).unwrap();
+            let fused = kernels::packed_attention(&q, &k, &v, lengths, None, bias).unwrap();
+            assert!(gap(&plain, &fused) < 1e-15);
+        }
+    }
+}
+
+/// What is added to scores, `[2, tokens, tokens]`.
+fn bias(tokens: usize) -> Tensor {
+    let numbers: Vec<f64> =
+        (0..2 * tokens * tokens).map(|place| (place as f64 * 0.7).cos()).collect();
+    Tensor::from_vec(numbers, (2, tokens, tokens), &Device::Cpu).unwrap()
+}
+
+#[test]
+fn a_bias_belongs_to_a_text_wherever_it_stands() {
+    let (query, key, value) = (heads(0.1), heads(0.2), heads(0.3));
+    let bias = bias(3);
+    let row = Lengths::new(&[0, 2, 5], 5).unwrap();
+    let whole = packed_attention(&query, &key, &value, row, None, Some(&bias)).unwrap();
+    for (start, length) in [(0, 2), (2, 3)] {
+        let text = |x: &Tensor| x.narrow(1, start, length).unwrap();
+        let bias = bias.narrow(1, 0, length).unwrap().narrow(2, 0, length).unwrap();
+        let (query, key, value) = (text(&query), text(&key), text(&value));
+        let alone = scaled_dot_product_attention(&query, &key, &value, None, Some(&bias));
+        assert!(gap(&text(&whole), &alone.unwrap()) < 1e-15);
+    }
+    for wrong in [bias.narrow(0, 0, 1).unwrap(), bias.narrow(1, 0, 2).unwrap()] {
+        let refused = kernels::packed_attention(&query, &key, &value, row, None, Some(&wrong));
+        assert!(refused.unwrap_err().to_string().contains("[2, 3, 3]"));
     }
 }
 
@@ -103,22 +139,23 @@ fn blocks_equal_one_big_mask() {
         let mask: Vec<i64> =
             (0..2 * tokens).map(|place| i64::from(place < tokens + real)).collect();
         let mask = Tensor::from_vec(mask, (2, tokens), &Device::Cpu).unwrap();
-        let mask = padding_mask(&mask).unwrap();
+        let (mask, bias) = (padding_mask(&mask).unwrap(), bias(tokens));
         for window in [None, Some(0), Some(1), Some(64), Some(128), Some(usize::MAX)] {
-            for mask in [None, Some(&mask)] {
+            let (masked, biased) = (Some(&mask), Some(&bias));
+            for (mask, bias) in [(None, None), (masked, None), (None, biased), (masked, biased)]
+            {
                 let near = sliding_window_mask(&places, &places, window.unwrap_or(tokens));
                 let near = near.unwrap();
                 let whole = mask.map_or_else(
                     || near.unsqueeze(0).unwrap().unsqueeze(0).unwrap(),
                     |mask| mask.broadcast_mul(&near).unwrap(),
                 );
-                let expected =
-                    scaled_dot_product_attention(&query, &key, &value, Some(&whole)).unwrap();
-                let blocks = blockwise_attention(&query, &key, &value, mask, window).unwrap();
-                let fused =
-                    kernels::blockwise_attention(&query, &key, &value, mask, window).unwrap();
+                let (q, k, v) = (&query, &key, &value);
+                let expected = scaled_dot_product_attention(q, k, v, Some(&whole), bias);
+                let blocks = blockwise_attention(q, k, v, mask, window, bias).unwrap();
+                let fused = kernels::blockwise_attention(q, k, v, mask, window, bias).unwrap();
                 let rows = |x: &Tensor| x.narrow(2, 0, real).unwrap();
-                assert!(gap(&rows(&blocks), &rows(&expected)) < 1e-14);
+                assert!(gap(&rows(&blocks), &rows(&expected.unwrap())) < 1e-14);
                 assert!(gap(&fused, &blocks) < 1e-14, "{tokens} {window:?}");
             }
         }
@@ -131,7 +168,7 @@ fn a_query_that_sees_nothing_gives_zeros() {
     let mask = Tensor::new(&[[1i64, 1, 0, 0, 0, 0, 0, 0, 0], [1; 9]], &Device::Cpu).unwrap();
     let mask = padding_mask(&mask).unwrap();
     for attend in [blockwise_attention, kernels::blockwise_attention] {
-        let context = attend(&query, &key, &value, Some(&mask), Some(2)).unwrap();
+        let context = attend(&query, &key, &value, Some(&mask), Some(2), None).unwrap();
         let sizes = context.abs().unwrap().sum(3).unwrap().sum(1).unwrap();
         let sizes = sizes.to_vec2::<f64>().unwrap();
         assert!(sizes[0][..4].iter().all(|size| *size > 0.0));
@@ -154,8 +191,8 @@ fn texts_must_fill_the_row() {
     let (query, key, value) = (heads(0.1), heads(0.2), heads(0.3));
     for cu_seqlens in [&[0, 4][..], &[0, 3, 6]] {
         let lengths = Lengths::new(cu_seqlens, cu_seqlens[cu_seqlens.len() - 1]).unwrap();
-        assert!(packed_attention(&query, &key, &value, lengths, None).is_err());
-        assert!(kernels::packed_attention(&query, &key, &value, lengths, None).is_err());
+        assert!(packed_attention(&query, &key, &value, lengths, None, None).is_err());
+        assert!(kernels::packed_attention(&query, &key, &value, lengths, None, None).is_err());
         assert!(pad_packed(&query.get(0).unwrap(), lengths).is_err());
     }
 }

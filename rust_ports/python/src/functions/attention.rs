@@ -28,21 +28,25 @@ pub fn padding_mask<'py>(py: Python<'py>, attention_mask: Object) -> PyArray<'py
     compute(py, || attention::padding_mask(&mask))?.call_method1("astype", ("bool",))
 }
 
-/// softmax(query keyᵀ / √head_dim) value: [..., queries, head_dim] and twice [..., keys,
-/// head_dim] to [..., queries, head_dim]; a mask broadcasts to [..., queries, keys].
+/// softmax(query keyᵀ / √head_dim + bias) value: [..., queries, head_dim] and twice [..., keys,
+/// head_dim] to [..., queries, head_dim]; a mask broadcasts to [..., queries, keys], a bias is
+/// [heads, queries, keys].
 #[pyfunction]
-#[pyo3(signature = (query, key, value, mask=None))]
+#[pyo3(signature = (query, key, value, mask=None, bias=None))]
 pub fn scaled_dot_product_attention<'py>(
     py: Python<'py>,
     query: Object,
     key: Object,
     value: Object,
     mask: Option<Object>,
+    bias: Option<Object>,
 ) -> PyArray<'py> {
     let (query, key, value) =
         (float("query", query)?, float("key", key)?, float("value", value)?);
     let mask = mask.map(|mask| integer("mask", mask)).transpose()?;
-    compute(py, || attention::scaled_dot_product_attention(&query, &key, &value, mask.as_ref()))
+    let bias = bias.map(|bias| float("bias", bias)).transpose()?;
+    let (mask, bias) = (mask.as_ref(), bias.as_ref());
+    compute(py, || attention::scaled_dot_product_attention(&query, &key, &value, mask, bias))
 }
 
 /// True where a key stands at most `window` tokens before or behind the query: positions
@@ -60,9 +64,9 @@ pub fn sliding_window_mask<'py>(
 }
 
 /// Attention to the whole text, or to `window` tokens on each side: [..., tokens, head_dim]
-/// three times to the same shape; `mask` is padding_mask's.
+/// three times to the same shape; `mask` is padding_mask's, a bias [heads, tokens, tokens].
 #[pyfunction]
-#[pyo3(signature = (query, key, value, mask=None, window=None))]
+#[pyo3(signature = (query, key, value, mask=None, window=None, bias=None))]
 pub fn blockwise_attention<'py>(
     py: Python<'py>,
     query: Object,
@@ -70,17 +74,20 @@ pub fn blockwise_attention<'py>(
     value: Object,
     mask: Option<Object>,
     window: Option<usize>,
+    bias: Option<Object>,
 ) -> PyArray<'py> {
     let (query, key, value) =
         (float("query", query)?, float("key", key)?, float("value", value)?);
     let mask = mask.map(|mask| integer("mask", mask)).transpose()?;
-    compute(py, || attention::blockwise_attention(&query, &key, &value, mask.as_ref(), window))
+    let bias = bias.map(|bias| float("bias", bias)).transpose()?;
+    let (mask, bias) = (mask.as_ref(), bias.as_ref());
+    compute(py, || attention::blockwise_attention(&query, &key, &value, mask, window, bias))
 }
 
 /// Attention within each text of a packed row: [heads, tokens, head_dim] three times to the
-/// same shape.
+/// same shape; a bias is that of the longest text, [heads, longest, longest].
 #[pyfunction]
-#[pyo3(signature = (query, key, value, cu_seqlens, window=None))]
+#[pyo3(signature = (query, key, value, cu_seqlens, window=None, bias=None))]
 pub fn packed_attention<'py>(
     py: Python<'py>,
     query: Object,
@@ -88,13 +95,15 @@ pub fn packed_attention<'py>(
     value: Object,
     cu_seqlens: Object,
     window: Option<usize>,
+    bias: Option<Object>,
 ) -> PyArray<'py> {
     let (query, key, value) =
         (float("query", query)?, float("key", key)?, float("value", value)?);
+    let bias = bias.map(|bias| float("bias", bias)).transpose()?;
     let cu_seqlens = sizes(cu_seqlens)?;
     compute(py, || {
         let cu_seqlens = Lengths::new(&cu_seqlens, query.dims3()?.1)?;
-        attention::packed_attention(&query, &key, &value, cu_seqlens, window)
+        attention::packed_attention(&query, &key, &value, cu_seqlens, window, bias.as_ref())
     })
 }
 
