@@ -137,7 +137,7 @@ def train(
     # Words that nobody asks for are not scored. It changes neither the loss nor the weights.
     sparse = replace(config, sparse_prediction=True)
     model = build(
-        sparse, "ModernBertForMaskedLM", initial_tensors(config, seed=recipe.seed), "float32"
+        "torch", sparse, "ModernBertForMaskedLM", initial_tensors(config, seed=recipe.seed)
     )
     parameters = {key: model.network.get_parameter(key).requires_grad_() for key in model.keys}
     # Norms and biases are few and have to be where they are; only matrices are pulled towards
