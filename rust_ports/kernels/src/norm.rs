@@ -48,43 +48,47 @@ fn layer_norm_of<T: Real>(norm: Norm, x: &Tensor) -> Result<Tensor> {
     Ok(Tensor::from_vec(rows, x.dims(), x.device())?)
 }
 
-/// Layer norm of the sum of one row of each of three tables.
+/// Layer norm of the sum of one row of each of two or three tables.
 ///
 /// `looked_up` are the tables `[rows, size]` with the ids that choose their rows; all ids are
 /// in one shape, to which the result adds the axis of `size`.
-pub fn sum_norm(looked_up: [(&Tensor, &Tensor); 3], norm: Norm) -> Result<Tensor> {
-    by_dtype!(looked_up[0].0, sum_norm_of(looked_up, norm))
+pub fn sum_norm(looked_up: &[(&Tensor, &Tensor)], norm: Norm) -> Result<Tensor> {
+    match looked_up.len() {
+        2 | 3 => by_dtype!(norm.weight, sum_norm_of(looked_up, norm)),
+        count => Err(input_error!("{count} tables are looked up in; it must be 2 or 3")),
+    }
 }
 
-fn sum_norm_of<T: Real>(looked_up: [(&Tensor, &Tensor); 3], norm: Norm) -> Result<Tensor> {
+fn sum_norm_of<T: Real>(looked_up: &[(&Tensor, &Tensor)], norm: Norm) -> Result<Tensor> {
     let size = norm.weight.elem_count();
-    let ids = looked_up.map(|(_, ids)| ids);
-    if ids.iter().any(|other| other.dims() != ids[0].dims()) {
+    let ids = looked_up[0].1;
+    if let Some((_, other)) = looked_up.iter().find(|(_, other)| other.dims() != ids.dims()) {
         return Err(input_error!(
-            "the ids have shapes {:?}, {:?} and {:?}; they must be equal",
-            ids[0].dims(),
-            ids[1].dims(),
-            ids[2].dims()
+            "the ids have shapes {:?} and {:?}; they must be equal",
+            ids.dims(),
+            other.dims()
         ));
     }
-    let tables = looked_up.map(|(table, _)| Memory::of(table));
-    let first = chosen::<T>(&tables[0], ids[0], size)?;
-    let second = chosen::<T>(&tables[1], ids[1], size)?;
-    let third = chosen::<T>(&tables[2], ids[2], size)?;
+    let tables: Vec<_> = looked_up.iter().map(|(table, _)| Memory::of(table)).collect();
+    let chosen = tables.iter().zip(looked_up).map(|(table, (_, ids))| chosen(table, ids, size));
+    let chosen: Vec<Vec<&[T]>> = chosen.collect::<Result<_>>()?;
     let weight = Memory::of(norm.weight);
     let (weight, bias) = (weight.numbers()?, numbers_or_zeros("bias", norm.bias, size)?);
+    let nothing = vec![T::zero(); size];
+    let (first, last) = (&chosen[0], &chosen[chosen.len() - 1]);
+    let middle = (chosen.len() == 3).then(|| &chosen[1]);
 
-    let mut rows = vec![T::zero(); first.len() * size];
+    let mut rows = vec![T::zero(); ids.elem_count() * size];
     let tasks = rows.par_chunks_mut(size).enumerate().with_min_len(TASK / size);
     tasks.for_each(|(token, row)| {
         row.copy_from_slice(first[token]);
-        let norm =
-            loops::Norm { dense_bias: second[token], weight, bias: &bias, eps: norm.eps };
-        loops::add_norm(row, third[token], &norm);
+        let dense_bias = middle.map_or(&nothing[..], |middle| middle[token]);
+        let norm = loops::Norm { dense_bias, weight, bias: &bias, eps: norm.eps };
+        loops::add_norm(row, last[token], &norm);
     });
-    let mut shape = ids[0].dims().to_vec();
+    let mut shape = ids.dims().to_vec();
     shape.push(size);
-    Ok(Tensor::from_vec(rows, shape, ids[0].device())?)
+    Ok(Tensor::from_vec(rows, shape, ids.device())?)
 }
 
 /// The row of the table that each id names.

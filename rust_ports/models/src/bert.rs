@@ -10,7 +10,7 @@ mod heads;
 
 use candle_core::Tensor;
 
-pub use config::BertConfig;
+pub use config::{BertConfig, BertLayerConfig};
 pub use encoder::{
     BertAttention, BertEncoder, BertIntermediate, BertLayer, BertOutput, BertSelfAttention,
     BertSelfOutput,
@@ -66,9 +66,14 @@ pub struct BertEmbeddings {
 impl BertEmbeddings {
     /// Takes the three tables and the norm.
     pub fn new(config: &BertConfig, weights: &Weights) -> Result<Self> {
-        let table = |name, rows, padding| {
-            Embedding::new(rows, config.hidden_size, padding, &weights.under(name))
-        };
+        Self::of_size(config, config.hidden_size, weights)
+    }
+
+    /// The same, of vectors that are not as wide as the layers.
+    pub fn of_size(config: &BertConfig, size: usize, weights: &Weights) -> Result<Self> {
+        let table =
+            |name, rows, padding| Embedding::new(rows, size, padding, &weights.under(name));
+        let norm = weights.under("LayerNorm");
         let positions = config.max_position_embeddings;
         Ok(Self {
             word_embeddings: table("word_embeddings", config.vocab_size, config.pad_token_id)?,
@@ -78,7 +83,7 @@ impl BertEmbeddings {
                 config.type_vocab_size,
                 None,
             )?,
-            LayerNorm: norm(config, weights)?,
+            LayerNorm: LayerNorm::new(size, config.layer_norm_eps, true, &norm)?,
             path: weights.path(),
         })
     }
@@ -108,13 +113,18 @@ impl BertEmbeddings {
         input_ids: &Tensor,
         cu_seqlens: Option<Lengths>,
     ) -> Result<Tensor> {
-        let device = input_ids.device();
-        match cu_seqlens {
-            Some(cu_seqlens) => positions(cu_seqlens, device),
-            None => {
-                let tokens = input_ids.dims()[1];
-                Ok(Tensor::arange(0, tokens as i64, device)?.broadcast_as(input_ids.shape())?)
-            }
+        position_ids(input_ids, cu_seqlens)
+    }
+}
+
+/// [`BertEmbeddings::position_ids`], for families that count alike.
+pub(crate) fn position_ids(input_ids: &Tensor, cu_seqlens: Option<Lengths>) -> Result<Tensor> {
+    let device = input_ids.device();
+    match cu_seqlens {
+        Some(cu_seqlens) => positions(cu_seqlens, device),
+        None => {
+            let tokens = input_ids.dims()[1];
+            Ok(Tensor::arange(0, tokens as i64, device)?.broadcast_as(input_ids.shape())?)
         }
     }
 }
@@ -129,7 +139,7 @@ pub struct BertPooler {
 
 impl BertPooler {
     /// Takes `dense`.
-    pub fn new(config: &BertConfig, weights: &Weights) -> Result<Self> {
+    pub fn new(config: &BertLayerConfig, weights: &Weights) -> Result<Self> {
         let size = config.hidden_size;
         let dense = Linear::new(size, size, true, &weights.under("dense"))?;
         Ok(Self { dense, path: weights.path() })
@@ -193,7 +203,7 @@ impl Encoder for BertModel {
 
 /// The pooler of a model that has one.
 pub(crate) fn pooler(
-    config: &BertConfig,
+    config: &BertLayerConfig,
     add_pooling_layer: bool,
     weights: &Weights,
 ) -> Result<Option<BertPooler>> {
@@ -214,7 +224,7 @@ pub(crate) fn run(
 }
 
 /// The norm of a module.
-fn norm(config: &BertConfig, weights: &Weights) -> Result<LayerNorm> {
+fn norm(config: &BertLayerConfig, weights: &Weights) -> Result<LayerNorm> {
     let weights = weights.under("LayerNorm");
     LayerNorm::new(config.hidden_size, config.layer_norm_eps, true, &weights)
 }

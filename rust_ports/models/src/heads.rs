@@ -108,6 +108,23 @@ pub fn scored<H: Head + ?Sized>(
     Ok(HeadOutput { logits, loss, hidden_states: outputs.hidden_states })
 }
 
+/// What a head that chooses among texts makes of `inputs`. Padded: ids and mask `[batch,
+/// choices, tokens]`. Packed: the texts of the row are the choices of one question. Logits are
+/// `[batch, choices]`; a label is the number of the right choice, and with labels `[batch]` the
+/// loss is computed too.
+pub fn chosen<H: Head + ?Sized>(
+    head: &H,
+    inputs: &Inputs,
+    labels: Option<&Tensor>,
+) -> Result<HeadOutput> {
+    scored(head, &inputs.check_choices(&head.encoder().config().limits())?, labels)
+}
+
+/// The scores of all texts, `[texts, 1]`, as `[batch, choices]`.
+pub fn by_question(scores: &Tensor, inputs: &Batch) -> Result<Tensor> {
+    Ok(scores.reshape(((), inputs.choices.unwrap_or(1)))?)
+}
+
 /// The loss of a head that classifies whole texts, for which there are several.
 pub fn text_loss(config: &EncoderConfig, logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
     classification_loss(logits, labels, config.problem_type.as_deref(), config.num_labels())
@@ -130,6 +147,6 @@ pub fn tie_decoder(
 ) -> Result<Linear> {
     match config.tie_word_embeddings {
         true => Ok(Linear::of(words.weight.clone(), bias.cloned(), weights.path())),
-        false => Linear::new(config.hidden_size, config.vocab_size, bias.is_some(), weights),
+        false => Linear::new(words.weight.dim(1)?, config.vocab_size, bias.is_some(), weights),
     }
 }

@@ -67,17 +67,26 @@ impl XLMRobertaEmbeddings {
         input_ids: &Tensor,
         cu_seqlens: Option<Lengths>,
     ) -> Result<Tensor> {
-        let ids: Vec<i64> = input_ids.flatten_all()?.to_vec1()?;
-        let count = |ids: &[i64]| count(ids, self.pad_token_id as i64);
-        let counted: Vec<i64> = match cu_seqlens {
-            None => ids.chunks(input_ids.dims()[1]).flat_map(count).collect(),
-            Some(cu_seqlens) => {
-                let texts = cu_seqlens.texts();
-                texts.flat_map(|(start, length)| count(&ids[start..start + length])).collect()
-            }
-        };
-        Ok(Tensor::from_vec(counted, input_ids.shape(), input_ids.device())?)
+        position_ids(input_ids, cu_seqlens, self.pad_token_id)
     }
+}
+
+/// [`XLMRobertaEmbeddings::position_ids`], for families that count alike.
+pub(crate) fn position_ids(
+    input_ids: &Tensor,
+    cu_seqlens: Option<Lengths>,
+    pad_token_id: usize,
+) -> Result<Tensor> {
+    let ids: Vec<i64> = input_ids.flatten_all()?.to_vec1()?;
+    let count = |ids: &[i64]| count(ids, pad_token_id as i64);
+    let counted: Vec<i64> = match cu_seqlens {
+        None => ids.chunks(input_ids.dims()[1]).flat_map(count).collect(),
+        Some(cu_seqlens) => {
+            let texts = cu_seqlens.texts();
+            texts.flat_map(|(start, length)| count(&ids[start..start + length])).collect()
+        }
+    };
+    Ok(Tensor::from_vec(counted, input_ids.shape(), input_ids.device())?)
 }
 
 /// pad + 1, pad + 2, ... for the real tokens of one text, and pad for each padding token.

@@ -10,11 +10,10 @@ use crate::config::{
 };
 use crate::error::Result;
 use crate::families::Family;
-use crate::layers::activation;
 
-/// BERT's configuration, under Transformers' names.
+/// What BERT's layers are built from, and those of the families that took them over.
 #[derive(Debug, Clone, PartialEq)]
-pub struct BertConfig {
+pub struct BertLayerConfig {
     /// What every transformer has; its fields are read through this one.
     pub transformer: TransformerConfig,
     /// One of [`ACTIVATIONS`](crate::layers::ACTIVATIONS).
@@ -23,25 +22,32 @@ pub struct BertConfig {
     pub hidden_dropout_prob: f64,
     /// The share of attention that training drops.
     pub attention_probs_dropout_prob: f64,
-    /// The share of features that training drops before a classifier.
-    pub classifier_dropout: Option<f64>,
-    /// How many token types there are.
-    pub type_vocab_size: usize,
     /// What layer norms add to the variance.
     pub layer_norm_eps: f64,
 }
 
-/// Keys with a single implemented value: anything else changes the computation.
-fn only_values() -> [(&'static str, Value); 7] {
-    [
-        ("position_embedding_type", json!("absolute")),
-        ("is_decoder", json!(false)),
-        ("add_cross_attention", json!(false)),
-        ("is_encoder_decoder", json!(false)),
-        ("cross_attention_hidden_size", Value::Null),
-        ("pruned_heads", json!({})),
-        ("quantization_config", Value::Null),
-    ]
+/// BERT's configuration, under Transformers' names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BertConfig {
+    /// What the layers are built from; its fields are read through this one.
+    pub layers: BertLayerConfig,
+    /// The share of features that training drops before a classifier.
+    pub classifier_dropout: Option<f64>,
+    /// How many token types there are.
+    pub type_vocab_size: usize,
+}
+
+impl BertLayerConfig {
+    pub(crate) fn read(fields: &Fields, defaults: &Defaults) -> Result<Self> {
+        let share = |key| -> Result<f64> { Ok(fields.probability(key)?.unwrap_or(0.1)) };
+        Ok(Self {
+            transformer: TransformerConfig::read(fields, defaults)?,
+            hidden_act: fields.activation("hidden_act", "gelu")?,
+            hidden_dropout_prob: share("hidden_dropout_prob")?,
+            attention_probs_dropout_prob: share("attention_probs_dropout_prob")?,
+            layer_norm_eps: fields.positive("layer_norm_eps", 1e-12)?,
+        })
+    }
 }
 
 impl BertConfig {
@@ -51,30 +57,16 @@ impl BertConfig {
     }
 
     pub(super) fn from_map(map: &Map<String, Value>) -> Result<Config> {
-        let defaults = Defaults {
-            vocab_size: 30522,
-            pad_token_id: 0,
-            layers: 12,
-            intermediate_size: 3072,
-            positions: 512,
-        };
-        Ok(Self::read(&Fields(map), &defaults)?.into())
+        Ok(Self::read(&Fields::new(map), &Defaults::BERT)?.into())
     }
 
     pub(crate) fn read(fields: &Fields, defaults: &Defaults) -> Result<Self> {
-        fields.check_only_values(&only_values())?;
-        let share = |key| fields.probability(key);
-        let config = Self {
-            transformer: TransformerConfig::read(fields, defaults)?,
-            hidden_act: fields.text("hidden_act")?.unwrap_or("gelu".into()),
-            hidden_dropout_prob: share("hidden_dropout_prob")?.unwrap_or(0.1),
-            attention_probs_dropout_prob: share("attention_probs_dropout_prob")?.unwrap_or(0.1),
-            classifier_dropout: share("classifier_dropout")?,
+        fields.check_only_values(&[("position_embedding_type", json!("absolute"))])?;
+        Ok(Self {
+            layers: BertLayerConfig::read(fields, defaults)?,
+            classifier_dropout: fields.probability("classifier_dropout")?,
             type_vocab_size: fields.size("type_vocab_size", 2)?,
-            layer_norm_eps: fields.positive("layer_norm_eps", 1e-12)?,
-        };
-        activation(&config.hidden_act)?;
-        Ok(config)
+        })
     }
 }
 
@@ -98,10 +90,18 @@ impl FamilyConfig for BertConfig {
     }
 }
 
-impl Deref for BertConfig {
+impl Deref for BertLayerConfig {
     type Target = TransformerConfig;
 
     fn deref(&self) -> &TransformerConfig {
         &self.transformer
+    }
+}
+
+impl Deref for BertConfig {
+    type Target = BertLayerConfig;
+
+    fn deref(&self) -> &BertLayerConfig {
+        &self.layers
     }
 }

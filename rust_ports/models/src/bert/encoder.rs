@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::{BertConfig, norm};
+use super::{BertLayerConfig, norm};
 use crate::attention::{Attend, Projections, merge_heads};
 use crate::error::Result;
 use crate::layers::{Activation, LayerNorm, Linear, activated, activation, add_norm};
@@ -24,7 +24,7 @@ pub struct BertSelfAttention {
 
 impl BertSelfAttention {
     /// Takes `query`, `key` and `value`.
-    pub fn new(config: &BertConfig, weights: &Weights) -> Result<Self> {
+    pub fn new(config: &BertLayerConfig, weights: &Weights) -> Result<Self> {
         let size = config.hidden_size;
         let dense = |name: &str| Linear::new(size, size, true, &weights.under(name));
         let (query, key, value) = (dense("query")?, dense("key")?, dense("value")?);
@@ -52,7 +52,7 @@ pub struct BertSelfOutput {
 
 impl BertSelfOutput {
     /// Takes `dense` and `LayerNorm`.
-    pub fn new(config: &BertConfig, weights: &Weights) -> Result<Self> {
+    pub fn new(config: &BertLayerConfig, weights: &Weights) -> Result<Self> {
         let size = config.hidden_size;
         Ok(Self {
             dense: Linear::new(size, size, true, &weights.under("dense"))?,
@@ -78,7 +78,7 @@ pub struct BertAttention {
 
 impl BertAttention {
     /// Takes the tensors of both parts.
-    pub fn new(config: &BertConfig, weights: &Weights) -> Result<Self> {
+    pub fn new(config: &BertLayerConfig, weights: &Weights) -> Result<Self> {
         Ok(Self {
             self_attention: BertSelfAttention::new(config, &weights.under("self"))?,
             output: BertSelfOutput::new(config, &weights.under("output"))?,
@@ -103,7 +103,7 @@ pub struct BertIntermediate {
 
 impl BertIntermediate {
     /// Takes `dense`.
-    pub fn new(config: &BertConfig, weights: &Weights) -> Result<Self> {
+    pub fn new(config: &BertLayerConfig, weights: &Weights) -> Result<Self> {
         let (size, wide) = (config.hidden_size, config.intermediate_size);
         Ok(Self {
             dense: Linear::new(size, wide, true, &weights.under("dense"))?,
@@ -131,7 +131,7 @@ pub struct BertOutput {
 
 impl BertOutput {
     /// Takes `dense` and `LayerNorm`.
-    pub fn new(config: &BertConfig, weights: &Weights) -> Result<Self> {
+    pub fn new(config: &BertLayerConfig, weights: &Weights) -> Result<Self> {
         let (size, wide) = (config.hidden_size, config.intermediate_size);
         Ok(Self {
             dense: Linear::new(wide, size, true, &weights.under("dense"))?,
@@ -160,7 +160,7 @@ pub struct BertLayer {
 
 impl BertLayer {
     /// Takes the tensors of all parts.
-    pub fn new(config: &BertConfig, weights: &Weights) -> Result<Self> {
+    pub fn new(config: &BertLayerConfig, weights: &Weights) -> Result<Self> {
         Ok(Self {
             attention: BertAttention::new(config, &weights.under("attention"))?,
             intermediate: BertIntermediate::new(config, &weights.under("intermediate"))?,
@@ -184,7 +184,7 @@ pub struct BertEncoder {
 
 impl BertEncoder {
     /// Takes the tensors of all layers.
-    pub fn new(config: &BertConfig, weights: &Weights) -> Result<Self> {
+    pub fn new(config: &BertLayerConfig, weights: &Weights) -> Result<Self> {
         let layers = weights.under("layer");
         let layer = (0..config.num_hidden_layers)
             .map(|number| BertLayer::new(config, &layers.under(number)));

@@ -7,16 +7,47 @@ use serde_json::{Map, Value};
 
 use super::PROBLEM_TYPES;
 use crate::error::Result;
+use crate::layers::ACTIVATIONS;
 
 /// The object in config.json; every reader names the key that it found wrong.
-pub(crate) struct Fields<'a>(pub &'a Map<String, Value>);
+pub(crate) struct Fields<'a> {
+    map: &'a Map<String, Value>,
+    /// (the usual name of a key, the family's own).
+    spellings: &'static [(&'static str, &'static str)],
+}
 
-impl Fields<'_> {
+impl<'a> Fields<'a> {
+    pub fn new(map: &'a Map<String, Value>) -> Self {
+        Self { map, spellings: &[] }
+    }
+
+    pub fn spelled_by(
+        map: &'a Map<String, Value>,
+        spellings: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        Self { map, spellings }
+    }
+
+    /// What config.json calls that key.
+    pub fn spelled<'k>(&self, key: &'k str) -> &'k str {
+        let own = self.spellings.iter().find(|(usual, _)| *usual == key);
+        own.map_or(key, |(_, own)| own)
+    }
+
+    fn there(&self, key: &str) -> Option<&Value> {
+        self.map.get(self.spelled(key))
+    }
+
+    pub fn is_null(&self, key: &str) -> bool {
+        self.there(key) == Some(&Value::Null)
+    }
+
     pub fn get(&self, key: &str) -> Option<&Value> {
-        self.0.get(key).filter(|value| !value.is_null())
+        self.there(key).filter(|value| !value.is_null())
     }
 
     pub fn integer(&self, key: &str, minimum: usize) -> Result<Option<usize>> {
+        let key = self.spelled(key);
         let Some(value) = self.get(key) else {
             return Ok(None);
         };
@@ -30,7 +61,7 @@ impl Fields<'_> {
 
     /// An integer of which null is a value too, and absence means the default.
     pub fn id(&self, key: &str, default: usize) -> Result<Option<usize>> {
-        match self.0.get(key) {
+        match self.there(key) {
             None => Ok(Some(default)),
             Some(_) => self.integer(key, 0),
         }
@@ -38,11 +69,12 @@ impl Fields<'_> {
 
     /// A size has no sensible null: only its absence means the default.
     pub fn size(&self, key: &str, default: usize) -> Result<usize> {
-        match self.0.get(key) {
+        match self.there(key) {
             None => Ok(default),
-            Some(Value::Null) => {
-                Err(config_error!("{key} is null; it must be a whole number of at least 1"))
-            }
+            Some(Value::Null) => Err(config_error!(
+                "{} is null; it must be a whole number of at least 1",
+                self.spelled(key)
+            )),
             Some(_) => Ok(self.integer(key, 1)?.unwrap_or(default)),
         }
     }
@@ -75,7 +107,7 @@ impl Fields<'_> {
     }
 
     pub fn flag(&self, key: &str, default: bool) -> Result<bool> {
-        match self.0.get(key) {
+        match self.there(key) {
             None => Ok(default),
             Some(Value::Bool(flag)) => Ok(*flag),
             Some(value) => Err(config_error!("{key} is {value}; it must be true or false")),
@@ -88,6 +120,12 @@ impl Fields<'_> {
             Some(Value::String(text)) => Ok(Some(text.clone())),
             Some(value) => Err(config_error!("{key} is {value}; it must be a string")),
         }
+    }
+
+    pub fn activation(&self, key: &str, default: &str) -> Result<String> {
+        let name = self.text(key)?.unwrap_or(default.into());
+        one_of(self.spelled(key), &name, &ACTIVATIONS.map(|(known, _)| known))?;
+        Ok(name)
     }
 
     pub fn problem_type(&self) -> Result<Option<String>> {

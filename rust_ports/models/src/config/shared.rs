@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 
 use encoders_kernels::config_error;
+use serde_json::{Value, json};
 
 use super::fields::{Fields, one_of};
 use crate::error::Result;
@@ -99,17 +100,45 @@ pub struct TransformerConfig {
 pub(crate) struct Defaults {
     pub vocab_size: usize,
     pub pad_token_id: usize,
+    pub hidden_size: usize,
     pub layers: usize,
+    pub heads: usize,
     pub intermediate_size: usize,
     pub positions: usize,
 }
 
+impl Defaults {
+    /// BERT's.
+    pub const BERT: Self = Self {
+        vocab_size: 30522,
+        pad_token_id: 0,
+        hidden_size: 768,
+        layers: 12,
+        heads: 12,
+        intermediate_size: 3072,
+        positions: 512,
+    };
+}
+
+/// Keys with a single implemented value: anything else changes the computation.
+fn only_values() -> [(&'static str, Value); 6] {
+    [
+        ("is_decoder", json!(false)),
+        ("add_cross_attention", json!(false)),
+        ("is_encoder_decoder", json!(false)),
+        ("cross_attention_hidden_size", Value::Null),
+        ("pruned_heads", json!({})),
+        ("quantization_config", Value::Null),
+    ]
+}
+
 impl EncoderConfig {
     fn read(fields: &Fields, defaults: &Defaults) -> Result<Self> {
+        fields.check_only_values(&only_values())?;
         let config = Self {
             model_type: fields.text("model_type")?.unwrap_or_default(),
             vocab_size: fields.size("vocab_size", defaults.vocab_size)?,
-            hidden_size: fields.size("hidden_size", 768)?,
+            hidden_size: fields.size("hidden_size", defaults.hidden_size)?,
             initializer_range: fields.positive("initializer_range", 0.02)?,
             pad_token_id: fields.id("pad_token_id", defaults.pad_token_id)?,
             tie_word_embeddings: fields.flag("tie_word_embeddings", true)?,
@@ -142,21 +171,24 @@ impl TransformerConfig {
         let config = Self {
             encoder: EncoderConfig::read(fields, defaults)?,
             num_hidden_layers: fields.size("num_hidden_layers", defaults.layers)?,
-            num_attention_heads: fields.size("num_attention_heads", 12)?,
+            num_attention_heads: fields.size("num_attention_heads", defaults.heads)?,
             intermediate_size: fields.size("intermediate_size", defaults.intermediate_size)?,
             max_position_embeddings: fields
                 .size("max_position_embeddings", defaults.positions)?,
         };
         if config.num_hidden_layers > MOST_LAYERS {
             return Err(config_error!(
-                "num_hidden_layers is {}; no encoder has more than {MOST_LAYERS}",
+                "{} is {}; no encoder has more than {MOST_LAYERS}",
+                fields.spelled("num_hidden_layers"),
                 config.num_hidden_layers
             ));
         }
         if !config.hidden_size.is_multiple_of(config.num_attention_heads) {
             return Err(config_error!(
-                "hidden_size {} is not a multiple of num_attention_heads {}",
+                "{} {} is not a multiple of {} {}",
+                fields.spelled("hidden_size"),
                 config.hidden_size,
+                fields.spelled("num_attention_heads"),
                 config.num_attention_heads
             ));
         }

@@ -2,7 +2,7 @@
 //! This is the one place that decides between the two.
 
 use candle_core::{D, Tensor};
-use encoders_kernels as kernels;
+use encoders_kernels::{self as kernels, input_error};
 
 use super::activations::is_exact_gelu;
 use super::{Activation, Embedding, LayerNorm, Linear};
@@ -50,16 +50,20 @@ pub fn gated(dense: &Linear, activation: Activation, x: &Tensor) -> Result<Tenso
     Ok((activation(&wide)? * gate)?)
 }
 
-/// The norm of a sum of three looked-up vectors, each given by its table and the ids `[...]`;
-/// the result is `[..., hidden]`.
-pub fn sum_norm(looked_up: [(&Embedding, &Tensor); 3], norm: &LayerNorm) -> Result<Tensor> {
+/// The norm of a sum of looked-up vectors, each given by its table and the ids `[...]`; the
+/// result is `[..., hidden]`.
+pub fn sum_norm<const N: usize>(
+    looked_up: [(&Embedding, &Tensor); N],
+    norm: &LayerNorm,
+) -> Result<Tensor> {
     let tables = looked_up.map(|(table, _)| &table.weight);
     if kernels::wanted(norm.tensors().chain(tables)) {
-        return kernels::sum_norm(
-            looked_up.map(|(table, ids)| (&table.weight, ids)),
-            norm.norm(),
-        );
+        let looked_up = looked_up.map(|(table, ids)| (&table.weight, ids));
+        return kernels::sum_norm(&looked_up, norm.norm());
     }
-    let [first, second, third] = looked_up.map(|(table, ids)| table.forward(ids));
-    norm.forward(&((first? + second?)? + third?)?)
+    let mut vectors = looked_up.into_iter().map(|(table, ids)| table.forward(ids));
+    let first = vectors.next().ok_or_else(|| input_error!("nothing is looked up"))?;
+    norm.forward(
+        &vectors.try_fold(first?, |sum, next| -> Result<Tensor> { Ok((sum + next?)?) })?,
+    )
 }

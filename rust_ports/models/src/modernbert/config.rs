@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 
 use encoders_kernels::config_error;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::FAMILY;
 use crate::config::{
@@ -14,7 +14,6 @@ use crate::config::{
 };
 use crate::error::{Error, Result};
 use crate::families::Family;
-use crate::layers::activation;
 
 /// Of so many layers the first is a full one, where config.json does not say.
 const EVERY: usize = 3;
@@ -64,20 +63,6 @@ pub struct ModernBertConfig {
     pub sparse_pred_ignore_index: i64,
 }
 
-/// Keys with a single implemented value: anything else changes the computation.
-fn only_values() -> [(&'static str, Value); 8] {
-    [
-        ("head_dim", Value::Null),
-        ("is_decoder", json!(false)),
-        ("add_cross_attention", json!(false)),
-        ("is_encoder_decoder", json!(false)),
-        ("cross_attention_hidden_size", Value::Null),
-        ("pruned_heads", json!({})),
-        ("quantization_config", Value::Null),
-        ("rope_scaling", Value::Null),
-    ]
-}
-
 /// What configurations say of positions, and nothing reads.
 const POSITIONS: [&str; 3] = ["absolute", "rope", "sans_pos"];
 
@@ -88,8 +73,9 @@ impl ModernBertConfig {
     }
 
     pub(super) fn from_map(map: &Map<String, Value>) -> Result<Config> {
-        let fields = Fields(map);
-        fields.check_only_values(&only_values())?;
+        let fields = Fields::new(map);
+        fields
+            .check_only_values(&[("head_dim", Value::Null), ("rope_scaling", Value::Null)])?;
         if let Some(kind) = fields.text("position_embedding_type")? {
             one_of("position_embedding_type", &kind, &POSITIONS)?;
         }
@@ -105,6 +91,7 @@ impl ModernBertConfig {
             layers: 22,
             intermediate_size: 1152,
             positions: 8192,
+            ..Defaults::BERT
         };
         let transformer = TransformerConfig::read(fields, &defaults)?;
         let name = |key, default: &str| -> Result<String> {
@@ -112,7 +99,7 @@ impl ModernBertConfig {
         };
         let share = |key| -> Result<f64> { Ok(fields.probability(key)?.unwrap_or(0.0)) };
         Ok(Self {
-            hidden_activation: name("hidden_activation", "gelu")?,
+            hidden_activation: fields.activation("hidden_activation", "gelu")?,
             initializer_cutoff_factor: fields.positive("initializer_cutoff_factor", 2.0)?,
             norm_eps: fields.positive("norm_eps", 1e-5)?,
             norm_bias: fields.flag("norm_bias", false)?,
@@ -128,7 +115,7 @@ impl ModernBertConfig {
             classifier_pooling: name("classifier_pooling", "cls")?,
             classifier_dropout: share("classifier_dropout")?,
             classifier_bias: fields.flag("classifier_bias", false)?,
-            classifier_activation: name("classifier_activation", "gelu")?,
+            classifier_activation: fields.activation("classifier_activation", "gelu")?,
             sparse_prediction: fields.flag("sparse_prediction", false)?,
             sparse_pred_ignore_index: ignore_index(fields)?,
             transformer,
@@ -136,8 +123,6 @@ impl ModernBertConfig {
     }
 
     fn check(&self) -> Result<()> {
-        activation(&self.hidden_activation)?;
-        activation(&self.classifier_activation)?;
         one_of("classifier_pooling", &self.classifier_pooling, &["cls", "mean"])?;
         match self.head_dim().is_multiple_of(2) {
             true => Ok(()),
@@ -242,7 +227,7 @@ fn rope_thetas(fields: &Fields) -> Result<BTreeMap<LayerType, f64>> {
         for key in parameters.keys() {
             one_of("a key", key, &["rope_type", "rope_theta"])?;
         }
-        let parameters = Fields(parameters);
+        let parameters = Fields::new(parameters);
         if let Some(rope_type) = parameters.text("rope_type")? {
             one_of("rope_type", &rope_type, &["default"])?;
         }

@@ -9,7 +9,8 @@ use crate::config::FamilyConfig;
 use crate::error::Result;
 use crate::families::Build;
 use crate::heads::{
-    Encoder, EncoderOutput, Head, HeadOutput, classifier, scored, text_loss, tie_decoder,
+    Encoder, EncoderOutput, Head, HeadOutput, by_question, chosen, classifier, scored,
+    text_loss, tie_decoder,
 };
 use crate::inputs::{Batch, Inputs};
 use crate::layers::{Activation, LayerNorm, Linear, activation};
@@ -256,14 +257,11 @@ impl Head for ModernBertForMultipleChoice {
             Some(mask) if config.classifier_pooling == "cls" => cls_pooling(hidden, mask)?,
             _ => pool(config, hidden, inputs)?,
         };
-        let scores = self.classifier.forward(&self.head.forward(&pooled)?)?;
-        Ok(scores.reshape(((), inputs.choices.unwrap_or(1)))?)
+        by_question(&self.classifier.forward(&self.head.forward(&pooled)?)?, inputs)
     }
 
-    /// Padded: ids and mask `[batch, choices, tokens]`. Packed: the texts of the row are the
-    /// choices of one question. Logits are `[batch, choices]`; a label is the number of the
-    /// right choice, and with labels `[batch]` the loss is computed too.
+    /// As [`chosen`] has it.
     fn forward(&self, inputs: &Inputs, labels: Option<&Tensor>) -> Result<HeadOutput> {
-        scored(self, &inputs.check_choices(&self.model.config.limits())?, labels)
+        chosen(self, inputs, labels)
     }
 }

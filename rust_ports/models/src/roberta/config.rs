@@ -34,11 +34,9 @@ impl XLMRobertaConfig {
         let defaults = Defaults {
             vocab_size: if roberta { 50265 } else { 30522 },
             pad_token_id: 1,
-            layers: 12,
-            intermediate_size: 3072,
-            positions: 512,
+            ..Defaults::BERT
         };
-        let bert = BertConfig::read(&Fields(map), &defaults)?;
+        let bert = BertConfig::read(&Fields::new(map), &defaults)?;
         let (name, positions) = (&bert.model_type, bert.max_position_embeddings);
         let Some(pad) = bert.pad_token_id else {
             return Err(config_error!(

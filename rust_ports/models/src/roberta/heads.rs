@@ -4,6 +4,7 @@ use candle_core::Tensor;
 
 use super::{XLMRobertaConfig, XLMRobertaModel};
 use crate::attention::first_tokens;
+use crate::bert::BertLayerConfig;
 use crate::error::Result;
 use crate::families::Build;
 use crate::heads::{Encoder, EncoderOutput, Head, classifier, text_loss, tie_decoder};
@@ -30,11 +31,7 @@ pub struct XLMRobertaLMHead {
 
 impl XLMRobertaLMHead {
     /// Takes the tensors of all parts; `words` are those that a tied decoder scores with.
-    pub fn new(
-        config: &XLMRobertaConfig,
-        words: &Embedding,
-        weights: &Weights,
-    ) -> Result<Self> {
+    pub fn new(config: &BertLayerConfig, words: &Embedding, weights: &Weights) -> Result<Self> {
         let (size, eps) = (config.hidden_size, config.layer_norm_eps);
         let bias = weights.get("bias", &[config.vocab_size])?;
         Ok(Self {
@@ -64,7 +61,7 @@ pub struct XLMRobertaClassificationHead {
 
 impl XLMRobertaClassificationHead {
     /// Takes `dense` and `out_proj`.
-    pub fn new(config: &XLMRobertaConfig, weights: &Weights) -> Result<Self> {
+    pub fn new(config: &BertLayerConfig, weights: &Weights) -> Result<Self> {
         let (size, labels) = (config.hidden_size, config.num_labels());
         Ok(Self {
             dense: Linear::new(size, size, true, &weights.under("dense"))?,

@@ -1,6 +1,6 @@
 //! Gradients of every architecture against finite differences, in float64.
 
-use crate::common::{Random, batch, config, difference, is_bert, tensors};
+use crate::common::{Random, batch, config, difference, tensors};
 use candle_core::{DType, Device, Tensor};
 use encoders_models::config::Config;
 use encoders_models::inputs::Inputs;
@@ -21,12 +21,21 @@ fn loss(
     model.network.forward(inputs, Some(labels)).unwrap().loss.unwrap().to_scalar().unwrap()
 }
 
-/// Moves a few numbers of every parameter a little and compares.
 fn check(architecture: &str, config: &Config, labels: &Tensor) {
-    const STEP: f64 = 1e-5;
     let tensors = tensors(config, architecture, DType::F64);
-    let (ids, mask) = batch(config);
-    let inputs = Inputs::padded(&ids, &mask);
+    check_tensors(architecture, config, &tensors, &batch(config), labels);
+}
+
+/// Moves a few numbers of every parameter a little and compares.
+pub fn check_tensors(
+    architecture: &str,
+    config: &Config,
+    tensors: &Tensors,
+    (ids, mask): &(Tensor, Tensor),
+    labels: &Tensor,
+) {
+    const STEP: f64 = 1e-5;
+    let inputs = Inputs::padded(ids, mask);
     let model = Model::new(architecture, config.clone(), tensors.clone()).unwrap();
     let (value, gradients) = model.gradients(&inputs, labels).unwrap();
     assert_eq!(gradients.keys().collect::<Vec<_>>(), tensors.keys().collect::<Vec<_>>());
@@ -37,11 +46,11 @@ fn check(architecture: &str, config: &Config, labels: &Tensor) {
     );
 
     let mut random = Random(11);
-    for (key, tensor) in &tensors {
+    for (key, tensor) in tensors {
         let gradient: Vec<f64> = gradients[key].flatten_all().unwrap().to_vec1().unwrap();
         for _ in 0..2 {
             let place = random.below(gradient.len());
-            if is_padding(config, key, place) {
+            if is_padding(config, key, place / tensor.dims().last().unwrap()) {
                 continue;
             }
             let moved = |step: f64| {
@@ -65,9 +74,9 @@ fn check(architecture: &str, config: &Config, labels: &Tensor) {
 
 /// The pad's rows get no gradient, as PyTorch's padding_idx has it, although a head may look at
 /// a pad's vector.
-fn is_padding(config: &Config, key: &str, place: usize) -> bool {
-    let row = place / config.encoder().hidden_size;
-    let counted = !is_bert(config) && key.ends_with("position_embeddings.weight");
+fn is_padding(config: &Config, key: &str, row: usize) -> bool {
+    let counted =
+        config.limits().uncounted.is_some() && key.ends_with("position_embeddings.weight");
     (key.ends_with("word_embeddings.weight") || counted)
         && Some(row) == config.encoder().pad_token_id
 }
