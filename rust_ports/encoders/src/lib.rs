@@ -1,4 +1,4 @@
-//! BERT, RoBERTa, XLM-RoBERTa, CamemBERT and ModernBERT encoders on candle.
+//! Transformer encoders on candle; [`families`] lists which.
 //!
 //! ```no_run
 //! use encoders::{SentenceEmbedder, device};

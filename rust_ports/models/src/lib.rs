@@ -1,11 +1,10 @@
-//! BERT, RoBERTa, XLM-RoBERTa, CamemBERT and ModernBERT encoders on candle, from tensors to
-//! tensors.
+//! Transformer encoders on candle, from tensors to tensors.
 //!
 //! One concept is one module, under the name that it has in the PyTorch and MLX ports of the
 //! same models: [`pooling`], [`layers`], [`rope`], [`attention`], [`heads`], [`masking`],
 //! [`losses`]. A family of models is a module too, with its configuration, its encoder and its
-//! heads: [`bert`], [`roberta`], [`modernbert`]; [`families`] lists them. Field names are the
-//! keys of Transformers' checkpoints.
+//! heads, as [`bert`] is; [`families`] lists them. Field names are the keys of Transformers'
+//! checkpoints.
 //!
 //! A plain form and a fast one stand side by side in [`layers`] and [`attention`], and are
 //! chosen there; models know of one form only. Nothing here reads files or text: the crate
