@@ -20,7 +20,9 @@ ROOMS = sorted({path.stem for path in (PACKAGE / "torch").glob("*.py")} - OF_A_F
 # Transformers' own collator draws from PyTorch's generator, which the others do not have.
 TORCH_ONLY = {"collate"}
 # Rust has no base classes: what Python's give to a head, a function gives there.
-WITHOUT_INHERITANCE = {"TextHead", "TokenHead", "ChoiceHead", "TiedDecoder", "ModernBertHead"}
+WITHOUT_INHERITANCE = set(
+    "TextHead TokenHead ChoiceHead TiedDecoder ModernBertHead DistilBertTextHead".split()
+)
 # candle's tensors know no precision of their own, and a struct is complete when it is made, so
 # Rust's constructors take weights.
 RUST_ONLY = {"device", "weights"}

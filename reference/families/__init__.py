@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from reference.checks import check_name
 from reference.errors import ConfigError
-from reference.families import bert, modernbert, roberta
+from reference.families import bert, distilbert, modernbert, roberta
 from reference.families.config import (
     ACTIVATIONS,
     PROBLEM_TYPES,
@@ -19,7 +19,12 @@ from reference.families.config import (
 from reference.families.family import Architecture, Family
 from reference.families.tasks import BASE, TASKS, Task
 
-FAMILIES: tuple[Family, ...] = (bert.FAMILY, roberta.FAMILY, modernbert.FAMILY)
+FAMILIES: tuple[Family, ...] = (
+    bert.FAMILY,
+    roberta.FAMILY,
+    modernbert.FAMILY,
+    distilbert.FAMILY,
+)
 
 BY_MODEL_TYPE: Mapping[str, Family] = {
     model_type: family for family in FAMILIES for model_type in family.prefixes

@@ -112,8 +112,23 @@ def modernbert(draw: st.DrawFn) -> dict[str, Any]:
     return body | own | {switch: draw(st.booleans()) for switch in switches}
 
 
+@st.composite
+def distilbert(draw: st.DrawFn) -> dict[str, Any]:
+    return draw(sizes()) | {
+        "hidden_act": draw(st.sampled_from(ACTIVATIONS)),
+        "max_position_embeddings": draw(st.sampled_from([76, 130])),
+        "pad_token_id": draw(st.sampled_from([0, 3, None])),
+        "sinusoidal_pos_embds": draw(st.booleans()),
+    }
+
+
 # For each family, by its room, what its configuration may say.
-SETTINGS = {"bert": bert(), "roberta": roberta(), "modernbert": modernbert()}
+SETTINGS = {
+    "bert": bert(),
+    "roberta": roberta(),
+    "modernbert": modernbert(),
+    "distilbert": distilbert(),
+}
 
 
 @st.composite

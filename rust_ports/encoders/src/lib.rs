@@ -26,12 +26,15 @@ pub mod pretrained;
 pub mod text;
 
 pub use encoders_models::{
-    Error, Lengths, Result, attention, bert, error, families, inputs, layers, losses, masking,
-    model, modernbert, pooling, roberta, rope, trace, weights,
+    Error, Lengths, Result, attention, bert, distilbert, error, families, inputs, layers,
+    losses, masking, model, modernbert, pooling, roberta, rope, trace, weights,
 };
 
 pub use bert::{BertModel, BertModelOutput};
-pub use config::{BertConfig, Config, ModernBertConfig, RobertaConfig, XLMRobertaConfig};
+pub use config::{
+    BertConfig, Config, DistilBertConfig, ModernBertConfig, RobertaConfig, XLMRobertaConfig,
+};
+pub use distilbert::DistilBertModel;
 pub use embedder::SentenceEmbedder;
 pub use families::Build;
 pub use heads::{Encoder, Head};
@@ -47,6 +50,7 @@ pub use text::Tokenizer;
 pub mod config {
     pub use encoders_models::bert::BertConfig;
     pub use encoders_models::config::*;
+    pub use encoders_models::distilbert::DistilBertConfig;
     pub use encoders_models::modernbert::ModernBertConfig;
     pub use encoders_models::roberta::{RobertaConfig, XLMRobertaConfig};
 }
@@ -56,6 +60,10 @@ pub mod heads {
     pub use encoders_models::bert::{
         BertForMaskedLM, BertForSequenceClassification, BertForTokenClassification,
         BertLMPredictionHead, BertOnlyMLMHead, BertPredictionHeadTransform,
+    };
+    pub use encoders_models::distilbert::{
+        DistilBertForMaskedLM, DistilBertForMultipleChoice,
+        DistilBertForSequenceClassification, DistilBertForTokenClassification,
     };
     pub use encoders_models::heads::*;
     pub use encoders_models::modernbert::{

@@ -11,10 +11,11 @@ use crate::error::Result;
 use crate::heads::{Encoder, Head};
 use crate::model::Network;
 use crate::weights::Weights;
-use crate::{bert, modernbert, roberta};
+use crate::{bert, distilbert, modernbert, roberta};
 
 /// Every family that there is.
-pub static FAMILIES: [&Family; 3] = [&bert::FAMILY, &roberta::FAMILY, &modernbert::FAMILY];
+pub static FAMILIES: [&Family; 4] =
+    [&bert::FAMILY, &roberta::FAMILY, &modernbert::FAMILY, &distilbert::FAMILY];
 
 /// What a family is, for whoever learns at run time which one a model is of.
 #[derive(Debug)]

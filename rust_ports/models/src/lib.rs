@@ -15,6 +15,7 @@
 pub mod attention;
 pub mod bert;
 pub mod config;
+pub mod distilbert;
 pub mod families;
 pub mod heads;
 pub mod inputs;

@@ -1,0 +1,138 @@
+//! DistilBERT's layers, from attention up.
+
+use candle_core::Tensor;
+
+use super::{DistilBertConfig, norm};
+use crate::attention::{Attend, Projections, merge_heads};
+use crate::error::Result;
+use crate::layers::{Activation, LayerNorm, Linear, activated, activation, add_norm};
+use crate::trace::note;
+use crate::weights::Weights;
+
+/// Three projections, attention in every head, and the projection that mixes the heads.
+#[derive(Debug, Clone)]
+pub struct DistilBertSelfAttention {
+    /// hidden to hidden, of queries.
+    pub q_lin: Linear,
+    /// hidden to hidden, of keys.
+    pub k_lin: Linear,
+    /// hidden to hidden, of values.
+    pub v_lin: Linear,
+    /// hidden to hidden, of what the heads gave.
+    pub out_lin: Linear,
+    projections: Projections,
+}
+
+impl DistilBertSelfAttention {
+    /// Takes all four projections.
+    pub fn new(config: &DistilBertConfig, weights: &Weights) -> Result<Self> {
+        let size = config.hidden_size;
+        let dense = |name: &str| Linear::new(size, size, true, &weights.under(name));
+        let (q_lin, k_lin, v_lin) = (dense("q_lin")?, dense("k_lin")?, dense("v_lin")?);
+        let projections = Projections::new(&q_lin, &k_lin, &v_lin, config.num_attention_heads)?;
+        Ok(Self { q_lin, k_lin, v_lin, out_lin: dense("out_lin")?, projections })
+    }
+
+    /// With the residual and the `norm` behind it, which are one with the last projection.
+    /// `hidden` is `[..., tokens, hidden]`, and so is the result.
+    pub fn forward(
+        &self,
+        hidden: &Tensor,
+        attend: &Attend,
+        norm: &LayerNorm,
+    ) -> Result<Tensor> {
+        let [query, key, value] = self.projections.forward(hidden)?;
+        let context = merge_heads(&attend(&query, &key, &value)?)?;
+        let context = note(&self.out_lin.path().under("input"), context);
+        Ok(note(norm.path(), add_norm(&self.out_lin, norm, &context, hidden)?))
+    }
+}
+
+/// The feed-forward network: widen, activate, narrow.
+#[derive(Debug, Clone)]
+pub struct FFN {
+    /// hidden to the intermediate size.
+    pub lin1: Linear,
+    /// The intermediate size to hidden.
+    pub lin2: Linear,
+    /// What follows `lin1`.
+    pub activation: Activation,
+}
+
+impl FFN {
+    /// Takes `lin1` and `lin2`.
+    pub fn new(config: &DistilBertConfig, weights: &Weights) -> Result<Self> {
+        let (size, wide) = (config.hidden_size, config.intermediate_size);
+        Ok(Self {
+            lin1: Linear::new(size, wide, true, &weights.under("lin1"))?,
+            lin2: Linear::new(wide, size, true, &weights.under("lin2"))?,
+            activation: activation(&config.hidden_act)?,
+        })
+    }
+
+    /// With the residual and the `norm` behind it, which are one with the last projection.
+    /// `hidden` is `[..., tokens, hidden]`, and so is the result.
+    pub fn forward(&self, hidden: &Tensor, norm: &LayerNorm) -> Result<Tensor> {
+        let wide = activated(&self.lin1, self.activation, hidden)?;
+        let wide = note(&self.lin2.path().under("input"), wide);
+        Ok(note(norm.path(), add_norm(&self.lin2, norm, &wide, hidden)?))
+    }
+}
+
+/// One block: attention, then the feed-forward network; a residual and a norm after each.
+#[derive(Debug, Clone)]
+pub struct TransformerBlock {
+    /// Where tokens look at each other.
+    pub attention: DistilBertSelfAttention,
+    /// Of attention's sum with the residual.
+    pub sa_layer_norm: LayerNorm,
+    /// What transforms each token by itself.
+    pub ffn: FFN,
+    /// Of the network's sum with the residual.
+    pub output_layer_norm: LayerNorm,
+}
+
+impl TransformerBlock {
+    /// Takes the tensors of all parts.
+    pub fn new(config: &DistilBertConfig, weights: &Weights) -> Result<Self> {
+        Ok(Self {
+            attention: DistilBertSelfAttention::new(config, &weights.under("attention"))?,
+            sa_layer_norm: norm(config, &weights.under("sa_layer_norm"))?,
+            ffn: FFN::new(config, &weights.under("ffn"))?,
+            output_layer_norm: norm(config, &weights.under("output_layer_norm"))?,
+        })
+    }
+
+    /// `hidden` is `[..., tokens, hidden]`, and so is the result.
+    pub fn forward(&self, hidden: &Tensor, attend: &Attend) -> Result<Tensor> {
+        let attended = self.attention.forward(hidden, attend, &self.sa_layer_norm)?;
+        self.ffn.forward(&attended, &self.output_layer_norm)
+    }
+}
+
+/// The layers, one after another.
+#[derive(Debug, Clone)]
+pub struct Transformer {
+    /// In their order.
+    pub layer: Vec<TransformerBlock>,
+}
+
+impl Transformer {
+    /// Takes the tensors of all layers.
+    pub fn new(config: &DistilBertConfig, weights: &Weights) -> Result<Self> {
+        let layers = weights.under("layer");
+        let layer = (0..config.num_hidden_layers)
+            .map(|number| TransformerBlock::new(config, &layers.under(number)));
+        Ok(Self { layer: layer.collect::<Result<_>>()? })
+    }
+
+    /// `hidden` and every state returned are `[..., tokens, hidden]`: the input, then each
+    /// layer's output.
+    pub fn forward(&self, hidden: Tensor, attend: &Attend) -> Result<Vec<Tensor>> {
+        let mut states = vec![hidden];
+        for (number, layer) in self.layer.iter().enumerate() {
+            states.push(layer.forward(&states[number], attend)?);
+        }
+        Ok(states)
+    }
+}
