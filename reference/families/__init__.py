@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from reference.checks import check_name
 from reference.errors import ConfigError
-from reference.families import bert, distilbert, modernbert, roberta
+from reference.families import bert, distilbert, modernbert, mpnet, roberta
 from reference.families.config import (
     ACTIVATIONS,
     PROBLEM_TYPES,
@@ -24,6 +24,7 @@ FAMILIES: tuple[Family, ...] = (
     roberta.FAMILY,
     modernbert.FAMILY,
     distilbert.FAMILY,
+    mpnet.FAMILY,
 )
 
 BY_MODEL_TYPE: Mapping[str, Family] = {

@@ -122,12 +122,22 @@ def distilbert(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+@st.composite
+def mpnet(draw: st.DrawFn) -> dict[str, Any]:
+    return draw(sizes()) | {
+        "hidden_act": draw(st.sampled_from(ACTIVATIONS)),
+        "max_position_embeddings": draw(st.sampled_from([76, 130, 300])),
+        "layer_norm_eps": draw(st.sampled_from([1e-12, 1e-5])),
+    }
+
+
 # For each family, by its room, what its configuration may say.
 SETTINGS = {
     "bert": bert(),
     "roberta": roberta(),
     "modernbert": modernbert(),
     "distilbert": distilbert(),
+    "mpnet": mpnet(),
 }
 
 

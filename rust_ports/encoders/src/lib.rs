@@ -27,12 +27,13 @@ pub mod text;
 
 pub use encoders_models::{
     Error, Lengths, Result, attention, bert, distilbert, error, families, inputs, layers,
-    losses, masking, model, modernbert, pooling, roberta, rope, trace, weights,
+    losses, masking, model, modernbert, mpnet, pooling, roberta, rope, trace, weights,
 };
 
 pub use bert::{BertModel, BertModelOutput};
 pub use config::{
-    BertConfig, Config, DistilBertConfig, ModernBertConfig, RobertaConfig, XLMRobertaConfig,
+    BertConfig, Config, DistilBertConfig, MPNetConfig, ModernBertConfig, RobertaConfig,
+    XLMRobertaConfig,
 };
 pub use distilbert::DistilBertModel;
 pub use embedder::SentenceEmbedder;
@@ -41,6 +42,7 @@ pub use heads::{Encoder, Head};
 pub use inputs::Inputs;
 pub use model::{Model, Network, Output};
 pub use modernbert::{ModernBertModel, ModernBertModelOutput, RopeTables};
+pub use mpnet::MPNetModel;
 pub use pooling::{Pooling, pool_packed};
 pub use pretrained::{DEFAULT_MODEL, FromPretrained, device, locate};
 pub use roberta::{RobertaModel, XLMRobertaModel};
@@ -52,6 +54,7 @@ pub mod config {
     pub use encoders_models::config::*;
     pub use encoders_models::distilbert::DistilBertConfig;
     pub use encoders_models::modernbert::ModernBertConfig;
+    pub use encoders_models::mpnet::MPNetConfig;
     pub use encoders_models::roberta::{RobertaConfig, XLMRobertaConfig};
 }
 
@@ -70,6 +73,10 @@ pub mod heads {
         ModernBertForMaskedLM, ModernBertForMultipleChoice,
         ModernBertForSequenceClassification, ModernBertForTokenClassification,
         ModernBertPredictionHead,
+    };
+    pub use encoders_models::mpnet::{
+        MPNetForMaskedLM, MPNetForMultipleChoice, MPNetForSequenceClassification,
+        MPNetForTokenClassification,
     };
     pub use encoders_models::roberta::{
         XLMRobertaClassificationHead, XLMRobertaForMaskedLM,

@@ -24,6 +24,7 @@ pub mod losses;
 pub mod masking;
 pub mod model;
 pub mod modernbert;
+pub mod mpnet;
 pub mod pooling;
 pub mod roberta;
 pub mod rope;
