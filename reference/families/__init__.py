@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from reference.checks import check_name
 from reference.errors import ConfigError
-from reference.families import bert, distilbert, modernbert, mpnet, roberta
+from reference.families import bert, distilbert, electra, modernbert, mpnet, roberta
 from reference.families.config import (
     ACTIVATIONS,
     PROBLEM_TYPES,
@@ -25,6 +25,7 @@ FAMILIES: tuple[Family, ...] = (
     modernbert.FAMILY,
     distilbert.FAMILY,
     mpnet.FAMILY,
+    electra.FAMILY,
 )
 
 BY_MODEL_TYPE: Mapping[str, Family] = {

@@ -131,6 +131,17 @@ def mpnet(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+@st.composite
+def electra(draw: st.DrawFn) -> dict[str, Any]:
+    """Embeddings narrower than the layers, wider, or just as wide."""
+    body = draw(bert())
+    return body | {
+        "embedding_size": draw(st.sampled_from([17, 40, body["hidden_size"]])),
+        "summary_use_proj": draw(st.booleans()),
+        "summary_activation": draw(st.sampled_from(["", *ACTIVATIONS])),
+    }
+
+
 # For each family, by its room, what its configuration may say.
 SETTINGS = {
     "bert": bert(),
@@ -138,6 +149,7 @@ SETTINGS = {
     "modernbert": modernbert(),
     "distilbert": distilbert(),
     "mpnet": mpnet(),
+    "electra": electra(),
 }
 
 

@@ -26,16 +26,17 @@ pub mod pretrained;
 pub mod text;
 
 pub use encoders_models::{
-    Error, Lengths, Result, attention, bert, distilbert, error, families, inputs, layers,
-    losses, masking, model, modernbert, mpnet, pooling, roberta, rope, trace, weights,
+    Error, Lengths, Result, attention, bert, distilbert, electra, error, families, inputs,
+    layers, losses, masking, model, modernbert, mpnet, pooling, roberta, rope, trace, weights,
 };
 
 pub use bert::{BertModel, BertModelOutput};
 pub use config::{
-    BertConfig, Config, DistilBertConfig, MPNetConfig, ModernBertConfig, RobertaConfig,
-    XLMRobertaConfig,
+    BertConfig, Config, DistilBertConfig, ElectraConfig, MPNetConfig, ModernBertConfig,
+    RobertaConfig, XLMRobertaConfig,
 };
 pub use distilbert::DistilBertModel;
+pub use electra::ElectraModel;
 pub use embedder::SentenceEmbedder;
 pub use families::Build;
 pub use heads::{Encoder, Head};
@@ -53,6 +54,7 @@ pub mod config {
     pub use encoders_models::bert::BertConfig;
     pub use encoders_models::config::*;
     pub use encoders_models::distilbert::DistilBertConfig;
+    pub use encoders_models::electra::ElectraConfig;
     pub use encoders_models::modernbert::ModernBertConfig;
     pub use encoders_models::mpnet::MPNetConfig;
     pub use encoders_models::roberta::{RobertaConfig, XLMRobertaConfig};
@@ -67,6 +69,11 @@ pub mod heads {
     pub use encoders_models::distilbert::{
         DistilBertForMaskedLM, DistilBertForMultipleChoice,
         DistilBertForSequenceClassification, DistilBertForTokenClassification,
+    };
+    pub use encoders_models::electra::{
+        ElectraClassificationHead, ElectraForMaskedLM, ElectraForMultipleChoice,
+        ElectraForSequenceClassification, ElectraForTokenClassification,
+        ElectraGeneratorPredictions, ElectraSequenceSummary,
     };
     pub use encoders_models::heads::*;
     pub use encoders_models::modernbert::{

@@ -11,11 +11,17 @@ use crate::error::Result;
 use crate::heads::{Encoder, Head};
 use crate::model::Network;
 use crate::weights::Weights;
-use crate::{bert, distilbert, modernbert, mpnet, roberta};
+use crate::{bert, distilbert, electra, modernbert, mpnet, roberta};
 
 /// Every family that there is.
-pub static FAMILIES: [&Family; 5] =
-    [&bert::FAMILY, &roberta::FAMILY, &modernbert::FAMILY, &distilbert::FAMILY, &mpnet::FAMILY];
+pub static FAMILIES: [&Family; 6] = [
+    &bert::FAMILY,
+    &roberta::FAMILY,
+    &modernbert::FAMILY,
+    &distilbert::FAMILY,
+    &mpnet::FAMILY,
+    &electra::FAMILY,
+];
 
 /// What a family is, for whoever learns at run time which one a model is of.
 #[derive(Debug)]

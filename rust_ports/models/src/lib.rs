@@ -16,6 +16,7 @@ pub mod attention;
 pub mod bert;
 pub mod config;
 pub mod distilbert;
+pub mod electra;
 pub mod families;
 pub mod heads;
 pub mod inputs;
