@@ -5,8 +5,12 @@ mod checkpoints;
 #[allow(dead_code)] // the models' tests use all of it
 mod common;
 mod embedder;
+mod families;
 mod files;
 mod modernbert;
+#[path = "../../../models/tests/library/tiny_families.rs"]
+#[allow(dead_code)]
+mod tiny_families;
 #[path = "../../../models/tests/library/tiny_modernbert.rs"]
 #[allow(dead_code)]
 mod tiny_modernbert;

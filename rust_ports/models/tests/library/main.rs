@@ -3,10 +3,13 @@
 mod attention;
 mod common;
 mod configs;
+mod configs_families;
 mod configs_modernbert;
+mod families;
 mod gradients;
 mod masking;
 mod modernbert;
 mod modernbert_heads;
 mod packed;
+mod tiny_families;
 mod tiny_modernbert;
