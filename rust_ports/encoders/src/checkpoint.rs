@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
-use encoders_models::config::Config;
 use encoders_models::error::some;
-use encoders_models::families::Architecture;
+use encoders_models::family::Architecture;
+use encoders_models::family::Config;
 use encoders_models::weights::Tensors;
 use encoders_models::{Result, checkpoint_error};
 use safetensors::SafeTensors;

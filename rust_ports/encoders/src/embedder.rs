@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use encoders_models::config::Config;
+use encoders_models::family::Config;
 use encoders_models::inputs::Inputs;
 use encoders_models::model::{Network, in_single_precision};
 use encoders_models::pooling::{Pooling, normalize, pool_packed};

@@ -26,8 +26,9 @@ pub mod pretrained;
 pub mod text;
 
 pub use encoders_models::{
-    Error, Lengths, Result, attention, bert, distilbert, electra, error, families, inputs,
-    layers, losses, masking, model, modernbert, mpnet, pooling, roberta, rope, trace, weights,
+    Error, Lengths, Result, attention, bert, distilbert, electra, error, families, family,
+    inputs, layers, losses, masking, model, modernbert, mpnet, pooling, roberta, rope, trace,
+    weights,
 };
 
 pub use bert::{BertModel, BertModelOutput};
@@ -38,7 +39,7 @@ pub use config::{
 pub use distilbert::DistilBertModel;
 pub use electra::ElectraModel;
 pub use embedder::SentenceEmbedder;
-pub use families::Build;
+pub use family::Build;
 pub use heads::{Encoder, Head};
 pub use inputs::Inputs;
 pub use model::{Model, Network, Output};
@@ -55,6 +56,7 @@ pub mod config {
     pub use encoders_models::config::*;
     pub use encoders_models::distilbert::DistilBertConfig;
     pub use encoders_models::electra::ElectraConfig;
+    pub use encoders_models::family::{Config, FamilyConfig};
     pub use encoders_models::modernbert::ModernBertConfig;
     pub use encoders_models::mpnet::MPNetConfig;
     pub use encoders_models::roberta::{RobertaConfig, XLMRobertaConfig};

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::error::Result;
 use crate::loops::{self, Real};
-use crate::memory::{Matrix, Memory, multiply};
+use crate::memory::{Matrix, Memory, check_shape, multiply, numbers_or_zeros};
 use crate::norm::Norm;
 use crate::{by_dtype, input_error, rows_a_task};
 
@@ -119,15 +119,6 @@ fn norm_of<T: Real>(dense: Dense, x: &Tensor, residual: &Tensor, norm: Norm) -> 
     Ok(Tensor::from_vec(rows, shape, x.device())?)
 }
 
-fn check_shape(name: &str, tensor: &Tensor, wanted: &[usize]) -> Result<()> {
-    match tensor.dims() == wanted {
-        true => Ok(()),
-        false => {
-            Err(input_error!("{name} has shape {:?}; it must be {wanted:?}", tensor.dims()))
-        }
-    }
-}
-
 /// The shape `[..., outputs]` of what becomes of `x` `[..., inputs]`.
 fn shape(dense: Dense, x: &Tensor) -> Result<Vec<usize>> {
     let mut shape = x.dims().to_vec();
@@ -139,19 +130,6 @@ fn shape(dense: Dense, x: &Tensor) -> Result<Vec<usize>> {
 /// A number for each output, zeros where there is no bias.
 fn bias<T: Real>(dense: Dense) -> Result<Vec<T>> {
     numbers_or_zeros("bias", dense.bias, dense.weight.dim(0)?)
-}
-
-/// The numbers of a tensor `[size]`, or zeros where there is none.
-pub(crate) fn numbers_or_zeros<T: Real>(
-    name: &str,
-    tensor: Option<&Tensor>,
-    size: usize,
-) -> Result<Vec<T>> {
-    let Some(tensor) = tensor else {
-        return Ok(vec![T::zero(); size]);
-    };
-    check_shape(name, tensor, &[size])?;
-    Ok(tensor.to_vec1()?)
 }
 
 /// x Wᵀ of `x` `[..., inputs]`, row by row.

@@ -115,3 +115,26 @@ pub unsafe fn multiply<T: Real>(
         }
     }
 }
+
+/// The numbers of a tensor `[size]`, or zeros where there is none.
+pub fn numbers_or_zeros<T: Real>(
+    name: &str,
+    tensor: Option<&Tensor>,
+    size: usize,
+) -> Result<Vec<T>> {
+    let Some(tensor) = tensor else {
+        return Ok(vec![T::zero(); size]);
+    };
+    check_shape(name, tensor, &[size])?;
+    Ok(tensor.to_vec1()?)
+}
+
+/// Refuses a tensor that is not of the shape that is wanted of it.
+pub fn check_shape(name: &str, tensor: &Tensor, wanted: &[usize]) -> Result<()> {
+    match tensor.dims() == wanted {
+        true => Ok(()),
+        false => {
+            Err(input_error!("{name} has shape {:?}; it must be {wanted:?}", tensor.dims()))
+        }
+    }
+}

@@ -3,10 +3,9 @@
 use candle_core::{D, Tensor};
 use rayon::prelude::*;
 
-use crate::dense::numbers_or_zeros;
 use crate::error::Result;
 use crate::loops::{self, Real};
-use crate::memory::Memory;
+use crate::memory::{Memory, numbers_or_zeros};
 use crate::{TASK, by_dtype, input_error, rows_a_task};
 
 /// What a layer norm is made of.

@@ -21,9 +21,9 @@ pub use heads::{
 };
 
 use crate::attention::{Lengths, attend_to, first_tokens, positions};
-use crate::config::FamilyConfig;
+use crate::config::Limits;
 use crate::error::Result;
-use crate::families::{Architecture, Build, Family};
+use crate::family::{Architecture, Build, Family, FamilyConfig};
 use crate::heads::{Encoder, EncoderOutput};
 use crate::inputs::Batch;
 use crate::layers::{Embedding, LayerNorm, Linear, sum_norm, tanh};
@@ -191,8 +191,8 @@ impl Build for BertModel {
 }
 
 impl Encoder for BertModel {
-    fn config(&self) -> &dyn FamilyConfig {
-        &self.config
+    fn limits(&self) -> Limits {
+        self.config.limits()
     }
 
     fn encode(&self, inputs: &Batch) -> Result<EncoderOutput> {

@@ -19,9 +19,9 @@ pub use heads::{
 
 use crate::attention::attend_to;
 use crate::bert::position_ids;
-use crate::config::FamilyConfig;
+use crate::config::Limits;
 use crate::error::Result;
-use crate::families::{Architecture, Build, Family};
+use crate::family::{Architecture, Build, Family, FamilyConfig};
 use crate::heads::{Encoder, EncoderOutput};
 use crate::inputs::Batch;
 use crate::layers::{Embedding, LayerNorm, sum_norm};
@@ -115,8 +115,8 @@ impl Build for DistilBertModel {
 }
 
 impl Encoder for DistilBertModel {
-    fn config(&self) -> &dyn FamilyConfig {
-        &self.config
+    fn limits(&self) -> Limits {
+        self.config.limits()
     }
 
     fn encode(&self, inputs: &Batch) -> Result<EncoderOutput> {

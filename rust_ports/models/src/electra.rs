@@ -15,9 +15,9 @@ pub use heads::{
 };
 
 use crate::bert::{BertEmbeddings, BertEncoder, run};
-use crate::config::FamilyConfig;
+use crate::config::Limits;
 use crate::error::Result;
-use crate::families::{Architecture, Build, Family};
+use crate::family::{Architecture, Build, Family, FamilyConfig};
 use crate::heads::{Encoder, EncoderOutput};
 use crate::inputs::Batch;
 use crate::layers::Linear;
@@ -77,8 +77,8 @@ impl Build for ElectraModel {
 }
 
 impl Encoder for ElectraModel {
-    fn config(&self) -> &dyn FamilyConfig {
-        &self.config
+    fn limits(&self) -> Limits {
+        self.config.limits()
     }
 
     fn encode(&self, inputs: &Batch) -> Result<EncoderOutput> {

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use candle_core::Tensor;
 use encoders_kernels::config_error;
 
-use crate::config::{EncoderConfig, FamilyConfig};
+use crate::config::{EncoderConfig, Limits};
 use crate::error::Result;
 use crate::inputs::{Batch, Inputs};
 use crate::layers::{Embedding, Linear};
@@ -63,15 +63,15 @@ pub struct HeadOutput {
 
 /// Ids in, one vector a token out: what heads are put on.
 pub trait Encoder: Debug + Send + Sync {
-    /// The configuration that it was built from.
-    fn config(&self) -> &dyn FamilyConfig;
+    /// What its inputs must keep to.
+    fn limits(&self) -> Limits;
 
     /// A vector for every token of a batch that was found sound.
     fn encode(&self, inputs: &Batch) -> Result<EncoderOutput>;
 
     /// A vector for every token of `inputs`, padded or packed.
     fn forward(&self, inputs: &Inputs) -> Result<EncoderOutput> {
-        self.encode(&inputs.check(&self.config().limits())?)
+        self.encode(&inputs.check(&self.limits())?)
     }
 }
 
@@ -91,7 +91,7 @@ pub trait Head: Debug + Send + Sync {
 
     /// With `labels`, the loss is computed too.
     fn forward(&self, inputs: &Inputs, labels: Option<&Tensor>) -> Result<HeadOutput> {
-        let inputs = inputs.check(&self.encoder().config().limits())?;
+        let inputs = inputs.check(&self.encoder().limits())?;
         scored(self, &inputs, labels)
     }
 }
@@ -117,7 +117,7 @@ pub fn chosen<H: Head + ?Sized>(
     inputs: &Inputs,
     labels: Option<&Tensor>,
 ) -> Result<HeadOutput> {
-    scored(head, &inputs.check_choices(&head.encoder().config().limits())?, labels)
+    scored(head, &inputs.check_choices(&head.encoder().limits())?, labels)
 }
 
 /// The scores of all texts, `[texts, 1]`, as `[batch, choices]`.

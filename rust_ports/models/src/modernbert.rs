@@ -22,9 +22,9 @@ pub use heads::{
 };
 
 use crate::attention::{attend_to, positions};
-use crate::config::{FamilyConfig, LayerType};
+use crate::config::{LayerType, Limits};
 use crate::error::Result;
-use crate::families::{Architecture, Build, Family};
+use crate::family::{Architecture, Build, Family, FamilyConfig};
 use crate::heads::{Encoder, EncoderOutput};
 use crate::inputs::Batch;
 use crate::layers::LayerNorm;
@@ -141,8 +141,8 @@ impl Build for ModernBertModel {
 }
 
 impl Encoder for ModernBertModel {
-    fn config(&self) -> &dyn FamilyConfig {
-        &self.config
+    fn limits(&self) -> Limits {
+        self.config.limits()
     }
 
     /// The last of the hidden states is what the final norm gave.

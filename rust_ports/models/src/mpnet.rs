@@ -21,9 +21,9 @@ pub use heads::{
 
 use crate::attention::first_tokens;
 use crate::bert::{BertPooler, pooler};
-use crate::config::FamilyConfig;
+use crate::config::Limits;
 use crate::error::Result;
-use crate::families::{Architecture, Build, Family};
+use crate::family::{Architecture, Build, Family, FamilyConfig};
 use crate::heads::{Encoder, EncoderOutput};
 use crate::inputs::Batch;
 use crate::layers::{Embedding, LayerNorm, sum_norm};
@@ -126,8 +126,8 @@ impl Build for MPNetModel {
 }
 
 impl Encoder for MPNetModel {
-    fn config(&self) -> &dyn FamilyConfig {
-        &self.config
+    fn limits(&self) -> Limits {
+        self.config.limits()
     }
 
     fn encode(&self, inputs: &Batch) -> Result<EncoderOutput> {

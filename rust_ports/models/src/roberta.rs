@@ -16,9 +16,9 @@ pub use heads::{
 
 use crate::attention::Lengths;
 use crate::bert::{BertEmbeddings, BertEncoder, BertPooler, pooler, run};
-use crate::config::FamilyConfig;
+use crate::config::Limits;
 use crate::error::Result;
-use crate::families::{Architecture, Build, Family};
+use crate::family::{Architecture, Build, Family, FamilyConfig};
 use crate::heads::{Encoder, EncoderOutput};
 use crate::inputs::Batch;
 use crate::weights::Weights;
@@ -142,8 +142,8 @@ impl Build for XLMRobertaModel {
 }
 
 impl Encoder for XLMRobertaModel {
-    fn config(&self) -> &dyn FamilyConfig {
-        &self.config
+    fn limits(&self) -> Limits {
+        self.config.limits()
     }
 
     fn encode(&self, inputs: &Batch) -> Result<EncoderOutput> {

@@ -5,11 +5,9 @@ use std::ops::Deref;
 use serde_json::{Map, Value, json};
 
 use super::FAMILY;
-use crate::config::{
-    Config, Defaults, EncoderConfig, FamilyConfig, Fields, Limits, TransformerConfig,
-};
+use crate::config::{Defaults, EncoderConfig, Fields, Limits, TransformerConfig};
 use crate::error::Result;
-use crate::families::Family;
+use crate::family::{Config, Family, FamilyConfig};
 
 /// What BERT's layers are built from, and those of the families that took them over.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,7 +4,7 @@ use candle_core::Tensor;
 
 use super::{BertConfig, BertModel, norm};
 use crate::error::Result;
-use crate::families::Build;
+use crate::family::Build;
 use crate::heads::{Encoder, EncoderOutput, Head, classifier, text_loss, tie_decoder};
 use crate::inputs::Batch;
 use crate::layers::{Activation, Embedding, LayerNorm, Linear, activation};

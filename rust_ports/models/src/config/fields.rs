@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use encoders_kernels::config_error;
 use serde_json::{Map, Value};
 
-use super::PROBLEM_TYPES;
 use crate::error::Result;
 use crate::layers::ACTIVATIONS;
+
+/// The losses that a sequence classifier may be configured for.
+pub const PROBLEM_TYPES: [&str; 3] =
+    ["regression", "single_label_classification", "multi_label_classification"];
 
 /// The object in config.json; every reader names the key that it found wrong.
 pub(crate) struct Fields<'a> {

@@ -5,11 +5,9 @@ use std::ops::Deref;
 use serde_json::{Map, Value};
 
 use super::FAMILY;
-use crate::config::{
-    Config, Defaults, EncoderConfig, FamilyConfig, Fields, Limits, TransformerConfig,
-};
+use crate::config::{Defaults, EncoderConfig, Fields, Limits, TransformerConfig};
 use crate::error::Result;
-use crate::families::Family;
+use crate::family::{Config, Family, FamilyConfig};
 
 /// DistilBERT's configuration, its sizes under the names that the other families have.
 #[derive(Debug, Clone, PartialEq)]

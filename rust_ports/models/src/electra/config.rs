@@ -6,9 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::FAMILY;
 use crate::bert::BertConfig;
-use crate::config::{Config, Defaults, EncoderConfig, FamilyConfig, Fields, Limits};
+use crate::config::{Defaults, EncoderConfig, Fields, Limits};
 use crate::error::Result;
-use crate::families::Family;
+use crate::family::{Config, Family, FamilyConfig};
 
 /// ELECTRA's configuration, under Transformers' names.
 #[derive(Debug, Clone, PartialEq)]

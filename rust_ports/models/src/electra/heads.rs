@@ -5,7 +5,7 @@ use candle_core::Tensor;
 use super::{ElectraConfig, ElectraModel};
 use crate::attention::first_tokens;
 use crate::error::Result;
-use crate::families::Build;
+use crate::family::Build;
 use crate::heads::{
     Encoder, EncoderOutput, Head, HeadOutput, by_question, chosen, classifier, text_loss,
     tie_decoder,

@@ -9,11 +9,10 @@ use serde_json::{Map, Value};
 
 use super::FAMILY;
 use crate::config::{
-    Config, Defaults, EncoderConfig, FamilyConfig, Fields, LayerType, Limits,
-    TransformerConfig, one_of,
+    Defaults, EncoderConfig, Fields, LayerType, Limits, TransformerConfig, one_of,
 };
 use crate::error::{Error, Result};
-use crate::families::Family;
+use crate::family::{Config, Family, FamilyConfig};
 
 /// Of so many layers the first is a full one, where config.json does not say.
 const EVERY: usize = 3;

@@ -5,9 +5,8 @@ use encoders_kernels::input_error;
 
 use super::{ModernBertConfig, ModernBertModel, norm};
 use crate::attention::{first_tokens, pad_packed};
-use crate::config::FamilyConfig;
 use crate::error::Result;
-use crate::families::Build;
+use crate::family::Build;
 use crate::heads::{
     Encoder, EncoderOutput, Head, HeadOutput, by_question, chosen, classifier, scored,
     text_loss, tie_decoder,
@@ -108,7 +107,7 @@ impl Head for ModernBertForMaskedLM {
     /// the labelled positions are scored then: logits are `[masked, vocab]`.
     fn forward(&self, inputs: &Inputs, labels: Option<&Tensor>) -> Result<HeadOutput> {
         let config = &self.model.config;
-        let inputs = inputs.check(&config.limits())?;
+        let inputs = inputs.check(&self.model.limits())?;
         let Some(labels) = labels.filter(|_| config.sparse_prediction) else {
             return scored(self, &inputs, labels);
         };

@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::{FAMILY, PAD};
 use crate::bert::BertLayerConfig;
-use crate::config::{Config, Defaults, EncoderConfig, FamilyConfig, Fields, Limits};
+use crate::config::{Defaults, EncoderConfig, Fields, Limits};
 use crate::error::Result;
-use crate::families::Family;
+use crate::family::{Config, Family, FamilyConfig};
 
 /// MPNet's configuration, under Transformers' names.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 
 use super::FAMILY;
 use crate::bert::BertConfig;
-use crate::config::{Config, Defaults, EncoderConfig, FamilyConfig, Fields, Limits};
+use crate::config::{Defaults, EncoderConfig, Fields, Limits};
 use crate::error::Result;
-use crate::families::Family;
+use crate::family::{Config, Family, FamilyConfig};
 
 /// BERT's configuration, of a model that counts positions from the padding's id on.
 #[derive(Debug, Clone, PartialEq)]

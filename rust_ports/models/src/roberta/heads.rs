@@ -6,7 +6,7 @@ use super::{XLMRobertaConfig, XLMRobertaModel};
 use crate::attention::first_tokens;
 use crate::bert::BertLayerConfig;
 use crate::error::Result;
-use crate::families::Build;
+use crate::family::Build;
 use crate::heads::{Encoder, EncoderOutput, Head, classifier, text_loss, tie_decoder};
 use crate::inputs::Batch;
 use crate::layers::{Embedding, LayerNorm, Linear, gelu, tanh};

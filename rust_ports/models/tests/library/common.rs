@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
 use encoders_models::bert::BertConfig;
-use encoders_models::config::Config;
+use encoders_models::family::Config;
 use encoders_models::roberta::XLMRobertaConfig;
 use encoders_models::weights::Tensors;
 use serde_json::{Value, json};

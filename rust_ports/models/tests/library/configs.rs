@@ -2,7 +2,7 @@
 
 use encoders_models::Result;
 use encoders_models::bert::BertConfig;
-use encoders_models::config::Config;
+use encoders_models::family::Config;
 use encoders_models::roberta::RobertaConfig;
 
 fn read(text: &str) -> Result<Config> {

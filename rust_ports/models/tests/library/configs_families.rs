@@ -1,9 +1,9 @@
 //! Configurations of DistilBERT, MPNet and ELECTRA: defaults, spellings, and what is refused.
 
 use encoders_models::Result;
-use encoders_models::config::Config;
 use encoders_models::distilbert::DistilBertConfig;
 use encoders_models::electra::ElectraConfig;
+use encoders_models::family::Config;
 use encoders_models::mpnet::MPNetConfig;
 
 fn read(model_type: &str, rest: &str) -> Result<Config> {

@@ -2,7 +2,7 @@
 
 use crate::common::{Random, batch, config, difference, tensors};
 use candle_core::{DType, Device, Tensor};
-use encoders_models::config::Config;
+use encoders_models::family::Config;
 use encoders_models::inputs::Inputs;
 use encoders_models::layers::ACTIVATIONS;
 use encoders_models::model::Model;

@@ -3,7 +3,7 @@
 use crate::common::{Random, batch, config, difference, tensors};
 use candle_core::{DType, Device, Tensor, Var};
 use encoders_models::attention::pad_packed;
-use encoders_models::config::Config;
+use encoders_models::family::Config;
 use encoders_models::inputs::Inputs;
 use encoders_models::model::{Model, Network};
 use encoders_models::weights::{Tensors, Weights};

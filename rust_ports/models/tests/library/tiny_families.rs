@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::DType;
-use encoders_models::config::Config;
+use encoders_models::family::Config;
 use encoders_models::weights::Tensors;
 use serde_json::{Value, json};
 
