@@ -10,6 +10,7 @@ from reference.families.config import ACTIVATIONS, EncoderConfig, TransformerCon
 from reference.families.family import (
     ANSWER,
     TEXT,
+    TINY,
     Entries,
     Family,
     Operation,
@@ -48,12 +49,7 @@ class BertConfig(BertLayerConfig):
 
     model_type: str = "bert"
     vocab_size: int = 30522
-    hidden_size: int = 768
-    num_hidden_layers: int = 12
-    num_attention_heads: int = 12
-    intermediate_size: int = 3072
     classifier_dropout: float | None = None
-    max_position_embeddings: int = 512
     type_vocab_size: int = 2
     pad_token_id: int | None = 0
     bos_token_id: int | None = None
@@ -69,6 +65,17 @@ class BertConfig(BertLayerConfig):
         check_integer("type_vocab_size", self.type_vocab_size, minimum=1)
         if self.classifier_dropout is not None:  # it then is hidden_dropout_prob
             check_share("classifier_dropout", self.classifier_dropout)
+
+
+# In each layer, and then once.
+AFTER_ATTENTION = (
+    Operation("encoder.layer.{}.intermediate.dense", "the widening projection"),
+    Operation("encoder.layer.{}.intermediate", "the activation"),
+    Operation("encoder.layer.{}.output.dense", "the narrowing projection"),
+    Operation("encoder.layer.{}.output", "residual and norm after the feed-forward network"),
+    Operation("pooler.dense", "the pooler's projection of the first token", TEXT),
+    Operation("pooler", "the pooler's tanh", TEXT),
+)
 
 
 class Bert(Family):
@@ -92,14 +99,7 @@ class Bert(Family):
             "encoder.layer.{}.attention.output.dense", "the projection that mixes the heads"
         ),
         Operation("encoder.layer.{}.attention.output", "residual and norm after attention"),
-        Operation("encoder.layer.{}.intermediate.dense", "the widening projection"),
-        Operation("encoder.layer.{}.intermediate", "the activation"),
-        Operation("encoder.layer.{}.output.dense", "the narrowing projection"),
-        Operation(
-            "encoder.layer.{}.output", "residual and norm after the feed-forward network"
-        ),
-        Operation("pooler.dense", "the pooler's projection of the first token", TEXT),
-        Operation("pooler", "the pooler's tanh", TEXT),
+        *AFTER_ATTENTION,
     )
     head_operations = (
         Operation(
@@ -111,15 +111,7 @@ class Bert(Family):
         Operation("cls.predictions.decoder", "the scores over the vocabulary", ANSWER),
         Operation("classifier", "the scores over the labels", ANSWER),
     )
-    tiny: ClassVar = {
-        "vocab_size": 61,
-        "hidden_size": 32,
-        "num_hidden_layers": 3,
-        "num_attention_heads": 4,
-        "intermediate_size": 48,
-        "max_position_embeddings": 96,
-        "type_vocab_size": 2,
-    }
+    tiny: ClassVar = TINY | {"type_vocab_size": 2}
     other_heads = ("cls.seq_relationship.",)
 
     def encoder(self, config: BertConfig, pooler: bool) -> Entries:

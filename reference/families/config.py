@@ -147,12 +147,14 @@ class EncoderConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TransformerConfig(EncoderConfig):
-    """What a transformer has besides: layers, heads, a feed-forward network, positions."""
+    """What a transformer has besides: layers, heads, a feed-forward network, positions. The
+    defaults are those of most base models; a family says where its own differ."""
 
-    num_hidden_layers: int
-    num_attention_heads: int
-    intermediate_size: int
-    max_position_embeddings: int
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072
+    max_position_embeddings: int = 512
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from reference.errors import ConfigError
 from reference.families.checks import check_choice, check_share, check_switch
 from reference.families.config import ACTIVATIONS, TransformerConfig
-from reference.families.family import ANSWER, Entries, Family, Operation, dense, norm
+from reference.families.family import ANSWER, TINY, Entries, Family, Operation, dense, norm
 from reference.families.tasks import (
     BASE,
     MASKED_LM,
@@ -26,16 +26,12 @@ class DistilBertConfig(TransformerConfig):
 
     model_type: str = "distilbert"
     vocab_size: int = 30522
-    hidden_size: int = 768
     num_hidden_layers: int = 6
-    num_attention_heads: int = 12
-    intermediate_size: int = 3072
     hidden_act: str = "gelu"
     dropout: float = 0.1
     attention_dropout: float = 0.1
     qa_dropout: float = 0.1
     seq_classif_dropout: float = 0.2
-    max_position_embeddings: int = 512
     sinusoidal_pos_embds: bool = False
     pad_token_id: int | None = 0
     bos_token_id: int | None = None
@@ -104,14 +100,7 @@ class DistilBert(Family):
         Operation("classifier.input", "the classifier's ReLU", ANSWER),
         Operation("classifier", "the scores over the labels", ANSWER),
     )
-    tiny: ClassVar = {
-        "vocab_size": 61,
-        "hidden_size": 32,
-        "num_hidden_layers": 3,
-        "num_attention_heads": 4,
-        "intermediate_size": 48,
-        "max_position_embeddings": 96,
-    }
+    tiny: ClassVar = TINY
 
     def encoder(self, config: DistilBertConfig, pooler: bool) -> Entries:
         hidden, intermediate = config.hidden_size, config.intermediate_size

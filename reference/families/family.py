@@ -17,6 +17,15 @@ from reference.families.tasks import BASE, MASKED_LM, Task
 Shapes = dict[str, tuple[int, ...]]
 Entries = Iterator[tuple[str, tuple[int, ...]]]  # key and shape, one tensor after another
 
+# A configuration small enough for a test: what every transformer's says.
+TINY = {
+    "vocab_size": 61,
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+    "max_position_embeddings": 96,
+}
 TOKEN, TEXT, ANSWER = "token", "text", "answer"  # what a row of a traced tensor is
 
 

@@ -18,7 +18,7 @@ from reference.families.checks import (
     check_switch,
 )
 from reference.families.config import ACTIVATIONS, TransformerConfig
-from reference.families.family import ANSWER, Entries, Family, Operation, dense, norm
+from reference.families.family import ANSWER, TINY, Entries, Family, Operation, dense, norm
 from reference.families.tasks import BASE, MASKED_LM, MULTIPLE_CHOICE, TASKS, Task
 
 LAYER_TYPES = ("full_attention", "sliding_attention")
@@ -32,9 +32,7 @@ class ModernBertConfig(TransformerConfig):
 
     model_type: str = "modernbert"
     vocab_size: int = 50368
-    hidden_size: int = 768
     num_hidden_layers: int = 22
-    num_attention_heads: int = 12
     intermediate_size: int = 1152
     hidden_activation: str = "gelu"
     max_position_embeddings: int = 8192
@@ -238,13 +236,7 @@ class ModernBert(Family):
         Operation("decoder", "the scores over the vocabulary", ANSWER),
         Operation("classifier", "the scores over the labels", ANSWER),
     )
-    tiny: ClassVar = {
-        "vocab_size": 61,
-        "hidden_size": 32,
-        "num_hidden_layers": 3,
-        "num_attention_heads": 4,
-        "intermediate_size": 48,
-        "max_position_embeddings": 96,
+    tiny: ClassVar = TINY | {
         "pad_token_id": 0,
         "bos_token_id": 1,
         "cls_token_id": 1,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from reference.errors import ConfigError
-from reference.families.bert import BertLayerConfig
-from reference.families.family import TEXT, Entries, Operation, dense, norm
+from reference.families.bert import AFTER_ATTENTION, BertLayerConfig
+from reference.families.family import TINY, Entries, Operation, dense, norm
 from reference.families.roberta import Roberta
 from reference.families.tasks import BASE, MULTIPLE_CHOICE, TASKS, Task
 
@@ -25,11 +25,6 @@ class MPNetConfig(BertLayerConfig):
 
     model_type: str = "mpnet"
     vocab_size: int = 30527
-    hidden_size: int = 768
-    num_hidden_layers: int = 12
-    num_attention_heads: int = 12
-    intermediate_size: int = 3072
-    max_position_embeddings: int = 512
     pad_token_id: int | None = PAD
     bos_token_id: int | None = 0
     eos_token_id: int | None = 2
@@ -78,23 +73,9 @@ class MPNet(Roberta):
         ),
         Operation("encoder.layer.{}.attention.attn.o", "the projection that mixes the heads"),
         Operation("encoder.layer.{}.attention", "residual and norm after attention"),
-        Operation("encoder.layer.{}.intermediate.dense", "the widening projection"),
-        Operation("encoder.layer.{}.intermediate", "the activation"),
-        Operation("encoder.layer.{}.output.dense", "the narrowing projection"),
-        Operation(
-            "encoder.layer.{}.output", "residual and norm after the feed-forward network"
-        ),
-        Operation("pooler.dense", "the pooler's projection of the first token", TEXT),
-        Operation("pooler", "the pooler's tanh", TEXT),
+        *AFTER_ATTENTION,
     )
-    tiny: ClassVar = {
-        "vocab_size": 61,
-        "hidden_size": 32,
-        "num_hidden_layers": 3,
-        "num_attention_heads": 4,
-        "intermediate_size": 48,
-        "max_position_embeddings": 96,
-    }
+    tiny: ClassVar = TINY
 
     def encoder(self, config: MPNetConfig, pooler: bool) -> Entries:
         hidden, intermediate = config.hidden_size, config.intermediate_size

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from mlx import nn
 
 from reference.families.bert import BertConfig, BertLayerConfig
+from reference.families.config import TransformerConfig
 from reference.inputs import Inputs
 from reference.mlx.attention import (
     Attend,
@@ -136,9 +137,11 @@ class BertLayer(nn.Module):
 class BertEncoder(nn.Module):
     """The layers, one after another."""
 
-    def __init__(self, config: BertConfig) -> None:
+    block = BertLayer
+
+    def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
-        self.layer = [BertLayer(config) for _ in range(config.num_hidden_layers)]
+        self.layer = [self.block(config) for _ in range(config.num_hidden_layers)]
 
     def __call__(self, hidden: Hidden, attend: Attend) -> list[Hidden]:
         states = [hidden]

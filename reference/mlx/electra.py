@@ -21,6 +21,7 @@ from reference.mlx.heads import (
     TokenHead,
 )
 from reference.mlx.layers import LayerNorm, Linear, activation, gelu
+from reference.mlx.roberta import XLMRobertaClassificationHead
 
 
 class ElectraModel(nn.Module):
@@ -73,13 +74,8 @@ class ElectraForMaskedLM(Head):
         return self.generator_lm_head(self.generator_predictions(outputs.last_hidden_state))
 
 
-class ElectraClassificationHead(nn.Module):
+class ElectraClassificationHead(XLMRobertaClassificationHead):
     """RoBERTa's sentence classifier, but with a GELU where BERT and RoBERTa have tanh."""
-
-    def __init__(self, config: ElectraConfig) -> None:
-        super().__init__()
-        self.dense = Linear(config.hidden_size, config.hidden_size)
-        self.out_proj = Linear(config.hidden_size, config.num_labels)
 
     def __call__(
         self, first: Float[mx.array, "batch hidden"]

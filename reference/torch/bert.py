@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from reference.families.bert import BertConfig, BertLayerConfig
+from reference.families.config import TransformerConfig
 from reference.inputs import Inputs
 from reference.torch.attention import (
     Attend,
@@ -137,9 +138,11 @@ class BertLayer(nn.Module):
 class BertEncoder(nn.Module):
     """The layers, one after another."""
 
-    def __init__(self, config: BertConfig) -> None:
+    block = BertLayer
+
+    def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
-        self.layer = nn.ModuleList(BertLayer(config) for _ in range(config.num_hidden_layers))
+        self.layer = nn.ModuleList(self.block(config) for _ in range(config.num_hidden_layers))
 
     def forward(self, hidden: Hidden, attend: Attend) -> list[Hidden]:
         states = [hidden]

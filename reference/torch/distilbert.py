@@ -16,7 +16,7 @@ from reference.torch.attention import (
     merge_heads,
     split_heads,
 )
-from reference.torch.bert import BertEmbeddings, Hidden
+from reference.torch.bert import BertEmbeddings, BertEncoder, Hidden
 from reference.torch.heads import (
     ChoiceHead,
     EncoderOutput,
@@ -58,10 +58,9 @@ class DistilBertSelfAttention(nn.Module):
         self.heads = config.num_attention_heads
 
     def forward(self, hidden: Hidden, attend: Attend) -> Hidden:
-        query = split_heads(self.q_lin(hidden), self.heads)
-        key = split_heads(self.k_lin(hidden), self.heads)
-        value = split_heads(self.v_lin(hidden), self.heads)
-        return self.out_lin(merge_heads(attend(query, key, value)))
+        projections = (self.q_lin, self.k_lin, self.v_lin)
+        heads = (split_heads(project(hidden), self.heads) for project in projections)
+        return self.out_lin(merge_heads(attend(*heads)))
 
 
 class FFN(nn.Module):
@@ -92,19 +91,10 @@ class TransformerBlock(nn.Module):
         return self.output_layer_norm(self.ffn(attended) + attended)
 
 
-class Transformer(nn.Module):
+class Transformer(BertEncoder):
     """The layers, one after another."""
 
-    def __init__(self, config: DistilBertConfig) -> None:
-        super().__init__()
-        layers = (TransformerBlock(config) for _ in range(config.num_hidden_layers))
-        self.layer = nn.ModuleList(layers)
-
-    def forward(self, hidden: Hidden, attend: Attend) -> list[Hidden]:
-        states = [hidden]
-        for layer in self.layer:
-            states.append(layer(states[-1], attend))
-        return states
+    block = TransformerBlock
 
 
 class DistilBertModel(nn.Module):

@@ -20,6 +20,7 @@ from reference.torch.heads import (
     TokenHead,
 )
 from reference.torch.layers import LayerNorm, Linear, activation, gelu
+from reference.torch.roberta import XLMRobertaClassificationHead
 
 
 class ElectraModel(nn.Module):
@@ -72,13 +73,8 @@ class ElectraForMaskedLM(Head):
         return self.generator_lm_head(self.generator_predictions(outputs.last_hidden_state))
 
 
-class ElectraClassificationHead(nn.Module):
+class ElectraClassificationHead(XLMRobertaClassificationHead):
     """RoBERTa's sentence classifier, but with a GELU where BERT and RoBERTa have tanh."""
-
-    def __init__(self, config: ElectraConfig) -> None:
-        super().__init__()
-        self.dense = Linear(config.hidden_size, config.hidden_size)
-        self.out_proj = Linear(config.hidden_size, config.num_labels)
 
     def forward(self, first: Float[Tensor, "batch hidden"]) -> Float[Tensor, "batch labels"]:
         return self.out_proj(gelu(self.dense(first)))

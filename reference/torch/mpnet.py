@@ -17,7 +17,14 @@ from reference.torch.attention import (
     merge_heads,
     split_heads,
 )
-from reference.torch.bert import BertIntermediate, BertOutput, BertPooler, Hidden
+from reference.torch.bert import (
+    BertEncoder,
+    BertIntermediate,
+    BertOutput,
+    BertPooler,
+    Hidden,
+)
+from reference.torch.distilbert import Embeddings
 from reference.torch.heads import ChoiceHead, EncoderOutput, Head, TextHead, TokenHead
 from reference.torch.layers import Embedding, LayerNorm, Linear
 from reference.torch.roberta import (
@@ -27,23 +34,15 @@ from reference.torch.roberta import (
 )
 
 
-class MPNetEmbeddings(nn.Module):
+class MPNetEmbeddings(Embeddings):
     """The sum of two looked-up vectors - the word's and its position's - and a layer norm."""
 
     pad_token_id = PAD
     position_ids = XLMRobertaEmbeddings.position_ids  # real tokens, counted from the pad id on
 
     def __init__(self, config: MPNetConfig) -> None:
-        super().__init__()
-        size = config.hidden_size
-        self.word_embeddings = Embedding(config.vocab_size, size, PAD)
-        self.position_embeddings = Embedding(config.max_position_embeddings, size, PAD)
-        self.LayerNorm = LayerNorm(size, config.layer_norm_eps)
-
-    def forward(self, inputs: Inputs) -> Hidden:
-        places = self.position_ids(inputs.input_ids, inputs.cu_seqlens)
-        words = self.word_embeddings(inputs.input_ids)
-        return self.LayerNorm(words + self.position_embeddings(places))
+        super().__init__(config)
+        self.position_embeddings.padding_idx = PAD
 
 
 class MPNetSelfAttention(nn.Module):
@@ -58,10 +57,9 @@ class MPNetSelfAttention(nn.Module):
         self.heads = config.num_attention_heads
 
     def forward(self, hidden: Hidden, attend: Attend) -> Hidden:
-        query = split_heads(self.q(hidden), self.heads)
-        key = split_heads(self.k(hidden), self.heads)
-        value = split_heads(self.v(hidden), self.heads)
-        return self.o(merge_heads(attend(query, key, value)))
+        projections = (self.q, self.k, self.v)
+        heads = (split_heads(project(hidden), self.heads) for project in projections)
+        return self.o(merge_heads(attend(*heads)))
 
 
 class MPNetAttention(nn.Module):
@@ -100,20 +98,18 @@ def relative_position_bucket(
     return bucket + (relative_position > 0) * (BUCKETS // 2)
 
 
-class MPNetEncoder(nn.Module):
+class MPNetEncoder(BertEncoder):
     """The layers, one after another, and the one table of biases that they share."""
 
+    block = MPNetLayer
+
     def __init__(self, config: MPNetConfig) -> None:
-        super().__init__()
-        self.layer = nn.ModuleList(MPNetLayer(config) for _ in range(config.num_hidden_layers))
+        super().__init__(config)
         self.relative_attention_bias = Embedding(BUCKETS, config.num_attention_heads)
 
     def forward(self, hidden: Hidden, inputs: Inputs) -> list[Hidden]:
-        attend = attend_to(inputs, bias=self.position_bias(inputs.longest))
-        states = [hidden]
-        for layer in self.layer:
-            states.append(layer(states[-1], attend))
-        return states
+        bias = self.position_bias(inputs.longest)
+        return super().forward(hidden, attend_to(inputs, bias=bias))
 
     def position_bias(self, tokens: int) -> Float[Tensor, "heads tokens tokens"]:
         """What is added to the score of each query and key of a text, whatever stands there."""

@@ -1,5 +1,5 @@
-//! What a checkpoint's config.json says: what all encoders have in common, and what transformers
-//! add.
+//! What a checkpoint's config.json says: what all encoders have in common, and what
+//! transformers add.
 //!
 //! Every value that shapes the computation is read and checked. One that is not implemented
 //! raises: a model that ignores part of its configuration loads without complaint and is wrong.
@@ -197,6 +197,18 @@ impl TransformerConfig {
             ));
         }
         Ok(config)
+    }
+
+    /// What inputs must keep to where each token has a position in the table, and there are no
+    /// token types.
+    pub(crate) fn usual_limits(&self) -> Limits {
+        Limits {
+            vocab_size: self.vocab_size,
+            type_vocab_size: 1,
+            max_tokens: self.max_position_embeddings,
+            max_position_embeddings: self.max_position_embeddings,
+            uncounted: None,
+        }
     }
 
     /// How many features a head has.

@@ -212,6 +212,28 @@ impl GatedMLP {
     }
 }
 
+/// The layers of a model, each from the tensors under its number.
+pub(crate) fn stack<Layer>(
+    count: usize,
+    weights: &Weights,
+    new: impl Fn(&Weights) -> Result<Layer>,
+) -> Result<Vec<Layer>> {
+    (0..count).map(|number| new(&weights.under(number))).collect()
+}
+
+/// One layer after another: `hidden`, then what each made of what was before it.
+pub(crate) fn in_turn<Layer>(
+    layers: &[Layer],
+    hidden: Tensor,
+    forward: impl Fn(&Layer, &Tensor) -> Result<Tensor>,
+) -> Result<Vec<Tensor>> {
+    let mut states = vec![hidden];
+    for (number, layer) in layers.iter().enumerate() {
+        states.push(forward(layer, &states[number])?);
+    }
+    Ok(states)
+}
+
 /// Half precision is for storage: sums and exponentials are taken in float32, as PyTorch's
 /// kernels do.
 pub(crate) fn in_single_precision(

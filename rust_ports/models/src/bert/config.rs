@@ -78,13 +78,7 @@ impl FamilyConfig for BertConfig {
     }
 
     fn limits(&self) -> Limits {
-        Limits {
-            vocab_size: self.vocab_size,
-            type_vocab_size: self.type_vocab_size,
-            max_tokens: self.max_position_embeddings,
-            max_position_embeddings: self.max_position_embeddings,
-            uncounted: None,
-        }
+        Limits { type_vocab_size: self.type_vocab_size, ..self.usual_limits() }
     }
 }
 

@@ -83,13 +83,7 @@ impl FamilyConfig for DistilBertConfig {
 
     /// Of token types there is 0 only.
     fn limits(&self) -> Limits {
-        Limits {
-            vocab_size: self.vocab_size,
-            type_vocab_size: 1,
-            max_tokens: self.max_position_embeddings,
-            max_position_embeddings: self.max_position_embeddings,
-            uncounted: None,
-        }
+        self.usual_limits()
     }
 }
 

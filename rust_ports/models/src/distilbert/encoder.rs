@@ -5,7 +5,9 @@ use candle_core::Tensor;
 use super::{DistilBertConfig, norm};
 use crate::attention::{Attend, Projections, merge_heads};
 use crate::error::Result;
-use crate::layers::{Activation, LayerNorm, Linear, activated, activation, add_norm};
+use crate::layers::{
+    Activation, LayerNorm, Linear, activated, activation, add_norm, in_turn, stack,
+};
 use crate::trace::note;
 use crate::weights::Weights;
 
@@ -120,19 +122,13 @@ pub struct Transformer {
 impl Transformer {
     /// Takes the tensors of all layers.
     pub fn new(config: &DistilBertConfig, weights: &Weights) -> Result<Self> {
-        let layers = weights.under("layer");
-        let layer = (0..config.num_hidden_layers)
-            .map(|number| TransformerBlock::new(config, &layers.under(number)));
-        Ok(Self { layer: layer.collect::<Result<_>>()? })
+        let new = |weights: &Weights| TransformerBlock::new(config, weights);
+        Ok(Self { layer: stack(config.num_hidden_layers, &weights.under("layer"), new)? })
     }
 
     /// `hidden` and every state returned are `[..., tokens, hidden]`: the input, then each
     /// layer's output.
     pub fn forward(&self, hidden: Tensor, attend: &Attend) -> Result<Vec<Tensor>> {
-        let mut states = vec![hidden];
-        for (number, layer) in self.layer.iter().enumerate() {
-            states.push(layer.forward(&states[number], attend)?);
-        }
-        Ok(states)
+        in_turn(&self.layer, hidden, |layer, hidden| layer.forward(hidden, attend))
     }
 }

@@ -153,13 +153,7 @@ impl FamilyConfig for ModernBertConfig {
     /// Rotary positions have no end; max_position_embeddings is what the model was trained for.
     /// Of token types there is 0 only.
     fn limits(&self) -> Limits {
-        Limits {
-            vocab_size: self.vocab_size,
-            type_vocab_size: 1,
-            max_tokens: usize::MAX,
-            max_position_embeddings: self.max_position_embeddings,
-            uncounted: None,
-        }
+        Limits { max_tokens: usize::MAX, ..self.usual_limits() }
     }
 }
 

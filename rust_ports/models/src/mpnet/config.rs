@@ -59,11 +59,9 @@ impl FamilyConfig for MPNetConfig {
     /// Positions start after the pad id, and pads have none. Of token types there is 0 only.
     fn limits(&self) -> Limits {
         Limits {
-            vocab_size: self.vocab_size,
-            type_vocab_size: 1,
             max_tokens: self.max_position_embeddings - PAD - 1,
-            max_position_embeddings: self.max_position_embeddings,
             uncounted: Some(PAD),
+            ..self.usual_limits()
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::attention::{Attend, Lengths, Projections, attend_to, merge_heads};
 use crate::bert::{BertIntermediate, BertOutput};
 use crate::error::Result;
 use crate::inputs::Batch;
-use crate::layers::{Embedding, LayerNorm, Linear, add_norm};
+use crate::layers::{Embedding, LayerNorm, Linear, add_norm, in_turn, stack};
 use crate::trace::note;
 use crate::weights::{Path, Weights};
 
@@ -142,12 +142,10 @@ pub struct MPNetEncoder {
 impl MPNetEncoder {
     /// Takes the tensors of all layers, and the table.
     pub fn new(config: &MPNetConfig, weights: &Weights) -> Result<Self> {
-        let layers = weights.under("layer");
-        let layer = (0..config.num_hidden_layers)
-            .map(|number| MPNetLayer::new(config, &layers.under(number)));
+        let new = |weights: &Weights| MPNetLayer::new(config, weights);
         let table = weights.under("relative_attention_bias");
         Ok(Self {
-            layer: layer.collect::<Result<_>>()?,
+            layer: stack(config.num_hidden_layers, &weights.under("layer"), new)?,
             relative_attention_bias: Embedding::new(
                 BUCKETS,
                 config.num_attention_heads,
@@ -163,11 +161,7 @@ impl MPNetEncoder {
         let width = || inputs.input_ids.dims()[1];
         let longest = inputs.lengths.map_or_else(width, Lengths::longest);
         let attend = attend_to(inputs, None, Some(&self.position_bias(longest)?))?;
-        let mut states = vec![hidden];
-        for (number, layer) in self.layer.iter().enumerate() {
-            states.push(layer.forward(&states[number], &*attend)?);
-        }
-        Ok(states)
+        in_turn(&self.layer, hidden, |layer, hidden| layer.forward(hidden, &*attend))
     }
 
     /// What is added to the score of each query and key of a text, whatever stands there:
