@@ -8,6 +8,7 @@ import mlx.core as mx
 from jaxtyping import Float
 from mlx import nn
 
+from reference.families.config import TransformerConfig
 from reference.families.distilbert import DistilBertConfig
 from reference.inputs import Inputs
 from reference.mlx.attention import (
@@ -32,7 +33,7 @@ from reference.mlx.layers import Embedding, LayerNorm, Linear, activation
 class Embeddings(nn.Module):
     """The sum of two looked-up vectors - the word's and its position's - and a layer norm."""
 
-    def __init__(self, config: DistilBertConfig) -> None:
+    def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         size = config.hidden_size
         self.word_embeddings = Embedding(config.vocab_size, size, config.pad_token_id)

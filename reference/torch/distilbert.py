@@ -7,6 +7,7 @@ Class and attribute names are Transformers' own.
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from reference.families.config import TransformerConfig
 from reference.families.distilbert import DistilBertConfig
 from reference.inputs import Inputs
 from reference.torch.attention import (
@@ -31,7 +32,7 @@ from reference.torch.layers import Embedding, LayerNorm, Linear, activation
 class Embeddings(nn.Module):
     """The sum of two looked-up vectors - the word's and its position's - and a layer norm."""
 
-    def __init__(self, config: DistilBertConfig) -> None:
+    def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         size = config.hidden_size
         self.word_embeddings = Embedding(config.vocab_size, size, config.pad_token_id)
