@@ -11,8 +11,14 @@ from reference.parity.batch import Batch, batch_of
 
 HEADS = [(1, 16), (1, 40), (2, 8), (2, 17), (3, 8), (4, 4), (4, 16), (6, 3), (8, 8), (24, 1)]
 # Any length up to 70, and those about the edges of windows and of the blocks in which attention
-# is computed.
-LENGTHS = st.one_of(st.integers(1, 70), st.sampled_from([63, 64, 65, 66, 127, 128, 129, 256]))
+# is computed; the latter among two other texts, since all are padded to the longest.
+SHORT = st.integers(1, 70)
+LENGTHS = st.one_of(
+    st.lists(SHORT, min_size=1, max_size=6),
+    st.tuples(
+        st.sampled_from([127, 128, 129, 256]), st.sampled_from([1, 63, 64, 65, 66, 128]), SHORT
+    ).flatmap(st.permutations),
+)
 EVEN_HEADS = [(1, 16), (1, 40), (2, 8), (3, 8), (4, 4), (4, 16), (8, 2), (2, 64)]
 
 
@@ -158,7 +164,7 @@ def shapes(draw: st.DrawFn) -> dict[str, Any]:
     """Lengths of texts, the sides that are padded in turn, and whether a few tokens inside the
     texts are masked."""
     return {
-        "lengths": draw(st.lists(LENGTHS, min_size=1, max_size=6)),
+        "lengths": draw(LENGTHS),
         "sides": draw(st.sampled_from(["r", "l", "rl"])),
         "holes": draw(st.booleans()),
     }

@@ -38,7 +38,9 @@ SETTINGS = {
     "eos_token_id": 2,
     "sep_token_id": 2,
 }
-BATCHES = ((63, 64, 65, 66), (127, 128), (1, 129), (256,))  # the lengths of the texts of each
+# The lengths of the texts of each: the longest that the window leaves whole, the first that it
+# cuts, and the first that begins another block of queries. The small models have all others.
+BATCHES = ((65, 66), (1, 129))
 
 
 @pytest.fixture(scope="module")
