@@ -1,66 +1,21 @@
-"""Masking: the draws, the three ports' decisions on them, and the collator of Transformers
-beside ours."""
+"""Masking: the draws, and the three ports' decisions on them."""
 
 import inspect
 from dataclasses import replace
 
-import mlx.core as mx
 import numpy as np
 import pytest
-import tokenizers
 import torch
-import transformers
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import reference.candle.masking
 import reference.mlx.masking
 import reference.torch.masking
 from reference.errors import InputError
-from reference.masking import Shares, allowance, count_shares, draw, thresholds
+from reference.masking import allowance, draw, thresholds
 from reference.parity.faults.masking import FAULTS
-
-MASK = 4
-VOCABULARY = 50
-
-
-def masker(port: str, unchecked: bool = False):
-    """A port's mask_tokens over NumPy arrays; unchecked: as a user has it, without the test
-    run's shape checks."""
-    rooms = {
-        "torch": reference.torch.masking,
-        "mlx": reference.mlx.masking,
-        "candle": reference.candle.masking,
-    }
-    mask_tokens = (
-        inspect.unwrap(rooms[port].mask_tokens) if unchecked else rooms[port].mask_tokens
-    )
-    own = {"torch": torch.from_numpy, "mlx": mx.array, "candle": np.asarray}[port]
-
-    def mask(ids, special, draws, mask_token_id=MASK, fault=None, **options):
-        if options.get("word_ids") is not None:
-            options["word_ids"] = own(options["word_ids"])
-        function = mask_tokens if fault is None else fault.around(mask_tokens)
-        pair = function(own(ids), own(special), draws, mask_token_id, **options)
-        return tuple(np.asarray(array) for array in pair)
-
-    return mask
-
-
-PORTS = {port: masker(port) for port in ("torch", "mlx", "candle")}
-
-
-def batch(texts: int, tokens: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Ids with [CLS] and [SEP] about each text and padding behind some, and the mask of
-    those."""
-    generator = np.random.default_rng(seed)
-    ids = generator.integers(5, VOCABULARY, size=(texts, tokens))
-    special = np.zeros_like(ids)
-    special[:, 0] = 1
-    for row, length in enumerate(generator.integers(2, tokens + 1, size=texts)):
-        special[row, length - 1 :] = 1
-        ids[row, length:] = 0
-    return ids, special
+from tests.masking.ports import MASK, PORTS, VOCABULARY, batch, masker
 
 
 def test_draws_are_the_same_for_the_same_seed():
@@ -188,105 +143,6 @@ def test_the_ports_cut_at_the_same_float32(seed, where, edge):
             "random": masked_ids != ids,
         }[where]
         assert below.tolist() == [[True, False, False]]
-
-
-# Shares that are one in a hundred off are to be told from right ones, by the count of those
-# that are kept, with a risk
-# of one in a thousand million either way: that takes as many chosen tokens as make the two
-# allowances meet.
-RISK = 1e-9
-CHOSEN = 151_000
-
-
-def masked_by(port: str, fault: str | None = None) -> tuple[np.ndarray, Shares]:
-    ids = np.full((1000, 1024), 5)
-    # So many words that a random one is hardly ever the right one.
-    draws = draw(ids.shape, 10**6, 0)
-    draws = replace(draws, word=draws.word + 10)
-    masked_ids, labels = PORTS[port](ids, np.zeros_like(ids), draws, fault=FAULTS.get(fault))
-    return ids, count_shares(ids, masked_ids, labels, MASK)
-
-
-def test_there_are_tokens_enough_to_tell():
-    assert allowance(CHOSEN, 0.10, RISK) + allowance(CHOSEN, 0.09, RISK) < 0.01 * CHOSEN
-    assert (
-        allowance(CHOSEN // 2, 0.10, RISK) + allowance(CHOSEN // 2, 0.09, RISK)
-        > 0.01 * CHOSEN // 2
-    )
-
-
-@pytest.mark.parametrize("port", PORTS)
-def test_the_shares_are_80_10_10(port):
-    ids, shares = masked_by(port)
-    assert (
-        abs(shares.chosen - 0.15 * ids.size) < allowance(ids.size, 0.15, RISK)
-        and shares.chosen > CHOSEN
-    )
-    assert max(shares.departures(risk=RISK).values()) < 1
-
-
-@pytest.mark.parametrize("port", PORTS)
-@pytest.mark.parametrize("fault", [name for name, fault in FAULTS.items() if fault.shares])
-def test_shares_drawn_otherwise_are_caught(port, fault):
-    _, shares = masked_by(port, fault)
-    departures = shares.departures(risk=RISK)
-    assert departures["kept"] > 1
-    masked, random, _ = FAULTS[fault].shares  # and they are what the fault says of itself
-    assert max(shares.departures(masked, random, RISK).values()) < 1
-    assert (departures["masked"] > 1) == (masked != 0.8) and (departures["random"] > 1) == (
-        random != 0.1
-    )
-
-
-@pytest.mark.parametrize("port", PORTS)
-def test_special_tokens_masked_are_seen(port):
-    ids, special = batch(40, 60)
-    draws = draw(ids.shape, VOCABULARY, 0)
-    _, right = PORTS[port](ids, special, draws)
-    _, wrong = PORTS[port](ids, special, draws, fault=FAULTS["special_tokens_masked"])
-    assert (right[special == 1] == -100).all() and (wrong[special == 1] != -100).any()
-
-
-@given(st.integers(1, 10**5), st.floats(0, 1), st.sampled_from([1e-1, 1e-3, 1e-6]))
-def test_the_allowance_keeps_its_promise(count, share, risk):
-    """Against the exact tails of the binomial distribution."""
-    scipy_stats = pytest.importorskip("scipy.stats")
-    binomial, edge = scipy_stats.binom(count, share), allowance(count, share, risk)
-    low, high = count * share - edge, count * share + edge
-    assert binomial.cdf(np.floor(low)) + binomial.sf(np.ceil(high) - 1) <= risk * (1 + 1e-6)
-
-
-@pytest.mark.parametrize("port", PORTS)
-def test_spans_are_long_enough_and_choose_the_share_asked_for(port):
-    ids = np.full((100, 2000), 5)
-    special = np.zeros_like(ids)
-    special[:, ::50] = 1
-    draws = draw(ids.shape, VOCABULARY, 1)
-    _, labels = PORTS[port](ids, special, draws, min_span=3)
-    chosen = labels != -100
-    edges = np.diff(np.pad(chosen.astype(int), ((0, 0), (1, 1))), axis=1)
-    lengths = np.nonzero(edges == -1)[1] - np.nonzero(edges == 1)[1]
-    assert lengths.min() == 3 and not (chosen & (special == 1)).any()
-    inner = chosen.reshape(100, 40, 50)[
-        ..., 10:40
-    ]  # far from special tokens the share is exact
-    # Starting a span with probability 0.15 / 3 would come to 0.143.
-    assert abs(inner.mean() - 0.15) < 0.004
-
-
-@pytest.mark.parametrize("port", PORTS)
-def test_spans_of_words_choose_the_share_asked_for(port):
-    """Words of one to four tokens, spans of two words: of the words 15 % are chosen, each as a
-    whole."""
-    ids = np.full((100, 2000), 5)
-    words = np.random.default_rng(0).choice([0, 1, 1], size=ids.shape).cumsum(axis=1)
-    _, labels = PORTS[port](
-        ids, np.zeros_like(ids), draw(ids.shape, VOCABULARY, 1), word_ids=words, min_span=2
-    )
-    chosen = labels != -100
-    begins = np.diff(words, axis=1, prepend=-1) != 0
-    begins[:, :20] = begins[:, -20:] = False  # near the edge of a text fewer spans reach a word
-    assert abs(chosen[begins].mean() - 0.15) < 0.004
 
 
 @pytest.mark.parametrize("port", PORTS)
@@ -431,69 +287,3 @@ def test_rust_refuses_by_itself():
         reference.candle.masking.word_bounds(ids, special[:, :3])
     with pytest.raises(InputError):
         reference.candle.masking.spread(special[0], special[0], ids[0], ids[0], 0)
-
-
-@pytest.fixture(scope="module")
-def tokenizer() -> transformers.PreTrainedTokenizerFast:
-    words = "[PAD] [UNK] [CLS] [SEP] [MASK]".split() + [f"w{number}" for number in range(45)]
-    plain = tokenizers.Tokenizer(
-        tokenizers.models.WordLevel(dict(zip(words, range(50), strict=True)), "[UNK]")
-    )
-    plain.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
-    plain.post_processor = tokenizers.processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=plain,
-        **{
-            f"{name}_token": f"[{name.upper()}]"
-            for name in ("pad", "unk", "cls", "sep", "mask")
-        },
-    )
-
-
-@settings(deadline=None)
-@given(
-    seed=st.integers(0, 2**31),
-    lengths=st.lists(st.integers(1, 30), min_size=1, max_size=6),
-    options=st.sampled_from(
-        [(0.15, 0.8, 0.1), (0.5, 0.5, 0.5), (0.3, 1.0, 0.0), (0.3, 0.0, 1.0), (1.0, 0.3, 0.0)]
-    ),
-    kind=st.sampled_from(["lists", "mappings", "mappings with their special tokens"]),
-)
-def test_the_collator_is_that_of_transformers(tokenizer, seed, lengths, options, kind):
-    generator = np.random.default_rng(seed)
-    texts = [
-        " ".join(f"w{number}" for number in generator.integers(45, size=length))
-        for length in lengths
-    ]
-    examples = [
-        tokenizer(text, return_special_tokens_mask=kind.endswith("tokens")) for text in texts
-    ]
-    if kind == "lists":
-        examples = [example["input_ids"] for example in examples]
-    probability, mask_share, random_share = options
-    theirs = transformers.DataCollatorForLanguageModeling(
-        tokenizer,
-        mlm_probability=probability,
-        mask_replace_prob=mask_share,
-        random_replace_prob=random_share,
-        seed=seed,
-    )
-    ours = torch.Generator().manual_seed(seed)
-    for _ in range(2):  # the second batch goes on where the first left the generator
-        expected = theirs(
-            [dict(e) if isinstance(e, transformers.BatchEncoding) else e for e in examples]
-        )
-        found = reference.torch.masking.collate(examples, tokenizer, ours, *options)
-        for key in expected:
-            assert torch.equal(found[key], expected[key]), key
-
-
-def test_the_collator_refuses_what_it_cannot_mask(tokenizer):
-    with pytest.raises(InputError, match="examples is empty"):
-        reference.torch.masking.collate([], tokenizer)
-    with pytest.raises(InputError, match="add up"):
-        reference.torch.masking.collate(
-            [[2, 5, 3]], tokenizer, mask_share=0.9, random_share=0.2
-        )
