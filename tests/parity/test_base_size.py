@@ -43,6 +43,11 @@ SETTINGS = {
 BATCHES = ((65, 66), (1, 129))
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Not here: these matrices are large enough for more."""
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     config = config_from_dict(transformers.ModernBertConfig(**SETTINGS).to_dict())
