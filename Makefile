@@ -13,6 +13,8 @@ CARGO := cargo
 MANIFEST := --manifest-path rust_ports/Cargo.toml
 CRATES := -p encoders-kernels -p encoders-models -p encoders
 RUST_SOURCES := $(shell find rust_ports -name target -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
+# Two processes, for two cores and 5 GB of memory, whatever the machine has.
+IN_PAIRS := -n 2 --dist loadgroup
 NOTEBOOKS := $(wildcard chapters/*.ipynb book/*.ipynb)
 
 export TOKENIZERS_PARALLELISM := true
@@ -42,7 +44,7 @@ rust-test: setup
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(MANIFEST) --no-deps --quiet $(CRATES)
 
 python-test: setup
-	$(BIN)/python -m pytest -q -m "not book" tests
+	$(BIN)/python -m pytest -q $(IN_PAIRS) -m "not book" tests
 
 notebook-test: setup
 	$(BIN)/python -m pytest -q --nbval --nbval-cell-timeout=300 \

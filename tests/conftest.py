@@ -37,6 +37,16 @@ TINY = {
 }
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `-n 2 --dist loadgroup` a file is run by one process; and all files that need much
+    memory by the same one, so that no two of them need it at once."""
+    for item in items:
+        needs_memory = item.get_closest_marker("needs_memory") is not None
+        group = "needs_memory" if needs_memory else item.nodeid.split("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="module", autouse=True)
 def modules_leave_no_memory() -> Iterator[None]:
     yield

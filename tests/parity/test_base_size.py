@@ -27,6 +27,7 @@ from reference.parity.oracle import oracle_for
 from reference.parity.sample import Sample, Tensors
 from tests.memory import give_back_memory
 
+pytestmark = pytest.mark.needs_memory
 SETTINGS = {
     "architectures": ["ModernBertForMaskedLM"],
     # A tenth of the real one, which would be half of the work; tests of the losses have the
@@ -96,6 +97,7 @@ def measured(folder: Path, store: Path, lengths: tuple[int, ...], seed: int) -> 
     checkpoint = read_checkpoint(folder)
     names = dict.fromkeys(checkpoint.tensors)  # all that Transformers needs of the tensors
     checkpoint = replace(checkpoint, tensors=names)
+    give_back_memory()
     batch = random_batch(checkpoint.config, lengths, seed=seed)
     sample = Sample(oracle_for(checkpoint), oracle_for(checkpoint, "float32"), batch, seed)
     sample.truth = Stored(store, sample.truth)
@@ -113,4 +115,5 @@ def run(backend: str, sample: Sample) -> Tensors:
     architecture = checkpoint.architecture
     model = build(backend, checkpoint.config, architecture, checkpoint.tensors, "float32")
     del checkpoint
+    give_back_memory()
     return sample.run(model)
