@@ -41,7 +41,7 @@ SETTINGS = {
 }
 # The lengths of the texts of each: the longest that the window leaves whole, the first that it
 # cuts, and the first that begins another block of queries. The small models have all others.
-BATCHES = ((65, 66), (1, 129))
+BATCHES = ((65, 66), (129,))
 
 
 @pytest.fixture(autouse=True)
