@@ -9,6 +9,20 @@
 //! # Ok::<(), encoders::Error>(())
 //! ```
 //!
+//! A network by itself is read and run by methods of [`FromPretrained`], [`Encoder`] and
+//! [`Head`], which must be in scope:
+//!
+//! ```no_run
+//! use encoders::{BertModel, Encoder, FromPretrained, Inputs, device};
+//!
+//! let device = device("cpu")?;
+//! let model = BertModel::from_pretrained("sentence-transformers/all-MiniLM-L6-v2", &device)?;
+//! let ids = candle_core::Tensor::new(&[[101i64, 7592, 102]], &device)?;
+//! let mask = ids.ones_like()?;
+//! let hidden = model.forward(&Inputs::padded(&ids, &mask))?.last_hidden_state; // [1, 3, 384]
+//! # Ok::<(), encoders::Error>(())
+//! ```
+//!
 //! What a model computes is in the crate `encoders-models`, all of which is handed on here: one
 //! concept is one module, under the name that it has in the PyTorch and MLX ports of the same
 //! models. Around it stand what a library needs to stand alone: [`checkpoint`], [`pretrained`],
