@@ -64,11 +64,7 @@ class Subject:
         tallies = {backend: Tally(backend, self.dtype) for backend in runs}
         for sample in self:
             for backend, run in runs.items():
-                found = run(sample)
-                truth = sample.truth
-                if backend == PORT:
-                    truth = {name: tensor for name, tensor in truth.items() if name in found}
-                tallies[backend].add(found, truth, sample.floors(backend))
+                hold(sample, run, tallies[backend])
         return {backend: tally.rows() for backend, tally in tallies.items()}
 
     def operations(self, backend: str, model: Model) -> list[Row]:
@@ -78,3 +74,12 @@ class Subject:
         for sample in self:
             tally.add(sample.trace(model), sample.traced, sample.traced_floors(backend))
         return tally.rows()
+
+
+def hold(sample: Sample, run: Run, tally: Tally) -> None:
+    """One port on one batch. Nothing of it is left when the next begins: its gradients take as
+    much memory as the model."""
+    found, truth = run(sample), sample.truth
+    if tally.backend == PORT:
+        truth = {name: tensor for name, tensor in truth.items() if name in found}
+    tally.add(found, truth, sample.floors(tally.backend))
