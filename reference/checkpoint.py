@@ -22,6 +22,7 @@ import safetensors.numpy
 from reference.errors import CheckpointError, ConfigError, InputError
 from reference.families import BASE, Architecture, EncoderConfig, Task, architecture_for
 from reference.families.reading import read_config
+from reference.families.tasks import MASKED_LM
 from reference.files import write_atomically
 from reference.weights import POSITION_IDS, read_tensors, some
 
@@ -116,10 +117,19 @@ def read_architecture(
 
 def read_checkpoint(folder: Path, task: Task | str | None = None) -> Checkpoint:
     """Read and check a model folder; `task` asks for another head than the one that its config
-    names."""
+    names.
+
+    Sentence encoders often go on naming the masked language model that they were trained from,
+    as all-mpnet-base-v2 does. Without the head of it they are the encoder by itself.
+    """
     folder = Path(folder)
     config, architecture = read_architecture(folder, task)
-    tensors = select_tensors(read_tensors(folder), config, architecture, str(folder))
+    tensors = read_tensors(folder)
+    if task is None and architecture.task is MASKED_LM:
+        head = tuple(key for key, _ in architecture.family.head(config, MASKED_LM))
+        if not any(key.startswith(head) for key in tensors):
+            architecture = architecture_for(config, BASE)
+    tensors = select_tensors(tensors, config, architecture, str(folder))
     return Checkpoint(folder, config, architecture, tensors)
 
 

@@ -132,6 +132,14 @@ def test_the_base_of_a_masked_lm(tiny):
         read_checkpoint(folder, "token-classification")
 
 
+@pytest.mark.parametrize("family", ["Bert", "Roberta", "DistilBert", "MPNet", "Electra"])
+def test_the_base_of_a_model_that_answers_questions(tiny, family):
+    special = {"pad_token_id": 1} if family in ("Roberta", "MPNet") else {}
+    base = read_checkpoint(tiny(f"{family}ForQuestionAnswering", **special), "base")
+    assert base.architecture.name == f"{family}Model"
+    assert not any("qa_outputs" in key for key in base.tensors)
+
+
 def test_a_head_that_is_not_there(tiny):
     with pytest.raises(
         CheckpointError,

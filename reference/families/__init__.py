@@ -58,6 +58,13 @@ def architecture_for(config: EncoderConfig, task: Task | str | None = None) -> A
         task = TASKS[check_name(task, TASKS, "task")]
     if task is not None or not config.architectures:
         return architecture_named(prefix + (task or BASE).suffix)
+    if config.architectures[0] not in ARCHITECTURES:
+        known = ", ".join(prefix + task.suffix for task in family.tasks)
+        raise ConfigError(
+            f"architecture {config.architectures[0]:.80} is not implemented; supported: "
+            f"{known}. The encoder in it is read where embeddings are asked for "
+            "(pipeline='embeddings')"
+        )
     architecture = architecture_named(config.architectures[0])
     if architecture.name != prefix + architecture.task.suffix:
         raise ConfigError(

@@ -112,7 +112,7 @@ class Bert(Family):
         Operation("classifier", "the scores over the labels", ANSWER),
     )
     tiny: ClassVar = TINY | {"type_vocab_size": 2}
-    other_heads = ("cls.seq_relationship.",)
+    other_heads = (*Family.other_heads, "cls.seq_relationship.")
 
     def encoder(self, config: BertConfig, pooler: bool) -> Entries:
         hidden, intermediate = config.hidden_size, config.intermediate_size

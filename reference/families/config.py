@@ -132,8 +132,8 @@ class EncoderConfig:
         the fields."""
         values = dict(values)
         for name, spelling in cls.SPELLINGS.items():
-            if spelling in values:
-                values[name] = values.pop(spelling)
+            if spelling in values:  # in a file with both, Transformers takes the field's
+                values.setdefault(name, values.pop(spelling))
         return values
 
     def to_dict(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from reference.families.bert import Bert, BertConfig
 from reference.families.checks import check_choice, check_integer, check_share, check_switch
 from reference.families.config import ACTIVATIONS
-from reference.families.family import ANSWER, TEXT, Entries, Operation, dense, norm
+from reference.families.family import ANSWER, TEXT, Entries, Family, Operation, dense, norm
 from reference.families.tasks import (
     BASE,
     MASKED_LM,
@@ -81,7 +81,7 @@ class Electra(Bert):
         Operation("classifier", "the scores over the labels", ANSWER),
     )
     tiny: ClassVar = Bert.tiny | {"embedding_size": 24}
-    other_heads = ("discriminator_predictions.",)
+    other_heads = (*Family.other_heads, "discriminator_predictions.")
 
     def encoder(self, config: ElectraConfig, pooler: bool) -> Entries:
         for key, shape in super().encoder(config, pooler=False):

@@ -61,7 +61,8 @@ class Family(ABC):
     operations: tuple[Operation, ...]  # of the encoder
     head_operations: tuple[Operation, ...]
     tiny: Mapping[str, Any]  # a configuration small enough for a test, for random models
-    other_heads: tuple[str, ...] = ()  # keys of heads that checkpoints have and nothing reads
+    # What the keys of heads begin with that checkpoints have and nothing reads.
+    other_heads: tuple[str, ...] = ("qa_outputs.",)
     # Who knows the truth about it: a class of parity's, or of a file beside it.
     oracle: str = "reference.parity.oracle:TransformersOracle"
 

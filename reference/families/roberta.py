@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from reference.errors import ConfigError
 from reference.families.bert import Bert, BertConfig
-from reference.families.family import ANSWER, Entries, Operation, dense, norm
+from reference.families.family import ANSWER, Entries, Family, Operation, dense, norm
 from reference.families.tasks import MASKED_LM, TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION, Task
 
 
@@ -65,7 +65,7 @@ class Roberta(Bert):
         Operation("classifier.out_proj", "the classifier's tanh and output projection", ANSWER),
         Operation("classifier", "the scores over the labels", ANSWER),
     )
-    other_heads = ()
+    other_heads = Family.other_heads
 
     def head(self, config: RobertaConfig, task: Task) -> Entries:
         hidden = config.hidden_size

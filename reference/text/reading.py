@@ -43,7 +43,8 @@ def read_tokenizer(folder: Path, config: EncoderConfig) -> Tokenizer:
     path = folder / "tokenizer_config.json"
     settings = _optional_json(path)
     of_sentences = read_text_settings(folder)
-    vocabulary = _read_vocabulary(folder, settings)
+    named = settings | _older_names(folder, settings)
+    vocabulary = _read_vocabulary(folder, named)
     return Tokenizer(
         vocabulary,
         _max_length(
@@ -53,7 +54,8 @@ def read_tokenizer(folder: Path, config: EncoderConfig) -> Tokenizer:
         ),
         config.vocab_size,
         of_sentences.lower_case,
-        _special_tokens(vocabulary, settings | _older_names(folder, settings), path),
+        config.has_token_types,
+        _special_tokens(vocabulary, named, path),
     )
 
 
@@ -67,6 +69,7 @@ def _read_vocabulary(folder: Path, settings: dict) -> Vocabulary:
     if ready.is_file():
         return HuggingFaceVocabulary(read_tokenizer_json(ready), side)
     if words.is_file():
+        _check_frame(settings, words)
         return HuggingFaceVocabulary(read_word_pieces(words, settings), side)
     if pieces.is_file():
         return SentencePieceVocabulary(pieces, side)
@@ -116,3 +119,17 @@ def _special_tokens(vocabulary: Vocabulary, named: dict, path: Path) -> dict[str
         if known:
             ids[kind] = known[0]
     return ids
+
+
+def _check_frame(named: dict, path: Path) -> None:
+    """A bare word list says nothing of the special tokens about a text; they are BERT's, unless
+    the folder names others, as MPNet's does."""
+    for kind, usual in (("cls", "[CLS]"), ("sep", "[SEP]")):
+        token = named.get(f"{kind}_token")
+        token = token.get("content") if isinstance(token, dict) else token
+        if token not in (None, usual):
+            raise CheckpointError(
+                f"{path} is read as BERT's word list, with {usual} about texts, but the "
+                f"{kind}_token of this folder is {token!r:.80}; save the tokenizer with "
+                "Transformers, which writes a tokenizer.json"
+            )

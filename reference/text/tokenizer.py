@@ -32,6 +32,7 @@ class Tokenizer:
     max_length: int
     vocab_size: int  # the model's
     lower_case: bool = False
+    has_token_types: bool = True  # likewise
     special_tokens: Mapping[str, int] = field(default_factory=dict)  # {"mask": 103, ...}
 
     def __call__(
@@ -49,6 +50,8 @@ class Tokenizer:
         encodings = self.vocabulary.encode(self._prepared(given), length)
         for number, (encoding, its_texts) in enumerate(zip(encodings, given, strict=True)):
             self._check(encoding, number, its_texts)
+            if not self.has_token_types:
+                encoding.token_type_ids = [0] * len(encoding)
             if self.lower_case:
                 encoding.find_origins = partial(
                     _before_lower_casing, encoding.find_origins, its_texts

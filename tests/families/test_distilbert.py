@@ -1,5 +1,7 @@
 """DistilBERT: its names, what it has none of, and its leftovers."""
 
+import shutil
+
 import numpy as np
 import pytest
 import transformers
@@ -60,6 +62,12 @@ def test_sizes_are_read_as_transformers_reads_them():
         assert ours[key] == getattr(theirs, key), key
 
 
+def test_a_size_under_both_names_is_read_as_transformers_reads_it():
+    values = {"dim": 24, "n_heads": 4, "num_attention_heads": 2}
+    ours = config_from_dict({"model_type": "distilbert"} | values)
+    assert ours.num_attention_heads == transformers.DistilBertConfig(**values).n_heads == 2
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -95,6 +103,19 @@ def test_there_are_no_token_types(tmp_path, backend):
     np.testing.assert_array_equal(plain, zeros)
     with pytest.raises(InputError, match="type_vocab_size is 1"):
         model.forward(ids, token_type_ids=np.ones_like(ids))
+
+
+def test_pairs_of_its_own_tokenizer_are_taken(minilm, tmp_path):
+    """BERT's tokenizer numbers the two texts of a pair."""
+    folder = random_checkpoint(
+        tmp_path, "DistilBertForSequenceClassification", vocab_size=30522
+    )
+    shutil.copy(minilm / "tokenizer.json", folder)
+    model = reference.load(folder)
+    (pair,) = model.tokenizer(["a cat"], ["a kitten"])
+    assert pair.token_type_ids == [0] * len(pair)
+    logits = model.forward(np.array([pair]), token_type_ids=np.array([pair.token_type_ids]))
+    assert logits["logits"].shape == (1, 2)
 
 
 def test_the_base_of_a_masked_lm(tmp_path):

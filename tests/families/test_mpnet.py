@@ -1,22 +1,27 @@
 """MPNet: its configuration, its buckets, and the one bias that all layers share."""
 
+import json
+import shutil
+
 import mlx.core as mx
 import numpy as np
 import pytest
 import torch
 from transformers.models.mpnet.modeling_mpnet import MPNetEncoder
 
+import reference
 import reference.mlx.mpnet
 import reference.torch.mpnet
 from reference.backend import BACKENDS
 from reference.checkpoint import read_checkpoint
-from reference.errors import ConfigError
+from reference.errors import CheckpointError, ConfigError
 from reference.families import architecture_for
 from reference.families.mpnet import BUCKETS
-from reference.families.reading import config_from_dict
+from reference.families.reading import config_from_dict, read_config
 from reference.parity import random_checkpoint
 from reference.parity.batch import random_batch
 from reference.parity.subject import Subject
+from reference.text import read_tokenizer
 
 # sentence-transformers/all-mpnet-base-v2, as the hub has it.
 HUB = {
@@ -95,3 +100,28 @@ def test_texts_beyond_the_last_bucket_pass_the_gates(tmp_path):
     runs = {name: lambda sample, of=model: sample.run(of) for name, model in models.items()}
     failed = [row for rows in subject.measure(runs).values() for row in rows if not row.passed]
     assert not failed
+
+
+def test_a_sentence_encoder_that_names_the_masked_lm_it_was_trained_from(tmp_path):
+    """As all-mpnet-base-v2 does; no head is in its file."""
+    folder = random_checkpoint(tmp_path, "MPNetModel", pooling="mean")
+    config = json.loads((folder / "config.json").read_text())
+    config["architectures"] = HUB["architectures"]
+    (folder / "config.json").write_text(json.dumps(config))
+    assert read_checkpoint(folder).architecture.name == "MPNetModel"
+    ids = np.array([[0, 5, 6, 2]])
+    assert "last_hidden_state" in reference.load(folder).forward(ids)
+    with pytest.raises(CheckpointError, match="without the head of MPNetForMaskedLM"):
+        read_checkpoint(folder, "masked-lm")
+
+
+@pytest.mark.parametrize("token", ["<s>", {"content": "<s>"}])
+def test_its_bare_word_list_is_not_framed_as_berts(minilm, tmp_path, token):
+    """Its words are BERT's, so [CLS] would be found, and be wrong."""
+    folder = random_checkpoint(tmp_path, "MPNetModel", vocab_size=30527)
+    shutil.copy(minilm / "vocab.txt", folder)
+    (folder / "tokenizer_config.json").write_text(json.dumps({"cls_token": token}))
+    with pytest.raises(
+        CheckpointError, match=r"vocab\.txt is read as .* cls_token .* is '<s>'"
+    ):
+        read_tokenizer(folder, read_config(folder))

@@ -49,8 +49,9 @@ impl DistilBertConfig {
     pub(super) fn from_map(map: &Map<String, Value>) -> Result<Config> {
         let mut map = map.clone();
         for (usual, own) in &SPELLINGS[..EITHER] {
+            // In a file with both, Transformers takes the usual one.
             if let Some(value) = map.get(*usual).cloned() {
-                map.entry(*own).or_insert(value);
+                map.insert((*own).to_string(), value);
             }
         }
         let defaults = Defaults { layers: 6, ..Defaults::BERT };

@@ -56,6 +56,8 @@ fn distilbert_spells_in_its_own_way() {
         (8, 2, 4)
     );
     assert_eq!((usual.intermediate_size, usual.hidden_act.as_str()), (3072, "gelu"));
+    let both = read(r#""dim": 8, "n_heads": 4, "num_attention_heads": 2"#);
+    assert_eq!((both.hidden_size, both.num_attention_heads), (8, 2));
 }
 
 #[test]
