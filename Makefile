@@ -14,7 +14,7 @@ MANIFEST := --manifest-path rust_ports/Cargo.toml
 CRATES := -p encoders-kernels -p encoders-models -p encoders
 RUST_SOURCES := $(shell find rust_ports -name target -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 # Two processes, for two cores and 5 GB of memory, whatever the machine has.
-IN_PAIRS := -n 2 --dist loadgroup
+IN_PAIRS := -n 2 --dist loadfile
 NOTEBOOKS := $(wildcard chapters/*.ipynb book/*.ipynb)
 
 export TOKENIZERS_PARALLELISM := true

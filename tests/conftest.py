@@ -5,12 +5,13 @@ import importlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
-from tests.memory import give_back_memory
+from tests.memory import give_back_memory, give_back_what_has_grown
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 # OpenMP's idle threads sleep: spinning, they take the processor from those that work, and a
@@ -26,6 +27,13 @@ importlib.import_module("reference.mlx")
 settings.register_profile("project", deadline=None, derandomize=True, max_examples=25)
 settings.load_profile("project")
 
+# A gigabyte or more above what the libraries take.
+NEEDS_MEMORY = (
+    "tests/bench/test_bench.py",
+    "tests/parity/test_base_size.py",
+    "tests/parity/test_compare.py",
+    "tests/test_long_texts.py",
+)
 BACKENDS = ("torch", "mlx", "candle")
 TINY = {
     "vocab_size": 40,
@@ -37,14 +45,24 @@ TINY = {
 }
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `-n 2 --dist loadgroup` a file is run by one process; and all files that need much
-    memory by the same one, so that no two of them need it at once."""
-    for item in items:
-        needs_memory = item.get_closest_marker("needs_memory") is not None
-        group = "needs_memory" if needs_memory else item.nodeid.split("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """In several processes a file is run by one of them; and all files that need much memory
+    by the same one, so that no two of them need it at once."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "needs memory" if file in NEEDS_MEMORY else file
+
+    return Scheduling(config, log)
+
+
+@pytest.fixture(autouse=True)
+def tests_leave_little_memory() -> Iterator[None]:
+    yield
+    give_back_what_has_grown()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -8,7 +8,6 @@ import pytest
 from reference.backend import BACKENDS
 from reference.parity import random_checkpoint
 
-pytestmark = pytest.mark.needs_memory
 TOKENS = 8192
 HEADS = 3
 SCORES = HEADS * TOKENS**2 * 4  # bytes that one layer's scores would take: 800 MB

@@ -16,8 +16,6 @@ from reference.parity import random_checkpoint
 from reference.parity.random_models import SWITCHES
 from reference.text import read_tokenizer
 
-pytestmark = pytest.mark.needs_memory
-
 
 def test_every_contestant_does_the_same_work(minilm):
     texts = [*mixed_texts(6), "one"]

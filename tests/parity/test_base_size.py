@@ -27,7 +27,6 @@ from reference.parity.oracle import oracle_for
 from reference.parity.sample import Sample, Tensors
 from tests.memory import give_back_memory
 
-pytestmark = pytest.mark.needs_memory
 SETTINGS = {
     "architectures": ["ModernBertForMaskedLM"],
     # A tenth of the real one, which would be half of the work; tests of the losses have the

@@ -10,8 +10,6 @@ from reference.backend import BACKENDS, port
 from reference.errors import CheckpointError, InputError
 from reference.parity import random_checkpoint
 
-pytestmark = pytest.mark.needs_memory
-
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_minilm(minilm, dtype):
