@@ -14,7 +14,7 @@ MANIFEST := --manifest-path rust_ports/Cargo.toml
 CRATES := -p encoders-kernels -p encoders-models -p encoders
 RUST_SOURCES := $(shell find rust_ports -name target -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 # Two processes, for two cores and 5 GB of memory, whatever the machine has.
-IN_PAIRS := -n 2 --dist loadfile
+IN_PAIRS := -p tests.in_pairs -n 2 --dist loadfile
 NOTEBOOKS := $(wildcard chapters/*.ipynb book/*.ipynb)
 
 export TOKENIZERS_PARALLELISM := true
@@ -47,7 +47,7 @@ python-test: setup
 	$(BIN)/python -m pytest -q $(IN_PAIRS) -m "not book" tests
 
 notebook-test: setup
-	$(BIN)/python -m pytest -q --nbval --nbval-cell-timeout=300 \
+	$(BIN)/python -m pytest -q $(IN_PAIRS) --nbval --nbval-cell-timeout=300 \
 	  --nbval-sanitize-with tests/book/nbval_sanitize.cfg $(NOTEBOOKS)
 
 book-test: $(HTML)/.built

@@ -5,7 +5,6 @@ import importlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -27,13 +26,6 @@ importlib.import_module("reference.mlx")
 settings.register_profile("project", deadline=None, derandomize=True, max_examples=25)
 settings.load_profile("project")
 
-# A gigabyte or more above what the libraries take.
-NEEDS_MEMORY = (
-    "tests/bench/test_bench.py",
-    "tests/parity/test_base_size.py",
-    "tests/parity/test_compare.py",
-    "tests/test_long_texts.py",
-)
 BACKENDS = ("torch", "mlx", "candle")
 TINY = {
     "vocab_size": 40,
@@ -43,20 +35,6 @@ TINY = {
     "intermediate_size": 24,
     "max_position_embeddings": 40,
 }
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """In several processes a file is run by one of them; and all files that need much memory
-    by the same one, so that no two of them need it at once."""
-    from xdist.scheduler import LoadFileScheduling
-
-    class Scheduling(LoadFileScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            file = super()._split_scope(nodeid)
-            return "needs memory" if file in NEEDS_MEMORY else file
-
-    return Scheduling(config, log)
 
 
 @pytest.fixture(autouse=True)
