@@ -1,5 +1,6 @@
 """A plugin of pytest for running tests or notebooks in two processes within 5 GB."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,4 +31,6 @@ class InPairs(LoadFileScheduling):
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> InPairs:
+    if missing := [file for file in NEEDS_MEMORY if not Path(file).is_file()]:
+        raise pytest.UsageError(f"{__file__} lists what is not there: {', '.join(missing)}")
     return InPairs(config, log)

@@ -69,7 +69,7 @@ def _read_vocabulary(folder: Path, settings: dict) -> Vocabulary:
     if ready.is_file():
         return HuggingFaceVocabulary(read_tokenizer_json(ready), side)
     if words.is_file():
-        _check_frame(settings, words)
+        _check_frame(settings, folder)
         return HuggingFaceVocabulary(read_word_pieces(words, settings), side)
     if pieces.is_file():
         return SentencePieceVocabulary(pieces, side)
@@ -109,11 +109,7 @@ def _older_names(folder: Path, settings: dict) -> dict:
 def _special_tokens(vocabulary: Vocabulary, named: dict, path: Path) -> dict[str, int]:
     ids: dict[str, int] = {}
     for kind, usual in USUAL_NAMES.items():
-        token = named.get(f"{kind}_token")
-        if isinstance(token, dict):
-            token = token.get("content")
-        if not isinstance(token, (str, type(None))):
-            raise ConfigError(f"{path}: {kind}_token is {token!r:.80}; it must be a string")
+        token = _named_token(named, kind, path)
         found = [vocabulary.token_id(name) for name in ((token,) if token else usual)]
         known = [number for number in found if number is not None]
         if known:
@@ -121,15 +117,23 @@ def _special_tokens(vocabulary: Vocabulary, named: dict, path: Path) -> dict[str
     return ids
 
 
-def _check_frame(named: dict, path: Path) -> None:
+def _named_token(named: dict, kind: str, path: Path) -> str | None:
+    token = named.get(f"{kind}_token")
+    if isinstance(token, dict):
+        token = token.get("content")
+    if not isinstance(token, (str, type(None))):
+        raise ConfigError(f"{path}: {kind}_token is {token!r:.80}; it must be a string")
+    return token
+
+
+def _check_frame(named: dict, folder: Path) -> None:
     """A bare word list says nothing of the special tokens about a text; they are BERT's, unless
     the folder names others, as MPNet's does."""
     for kind, usual in (("cls", "[CLS]"), ("sep", "[SEP]")):
-        token = named.get(f"{kind}_token")
-        token = token.get("content") if isinstance(token, dict) else token
+        token = _named_token(named, kind, folder / "tokenizer_config.json")
         if token not in (None, usual):
             raise CheckpointError(
-                f"{path} is read as BERT's word list, with {usual} about texts, but the "
-                f"{kind}_token of this folder is {token!r:.80}; save the tokenizer with "
-                "Transformers, which writes a tokenizer.json"
+                f"{folder / 'vocab.txt'} is read as BERT's word list, with {usual} about "
+                f"texts, but the {kind}_token of this folder is {token!r:.80}; save the "
+                "tokenizer with Transformers, which writes a tokenizer.json"
             )

@@ -32,7 +32,7 @@ class Tokenizer:
     max_length: int
     vocab_size: int  # the model's
     lower_case: bool = False
-    has_token_types: bool = True  # likewise
+    has_token_types: bool = True  # whether the model has
     special_tokens: Mapping[str, int] = field(default_factory=dict)  # {"mask": 103, ...}
 
     def __call__(
