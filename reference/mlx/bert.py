@@ -19,7 +19,7 @@ from reference.mlx.attention import (
     positions,
     split_heads,
 )
-from reference.mlx.heads import EncoderOutput, Head, TextHead, TiedDecoder, TokenHead
+from reference.mlx.heads import EncoderOutput, Head, TextHead, TokenHead, tie_decoder
 from reference.mlx.layers import Embedding, LayerNorm, Linear, activation
 
 Ids = Int[mx.array, "*batch tokens"]
@@ -203,10 +203,7 @@ class BertLMPredictionHead(nn.Module):
         super().__init__()
         self.transform = BertPredictionHeadTransform(config)
         self.bias = mx.zeros((config.vocab_size,))
-        if config.tie_word_embeddings:
-            self.decoder = TiedDecoder(words, bias_of=self)
-        else:
-            self.decoder = Linear(config.hidden_size, config.vocab_size)
+        self.decoder = tie_decoder(config, words, bias=self)
 
     def __call__(self, hidden: Hidden) -> Float[mx.array, "*batch tokens vocab"]:
         return self.decoder(self.transform(hidden))

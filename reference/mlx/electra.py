@@ -17,8 +17,8 @@ from reference.mlx.heads import (
     EncoderOutput,
     Head,
     TextHead,
-    TiedDecoder,
     TokenHead,
+    tie_decoder,
 )
 from reference.mlx.layers import LayerNorm, Linear, activation, gelu
 from reference.mlx.roberta import XLMRobertaClassificationHead
@@ -63,10 +63,7 @@ class ElectraForMaskedLM(Head):
     def __init__(self, config: ElectraConfig) -> None:
         super().__init__(config, ElectraModel(config))
         self.generator_predictions = ElectraGeneratorPredictions(config)
-        if config.tie_word_embeddings:
-            self.generator_lm_head = TiedDecoder(self.electra.embeddings.word_embeddings)
-        else:
-            self.generator_lm_head = Linear(config.embedding_size, config.vocab_size)
+        self.generator_lm_head = tie_decoder(config, self.electra.embeddings.word_embeddings)
 
     def score(
         self, outputs: EncoderOutput, inputs: Inputs

@@ -116,19 +116,27 @@ class TiedDecoder(nn.Module):
 
     It has no weight of its own but reads the embedding's where that is, so that there is one
     parameter: MLX knows a parameter by its place in the tree of modules, and one array in two
-    places would be two. Its bias is its own or, likewise, another module's.
+    places would be two. `bias` says whether it has one, or names the module that has it.
     """
 
-    def __init__(
-        self, words: Embedding, bias: bool = True, bias_of: nn.Module | None = None
-    ) -> None:
+    def __init__(self, words: Embedding, bias: bool | nn.Module = True) -> None:
         super().__init__()
-        self.owners = (words, bias_of or self)  # in a tuple, which is not searched for modules
-        own = bias and bias_of is None
-        self.bias = mx.zeros((words.weight.shape[0],)) if own else None
+        # In a tuple, which is not searched for modules.
+        self.owners = (words, bias if isinstance(bias, nn.Module) else self)
+        self.bias = mx.zeros((words.weight.shape[0],)) if bias is True else None
 
     def __call__(
         self, hidden: Float[mx.array, "*batch tokens hidden"]
     ) -> Float[mx.array, "*batch tokens vocab"]:
         words, bias = self.owners[0].weight, self.owners[1].bias
         return hidden @ words.T if bias is None else mx.addmm(bias, hidden, words.T)
+
+
+def tie_decoder(
+    config: EncoderConfig, words: Embedding, bias: bool | nn.Module = True
+) -> nn.Module:
+    """Scores words with the very vectors that embed them, unless the config unties them: then
+    weight and bias are the decoder's own. `bias` is TiedDecoder's."""
+    if config.tie_word_embeddings:
+        return TiedDecoder(words, bias)
+    return Linear(words.weight.shape[1], config.vocab_size, bias is not False)

@@ -27,7 +27,7 @@ from reference.mlx.heads import (
     Head,
     HeadOutput,
     TextHead,
-    TiedDecoder,
+    tie_decoder,
 )
 from reference.mlx.layers import Embedding, GatedMLP, LayerNorm, Linear, activation
 from reference.mlx.pooling import cls_pooling, mean_pooling
@@ -175,11 +175,8 @@ class ModernBertForMaskedLM(ModernBertHead):
 
     def __init__(self, config: ModernBertConfig) -> None:
         super().__init__(config)
-        if config.tie_word_embeddings:
-            words = self.model.embeddings.tok_embeddings
-            self.decoder = TiedDecoder(words, config.decoder_bias)
-        else:
-            self.decoder = Linear(config.hidden_size, config.vocab_size, config.decoder_bias)
+        words = self.model.embeddings.tok_embeddings
+        self.decoder = tie_decoder(config, words, config.decoder_bias)
 
     def __call__(
         self,

@@ -13,7 +13,7 @@ from reference.families.roberta import RobertaConfig
 from reference.inputs import Inputs
 from reference.mlx.attention import first_tokens, positions
 from reference.mlx.bert import BertEmbeddings, BertModel, CuSeqlens, Hidden, Ids
-from reference.mlx.heads import EncoderOutput, Head, TextHead, TiedDecoder, TokenHead
+from reference.mlx.heads import EncoderOutput, Head, TextHead, TokenHead, tie_decoder
 from reference.mlx.layers import Embedding, LayerNorm, Linear, gelu
 
 
@@ -56,10 +56,7 @@ class XLMRobertaLMHead(nn.Module):
         self.dense = Linear(config.hidden_size, config.hidden_size)
         self.layer_norm = LayerNorm(config.hidden_size, config.layer_norm_eps)
         self.bias = mx.zeros((config.vocab_size,))
-        if config.tie_word_embeddings:
-            self.decoder = TiedDecoder(words, bias_of=self)
-        else:
-            self.decoder = Linear(config.hidden_size, config.vocab_size)
+        self.decoder = tie_decoder(config, words, bias=self)
 
     def __call__(self, hidden: Hidden) -> Float[mx.array, "*batch tokens vocab"]:
         return self.decoder(self.layer_norm(gelu(self.dense(hidden))))

@@ -19,7 +19,7 @@ from reference.torch.attention import (
     positions,
     split_heads,
 )
-from reference.torch.heads import EncoderOutput, Head, TextHead, TiedDecoder, TokenHead
+from reference.torch.heads import EncoderOutput, Head, TextHead, TokenHead, tie_decoder
 from reference.torch.layers import Embedding, LayerNorm, Linear, activation
 
 Ids = Int[Tensor, "*batch tokens"]
@@ -202,10 +202,7 @@ class BertLMPredictionHead(nn.Module):
         super().__init__()
         self.transform = BertPredictionHeadTransform(config)
         self.bias = nn.Parameter(torch.empty(config.vocab_size))
-        if config.tie_word_embeddings:
-            self.decoder = TiedDecoder(words, bias_of=self)
-        else:
-            self.decoder = Linear(config.hidden_size, config.vocab_size)
+        self.decoder = tie_decoder(config, words, bias=self)
 
     def forward(self, hidden: Hidden) -> Float[Tensor, "*batch tokens vocab"]:
         return self.decoder(self.transform(hidden))

@@ -23,8 +23,8 @@ from reference.torch.heads import (
     EncoderOutput,
     Head,
     TextHead,
-    TiedDecoder,
     TokenHead,
+    tie_decoder,
 )
 from reference.torch.layers import Embedding, LayerNorm, Linear, activation
 
@@ -121,10 +121,7 @@ class DistilBertForMaskedLM(Head):
         self.vocab_transform = Linear(config.hidden_size, config.hidden_size)
         self.activation = activation(config.hidden_act)
         self.vocab_layer_norm = LayerNorm(config.hidden_size, config.layer_norm_eps)
-        if config.tie_word_embeddings:
-            self.vocab_projector = TiedDecoder(self.distilbert.embeddings.word_embeddings)
-        else:
-            self.vocab_projector = Linear(config.hidden_size, config.vocab_size)
+        self.vocab_projector = tie_decoder(config, self.distilbert.embeddings.word_embeddings)
 
     def score(
         self, outputs: EncoderOutput, inputs: Inputs

@@ -16,8 +16,8 @@ from reference.torch.heads import (
     EncoderOutput,
     Head,
     TextHead,
-    TiedDecoder,
     TokenHead,
+    tie_decoder,
 )
 from reference.torch.layers import LayerNorm, Linear, activation, gelu
 from reference.torch.roberta import XLMRobertaClassificationHead
@@ -62,10 +62,7 @@ class ElectraForMaskedLM(Head):
     def __init__(self, config: ElectraConfig) -> None:
         super().__init__(config, ElectraModel(config))
         self.generator_predictions = ElectraGeneratorPredictions(config)
-        if config.tie_word_embeddings:
-            self.generator_lm_head = TiedDecoder(self.electra.embeddings.word_embeddings)
-        else:
-            self.generator_lm_head = Linear(config.embedding_size, config.vocab_size)
+        self.generator_lm_head = tie_decoder(config, self.electra.embeddings.word_embeddings)
 
     def score(
         self, outputs: EncoderOutput, inputs: Inputs

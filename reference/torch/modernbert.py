@@ -26,7 +26,7 @@ from reference.torch.heads import (
     Head,
     HeadOutput,
     TextHead,
-    TiedDecoder,
+    tie_decoder,
 )
 from reference.torch.layers import Embedding, GatedMLP, LayerNorm, Linear, activation
 from reference.torch.pooling import cls_pooling, mean_pooling
@@ -172,11 +172,8 @@ class ModernBertForMaskedLM(ModernBertHead):
 
     def __init__(self, config: ModernBertConfig) -> None:
         super().__init__(config)
-        if config.tie_word_embeddings:
-            words = self.model.embeddings.tok_embeddings
-            self.decoder = TiedDecoder(words, config.decoder_bias)
-        else:
-            self.decoder = Linear(config.hidden_size, config.vocab_size, config.decoder_bias)
+        words = self.model.embeddings.tok_embeddings
+        self.decoder = tie_decoder(config, words, config.decoder_bias)
 
     def forward(
         self,

@@ -13,7 +13,7 @@ from reference.families.roberta import RobertaConfig
 from reference.inputs import Inputs
 from reference.torch.attention import first_tokens
 from reference.torch.bert import BertEmbeddings, BertModel, CuSeqlens, Hidden, Ids
-from reference.torch.heads import EncoderOutput, Head, TextHead, TiedDecoder, TokenHead
+from reference.torch.heads import EncoderOutput, Head, TextHead, TokenHead, tie_decoder
 from reference.torch.layers import Embedding, LayerNorm, Linear, gelu
 
 
@@ -56,10 +56,7 @@ class XLMRobertaLMHead(nn.Module):
         self.dense = Linear(config.hidden_size, config.hidden_size)
         self.layer_norm = LayerNorm(config.hidden_size, config.layer_norm_eps)
         self.bias = nn.Parameter(torch.empty(config.vocab_size))
-        if config.tie_word_embeddings:
-            self.decoder = TiedDecoder(words, bias_of=self)
-        else:
-            self.decoder = Linear(config.hidden_size, config.vocab_size)
+        self.decoder = tie_decoder(config, words, bias=self)
 
     def forward(self, hidden: Hidden) -> Float[Tensor, "*batch tokens vocab"]:
         return self.decoder(self.layer_norm(gelu(self.dense(hidden))))
