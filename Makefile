@@ -1,6 +1,6 @@
 # make book   render the book            make test   run every check
-# make serve  show it on localhost       make lock   renew the two locks, requirements*.txt, from pyproject.toml
-# make peers  install ports by others, to be checked beside these
+# make serve  show it on localhost       make lock   renew requirements*.txt from pyproject.toml
+# make peers  install ports by others       make audit  hold all locks against what is known to be vulnerable
 #
 # Each target sets up what it needs in .venv, once: the stamps in .venv remember what has been done.
 
@@ -10,7 +10,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
-PEERS := $(VENV)/peers
 HTML := _build/html
 CARGO := cargo
 MANIFEST := --manifest-path rust_ports/Cargo.toml
@@ -23,7 +22,7 @@ NOTEBOOKS := $(wildcard chapters/*.ipynb book/*.ipynb)
 export TOKENIZERS_PARALLELISM := true
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: book serve test lint rust-test python-test notebook-test book-test setup lock peers clean
+.PHONY: book serve test lint rust-test python-test notebook-test book-test setup lock peers audit clean
 .DEFAULT_GOAL := book
 
 book: $(HTML)/.built
@@ -87,19 +86,24 @@ prerequisites:
 	@command -v $(CARGO) >/dev/null || \
 	  { echo "A Rust toolchain is needed (cargo, 1.88 or later). Install it with rustup: see rust-lang.org/tools/install"; exit 1; }
 
-# Only what the book and the tests need: peers have a lock of their own, with the same versions of what both hold.
+# What book and tests need is one lock. Every other is one of its own, with the same versions of what both hold.
 lock:
 	@test -x $(BIN)/uv || $(MAKE) setup
 	$(LOCK) pyproject.toml --extra book --extra test --extra build --output-file requirements.txt
-	$(LOCK) --group peers --constraint requirements.txt --output-file requirements-peers.txt
+	for group in audit peers; do \
+	  $(LOCK) --group $$group --constraint requirements.txt --output-file requirements-$$group.txt || exit 1; done
 
-peers: $(PEERS)/.dependencies
-	@echo "Ports by others are installed: run them with $(PEERS)/bin/python"
+peers: $(VENV)/peers/.dependencies
+	@echo "Ports by others are installed: run them with $(VENV)/peers/bin/python"
 
-$(PEERS)/.dependencies: requirements-peers.txt | $(VENV)/.dependencies
-	@test -x $(PEERS)/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python $(PEERS)
-	@echo "Installing what requirements-peers.txt pins ..."
-	@$(BIN)/uv pip install --quiet --require-hashes --python $(PEERS)/bin/python --requirement requirements-peers.txt
+audit: $(VENV)/audit/.dependencies
+	@.ci/audit
+
+# Environments beside the one that book and tests run in, which they leave as it is.
+$(VENV)/%/.dependencies: requirements-%.txt | $(VENV)/.dependencies
+	@test -x $(@D)/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python $(@D)
+	@echo "Installing what $< pins ..."
+	@$(BIN)/uv pip install --quiet --require-hashes --python $(@D)/bin/python --requirement $<
 	@touch $@
 
 clean:

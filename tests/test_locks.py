@@ -14,8 +14,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 EXTRAS = PROJECT["project"]["optional-dependencies"].values()
 LOCKS = {
     "requirements.txt": [*PROJECT["project"]["dependencies"], *chain.from_iterable(EXTRAS)],
-    "requirements-peers.txt": PROJECT["dependency-groups"]["peers"],
-}
+} | {f"requirements-{name}.txt": group for name, group in PROJECT["dependency-groups"].items()}
 
 
 def pins(lock: str) -> dict[str, tuple[Requirement, list[str]]]:
@@ -44,16 +43,19 @@ def test_a_lock_has_what_is_asked_for(lock):
             assert wanted.specifier.contains(version, prereleases=True), wanted
 
 
-def test_what_both_locks_hold_is_the_same():
+def test_what_several_locks_hold_is_the_same():
     """A stranger is measured beside the very MLX and NumPy that the ports are."""
-    first, second = map(pins, LOCKS)
-    versions = [
-        {(requirement.name, str(requirement.specifier)) for requirement, _ in lock.values()}
-        for lock in (first, second)
-    ]
-    names = {name for name, _ in versions[0]}
-    assert {"mlx", "numpy"} <= names
-    assert not {pin for pin in versions[1] - versions[0] if pin[0] in names}
+    ours, *others = (
+        {
+            (requirement.name, str(requirement.specifier))
+            for requirement, _ in pins(lock).values()
+        }
+        for lock in LOCKS
+    )
+    names = {name for name, _ in ours}
+    assert {"mlx", "numpy", "requests"} <= names
+    for theirs in others:
+        assert names.isdisjoint(name for name, _ in theirs - ours)
 
 
 def test_strangers_are_not_among_what_book_and_tests_install():
@@ -66,3 +68,10 @@ def test_a_lock_names_no_host(lock):
     """Whoever installs it decides where from."""
     text = (ROOT / lock).read_text()
     assert not re.search(r"://|--index-url|--extra-index-url|--find-links", text)
+
+
+def test_an_advisory_is_ignored_for_a_reason():
+    text = (ROOT / "rust_ports" / ".cargo" / "audit.toml").read_text()
+    ignored = tomllib.loads(text)["advisories"]["ignore"]
+    reasons = dict(re.findall(r'^ *"(RUSTSEC-[\d-]+)", # (\w.{20,})$', text, re.MULTILINE))
+    assert set(ignored) == set(reasons)
