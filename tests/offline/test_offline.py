@@ -1,6 +1,7 @@
 """Nothing asks for the network but a hub id: the package is used with every connection
 refused and noted, in its own process and in those that it starts."""
 
+import ast
 import importlib.util
 import os
 import pkgutil
@@ -141,7 +142,7 @@ assert model.forward([[1, 2, 3]])["logits"].shape[:2] == (1, 3)
         "similar a --to b --backend mlx",
         "info {masked_lm} --format json",
         "parity {masked_lm} --backends torch",
-        "bench --rounds 1 --count 2 --backends torch",
+        "bench --rounds 1 --count 2 --peers sentence-transformers --backends none",
     ],
 )
 def test_the_command_line(offline, masked_lm, command):
@@ -156,6 +157,15 @@ def test_a_hub_id_is_what_asks_for_the_network(offline):
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert done.stderr.startswith("error: somebody/some-model is neither a folder here, nor in")
     assert offline.attempts() and all("huggingface.co" in text for text in offline.attempts())
+
+
+def test_a_switch_forbids_even_that(offline):
+    offline.environment["HF_HUB_OFFLINE"] = "1"
+    done = offline.run("-m", "reference", "info", "somebody/some-model")
+    assert done.returncode == 2 and done.stderr.startswith(
+        "error: somebody/some-model is neither"
+    )
+    assert not offline.attempts()
 
 
 def test_the_hub_is_asked_for_the_model_and_told_nothing(offline):
@@ -178,3 +188,24 @@ def test_the_compiled_port_cannot_reach_a_network():
     native = Path(importlib.util.find_spec("reference.candle._native").origin).read_bytes()
     assert b"PyInit__native" in native
     assert b"getaddrinfo" not in native and b"gethostbyname" not in native
+
+
+def test_one_file_imports_what_reaches_a_network_and_none_opens_pickles():
+    wary = "ftplib http httpx2 marshal pickle requests shelve socket ssl urllib huggingface_hub"
+    found = {
+        (path.name, name)
+        for path in Path(reference.__file__).parent.rglob("*.py")
+        for name in imported(path) & set(wary.split())
+    }
+    assert found == {("checkpoint.py", "huggingface_hub")}
+
+
+def imported(path: Path) -> set[str]:
+    """The packages that a file imports, wherever in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.partition(".")[0])
+    return names
