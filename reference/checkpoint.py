@@ -199,7 +199,11 @@ def write_checkpoint(
 
 def _from_hub(name: str, revision: str | None) -> Path:
     import huggingface_hub
+    from huggingface_hub import constants
 
+    # Its telemetry would also fetch a list of coding agents, and tell the hub with every
+    # request which of them runs this, and torch's version.
+    constants.HF_HUB_DISABLE_TELEMETRY = True
     try:
         found = huggingface_hub.snapshot_download(
             name,
