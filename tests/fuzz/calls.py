@@ -39,6 +39,7 @@ SOUND = {
     "pipeline": ["None", "'embeddings'", "'masked-lm'", "'text-classification'"],
     "dtype": ["'float32'", "'float64'", "'float16'", "'bfloat16'"],
     "revision": ["None"],
+    "device": ["None", "'cpu'", "'auto'"],
 }
 # Each call's parameters: the name of the argument, and which of the above it takes.
 CALLS = {
@@ -56,7 +57,7 @@ CALLS = {
     "similarity": {"texts": "texts", "references": "texts", "batch_size": "batch_size"},
     "tokenizer": {name: name for name in ("texts", "pairs", "max_length")},
     "decode": {name: name for name in ("ids", "skip_special_tokens")},
-    "load": {name: name for name in ("backend", "pipeline", "dtype", "revision")},
+    "load": {name: name for name in ("backend", "pipeline", "dtype", "revision", "device")},
 }
 FOREIGN = (
     "None", "True", "0", "-1", "5", "2**31", "2**63", "2**64", "10**400", "0.5", "1e30",
@@ -64,19 +65,21 @@ FOREIGN = (
     "'x' * 10_000", "[]", "[[]]", "[[], []]", "[[1], [2, 3]]", "[None]", "[[None]]", "[1, 'a']",
     "['a', None]", "['a', b'b']", "['\\ud800']", "['a\\0b']", "{}", "{'a': 1}", "{1, 2}", "()",
     "range(5)", "iter([5, 6])", "(text for text in ['the', 'cat'])", "object()", "object",
-    "len",     "lambda: 0", "...", "NotImplemented", "np", "np.int64(5)", "np.float32(5)", "np.nan",
+    "len", "lambda: 0", "...", "NotImplemented", "np", "np.int64(5)", "np.float32(5)", "np.nan",
     "np.array(5)", "np.array(['the', 'cat'])", "np.array([['the']])", "np.array([])",
     "np.zeros((0, 3), int)", "np.zeros((2, 0), int)", "np.zeros((1, 1, 1), int)",
     "np.ones((1,) * 30, int)", "np.array([[5, None]])", "np.array([[2**64]])",
-    "np.array('now')",     "np.ma.array([[5, 6]], mask=[[0, 1]])", "np.array([[5, 6]]).T",
-    "np.array([[5, 6, 7]])[:, ::-1]",     "np.broadcast_to(np.int64(5), (3, 7))", "np.matrix([[5, 6]])", "np.rec.array([(5, 6)])",
-    "torch.tensor([[5, 6]])", "torch.tensor([[5.0]], requires_grad=True)", "torch.tensor(5)",
+    "np.array('now')", "np.ma.array([[5, 6]], mask=[[0, 1]])", "np.array([[5, 6]]).T",
+    "np.array([[5, 6, 7]])[:, ::-1]", "np.broadcast_to(np.int64(5), (3, 7))",
+    "np.matrix([[5, 6]])", "np.rec.array([(5, 6)])", "torch.tensor([[5, 6]])",
+    "torch.tensor([[5.0]], requires_grad=True)", "torch.tensor(5)",
     "torch.tensor([[5]]).to_sparse()", "torch.empty(1, 3, device='meta')", "torch.float32",
     "mx.array([[5, 6]])", "mx.array(5)", "mx.array([[0.5]], mx.bfloat16)", "memoryview(b'abc')",
     "bytearray(b'abc')", "array.array('i', [5, 6])", "Fraction(1, 2)", "Decimal(5)",
-    "Path('.')",     "datetime.date(2000, 1, 1)", "collections.deque([5, 6])", "collections.UserString('the')",
-    "StrSub('the')", "IntSub(5)", "['x' * 100_000]", "['the ' * 5000]", "[''] * 1000",
-    "['e' + '\\u0301' * 1000]", "[[5] * 41]", "[[5] * 40] * 50", "[5] * 2000",
+    "Path('.')", "datetime.date(2000, 1, 1)", "collections.deque([5, 6])",
+    "collections.UserString('the')", "StrSub('the')", "IntSub(5)", "['x' * 100_000]",
+    "['the ' * 5000]", "[''] * 1000", "['e' + '\\u0301' * 1000]", "[[5] * 41]",
+    "[[5] * 40] * 50", "[5] * 2000",
 )  # fmt: skip
 DTYPES = (
     "bool int8 uint8 int16 uint16 int32 uint32 int64 uint64 float16 float32 float64 longdouble "
@@ -84,8 +87,8 @@ DTYPES = (
 )
 EXTREMES = (
     "-1", "0", "1", "2", "299", "300", "127", "-128", "2**31-1", "-2**31", "2**32", "2**62",
-    "-2**62",     "2**63-1", "-2**63", "2**63", "-2**63-1", "2**64-1", "2**70", "0.5", "1.0", "float('nan')",
-    "float('inf')", "None", "True", "'5'", "1e300",
+    "-2**62", "2**63-1", "-2**63", "2**63", "-2**63-1", "2**64-1", "2**70", "0.5", "1.0",
+    "float('nan')", "float('inf')", "None", "True", "'5'", "1e300",
 )  # fmt: skip
 
 

@@ -13,10 +13,11 @@ from tests.fuzz.judge import LONGEST_MESSAGE, attempt
 
 ODD = (
     "", " ", "-", "--", "-1", "0", "1", "2", "1e9", "99999999999999999999", "nan", "x", "é",
-    "\udc80",     "x" * 3000, "{folder}", "{here}", "{here}/new.json", "{here}/new.npy", "{here}/no/such.txt",
-    "{folder}/config.json", "{folder}/model.safetensors", "/dev/null", "/dev/full",
-    "/proc/self/mem",     "~nobody", "a/b", "a/b/c", "../..", "torch", "mlx", "candle", "jax", "float64", "float16",
-    "int8",     "none", "embeddings", "os:getcwd", "json", "npy", "text",
+    "\udc80", "x" * 3000, "{folder}", "{here}", "{here}/new.json", "{here}/new.npy",
+    "{here}/no/such.txt", "{folder}/config.json", "{folder}/model.safetensors", "/dev/null",
+    "/dev/full", "/proc/self/mem", "~nobody", "a/b", "a/b/c", "../..", "torch", "mlx", "candle",
+    "jax", "float64", "float16", "int8", "none", "embeddings", "os:getcwd", "json", "npy",
+    "text",
 )  # fmt: skip
 SHARED = (
     "--file --model --revision --backend --device --dtype --batch-size --progress --format "

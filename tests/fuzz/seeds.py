@@ -45,6 +45,14 @@ def mpnets_word_pieces() -> transformers.PreTrainedTokenizerBase:
     return word_pieces(transformers.MPNetTokenizer, MPNET)
 
 
+def words_of_no_class() -> transformers.PreTrainedTokenizerBase:
+    """As ModernBERT's: nothing but what tokenizer.json says."""
+    tokenizer = word_pieces()
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer.backend_tokenizer, **tokenizer.special_tokens_map
+    )
+
+
 def byte_pairs() -> transformers.PreTrainedTokenizerBase:
     alphabet = sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())
     words = [*ROBERTA, *alphabet, "th", "the", "Ġthe"]
@@ -64,6 +72,7 @@ def unigrams() -> transformers.PreTrainedTokenizerBase:
 TOKENIZERS: dict[str, Callable[[], transformers.PreTrainedTokenizerBase]] = {
     "roberta": byte_pairs,
     "mpnet": mpnets_word_pieces,
+    "modernbert": words_of_no_class,
     "xlm-roberta": unigrams,
     "camembert": unigrams,
 }
