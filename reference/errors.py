@@ -1,8 +1,13 @@
 """The errors that the package raises on bad input; every one is a ValueError."""
 
+LONGEST = 1000
+
 
 class EncodersError(ValueError):
     """The base of the package's own errors."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(_readable(message))
 
 
 class ConfigError(EncodersError):
@@ -16,3 +21,11 @@ class CheckpointError(EncodersError):
 
 class InputError(EncodersError):
     """An argument - ids, a mask, texts, a name - cannot be used."""
+
+
+def _readable(message: str) -> str:
+    """What is quoted of a damaged file may be as long as the file; whoever reads the message
+    wants its beginning and its end."""
+    if len(message) <= LONGEST:
+        return message
+    return f"{message[: LONGEST // 2]} … {message[-LONGEST // 3 :]}"
