@@ -89,6 +89,8 @@ def attempt(complaints: list[str], run: Callable[[], Any]) -> Any:
         if len(str(error)) > LONGEST_MESSAGE:
             size = f"a message of {len(str(error))} characters"
             complaints.append(f"{size} at {_place(error)}: {error!s:.200}")
+        if "internal error" in str(error):  # a panic that the bindings caught
+            complaints.append(f"{error!s:.200}")
         return Refused(str(error))
     except KeyboardInterrupt:
         raise

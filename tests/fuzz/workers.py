@@ -27,15 +27,16 @@ START = 120
 class Worker:
     """One process at a time; a new one in place of one that fell."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = SECONDS) -> None:
+        self.seconds = seconds
         self._start()
 
     def judge(self, case: Case) -> list[str]:
         self.pipe.send(case)
         try:
-            if self.pipe.poll(SECONDS):
+            if self.pipe.poll(self.seconds):
                 return self.pipe.recv()
-            trouble = f"it hangs: no answer within {SECONDS} s"
+            trouble = f"it hangs: no answer within {self.seconds} s"
         except (EOFError, ConnectionResetError):
             self.process.join(5)
             trouble = f"it brings the process down: exit code {self.process.exitcode}"
