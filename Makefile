@@ -65,7 +65,8 @@ COVERAGE := --cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage
   -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
   -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1
 
-fuzz: fuzz-python fuzz-rust fuzz-configurations
+fuzz:
+	@$(MAKE) --keep-going fuzz-python fuzz-rust fuzz-configurations
 
 fuzz-python: setup
 	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)

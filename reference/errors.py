@@ -1,5 +1,7 @@
 """The errors that the package raises on bad input; every one is a ValueError."""
 
+from typing import Any
+
 LONGEST = 1000
 
 
@@ -21,6 +23,15 @@ class CheckpointError(EncodersError):
 
 class InputError(EncodersError):
     """An argument - ids, a mask, texts, a name - cannot be used."""
+
+
+def shown(value: Any, most: int = 80) -> str:
+    """The beginning of what was found instead, as an error quotes it. Python refuses to write
+    out an integer of more than 4,300 digits, and a stranger's class may refuse as well."""
+    try:
+        return f"{value!r:.{most}}"
+    except Exception:
+        return f"a {type(value).__name__} that cannot be printed"
 
 
 def _readable(message: str) -> str:
