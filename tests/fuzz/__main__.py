@@ -31,6 +31,8 @@ def main() -> int:
         while time.monotonic() < until:
             case = draw_case(rng)
             cases += 1
+            if cases % 1000 == 0:
+                print(f"{cases} cases so far", flush=True)
             complaints = worker.judge(case)
             if not complaints:
                 continue
@@ -62,7 +64,8 @@ def smallest(worker: Worker, case: Case, complaints: list[str]) -> tuple[Case, l
     """Without the edits that it does not need."""
     for edit in list(case.get("edits", ())):
         fewer = case | {"edits": [other for other in case["edits"] if other is not edit]}
-        if len(fewer["edits"]) and (still := worker.judge(fewer)):
+        still = worker.judge(fewer) if fewer["edits"] else []
+        if still and kind_of(fewer, still) == kind_of(case, complaints):
             case, complaints = fewer, still
     return case, complaints
 
