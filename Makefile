@@ -1,6 +1,7 @@
 # make book   render the book            make test   run every check
-# make serve  show it on localhost       make lock   renew requirements.txt from pyproject.toml
-# make fuzz   look for trouble that no test knows (MINUTES=10 for each kind)
+# make serve  show it on localhost       make lock   renew requirements*.txt from pyproject.toml
+# make peers  install ports by others    make audit  hold all locks against what is known to be vulnerable
+# make fuzz   look for trouble that no test knows, MINUTES=10 of each kind
 #
 # Each target sets up what it needs in .venv, once: the stamps in .venv remember what has been done.
 
@@ -9,6 +10,7 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
+LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 HTML := _build/html
 CARGO := cargo
 MANIFEST := --manifest-path rust_ports/Cargo.toml
@@ -21,8 +23,8 @@ NOTEBOOKS := $(wildcard chapters/*.ipynb book/*.ipynb)
 export TOKENIZERS_PARALLELISM := true
 export HF_HUB_OFFLINE ?= 1
 
+.PHONY: book serve test lint rust-test python-test notebook-test book-test setup lock peers audit clean
 .PHONY: fuzz fuzz-python fuzz-configurations fuzz-rust
-.PHONY: book serve test lint rust-test python-test notebook-test book-test setup lock clean
 .DEFAULT_GOAL := book
 
 book: $(HTML)/.built
@@ -96,9 +98,10 @@ $(VENV)/.package: $(VENV)/.dependencies pyproject.toml $(RUST_SOURCES)
 
 $(VENV)/.dependencies: requirements.txt | prerequisites
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.txt)"
+	@test -x $(BIN)/uv || sed -n '/^uv==/,/[^\\]$$/p' requirements.txt | \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement /dev/stdin
 	@echo "Installing what requirements.txt pins ..."
-	@$(UV) --requirement requirements.txt
+	@$(UV) --require-hashes --requirement requirements.txt
 	@touch $@
 
 .PHONY: prerequisites
@@ -112,10 +115,25 @@ prerequisites:
 	@command -v $(CARGO) >/dev/null || \
 	  { echo "A Rust toolchain is needed (cargo, 1.88 or later). Install it with rustup: see rust-lang.org/tools/install"; exit 1; }
 
+# What book and tests need is one lock. Every other is one of its own, with the same versions of what both hold.
 lock:
 	@test -x $(BIN)/uv || $(MAKE) setup
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras --no-header --no-annotate \
-	  pyproject.toml --output-file requirements.txt
+	$(LOCK) pyproject.toml --extra book --extra test --extra build --output-file requirements.txt
+	for group in audit peers; do \
+	  $(LOCK) --group $$group --constraint requirements.txt --output-file requirements-$$group.txt || exit 1; done
+
+peers: $(VENV)/peers/.dependencies
+	@echo "Ports by others are installed: run them with $(VENV)/peers/bin/python"
+
+audit: $(VENV)/audit/.dependencies
+	@.ci/audit
+
+# Environments beside the one that book and tests run in, which they leave as it is.
+$(VENV)/%/.dependencies: requirements-%.txt | $(VENV)/.dependencies
+	@test -x $(@D)/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python $(@D)
+	@echo "Installing what $< pins ..."
+	@$(BIN)/uv pip install --quiet --require-hashes --python $(@D)/bin/python --requirement $<
+	@touch $@
 
 clean:
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis

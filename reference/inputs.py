@@ -142,13 +142,12 @@ def check_packed(
             f"cu_seqlens must run from 0 to the number of tokens, {ids.size}; it is "
             f"{_shown(bounds)}"
         )
-    lengths = np.diff(bounds)
-    if lengths.min() < 1:
+    stays = np.flatnonzero(bounds[1:] <= bounds[:-1])  # a difference could overflow
+    if stays.size:
         raise InputError(
-            "cu_seqlens must rise at every step; it does not after text "
-            f"{int(np.argmin(lengths))}"
+            f"cu_seqlens must rise at every step; it does not after text {stays[0]}"
         )
-    _check_length(int(lengths.max()), config)
+    _check_length(int(np.diff(bounds).max()), config)
     return Inputs(ids, None, _token_types(config, token_type_ids, ids), bounds)
 
 
@@ -218,7 +217,7 @@ def _array(name: str, values: Any, kinds: str, meant: str) -> np.ndarray:
             f"{name} holds {type(odd).__name__} {shown(odd, 40)}; it must hold {meant}, none "
             "beyond 64 bits"
         )
-    if array.size and array.dtype.kind not in kinds:
+    if array.dtype.kind not in (kinds if array.size else "biuf"):  # an empty list is of floats
         raise InputError(f"{name} holds {array.dtype}; it must hold {meant}")
     return array
 

@@ -1,5 +1,5 @@
-"""Strict reading of weights: safetensors only, for a pickle may run any code when it is
-opened."""
+"""Strict reading and writing of weights: safetensors only, for a pickle may run any code when
+it is opened."""
 
 from __future__ import annotations
 
@@ -45,7 +45,52 @@ def read_tensors(folder: Path) -> dict[str, np.ndarray]:
     )
 
 
+def sharded_files(folder: Path) -> set[str]:
+    """The index of a folder and the shards that it lists, if they can be read at all."""
+    index = folder / "model.safetensors.index.json"
+    if not is_file(index):
+        return set()
+    try:
+        return {index.name, *_weight_map(folder, index).values()}
+    except CheckpointError:
+        return {index.name}
+
+
+def serialize(tensors: dict[str, np.ndarray], dtype: str) -> bytes:
+    """The content of a safetensors file with these tensors in that dtype."""
+    stored = {key: _stored(array, dtype) for key, array in tensors.items()}
+    entries = {
+        key: safetensors.TensorSpec(
+            dtype=dtype, shape=array.shape, data_ptr=array.ctypes.data, data_len=array.nbytes
+        )
+        for key, array in stored.items()
+    }
+    return bytes(safetensors.serialize(entries, metadata={"format": "pt"}))
+
+
+def _stored(array: np.ndarray, dtype: str) -> np.ndarray:
+    if dtype != "bfloat16":
+        return np.ascontiguousarray(array, dtype)
+    # NumPy has none; it is the upper half of a float32, and a model's numbers have no lower.
+    return (np.ascontiguousarray(array, np.float32).view(np.uint32) >> 16).astype(np.uint16)
+
+
 def _read_shards(folder: Path, index: Path) -> dict[str, np.ndarray]:
+    weight_map = _weight_map(folder, index)
+    tensors: dict[str, np.ndarray] = {}
+    for name in sorted(set(weight_map.values())):
+        shard = _read_file(folder / name)
+        expected = {key for key, its_file in weight_map.items() if its_file == name}
+        if set(shard) != expected:
+            raise CheckpointError(
+                f"{folder / name} and {index} disagree on {some(sorted(expected ^ set(shard)))}"
+            )
+        tensors |= shard
+    return tensors
+
+
+def _weight_map(folder: Path, index: Path) -> dict[str, str]:
+    """Which file an index sends each tensor to."""
     weight_map = read_json(index, CheckpointError).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise CheckpointError(f"{index} has no weight_map from tensor names to files")
@@ -60,16 +105,7 @@ def _read_shards(folder: Path, index: Path) -> dict[str, np.ndarray]:
             )
         if not is_file(folder / name):
             raise CheckpointError(f"{index} names {name:.80}, which is not in {folder}")
-    tensors: dict[str, np.ndarray] = {}
-    for name in sorted(set(weight_map.values())):
-        shard = _read_file(folder / name)
-        expected = {key for key, its_file in weight_map.items() if its_file == name}
-        if set(shard) != expected:
-            raise CheckpointError(
-                f"{folder / name} and {index} disagree on {some(sorted(expected ^ set(shard)))}"
-            )
-        tensors |= shard
-    return tensors
+    return weight_map
 
 
 def _read_file(path: Path) -> dict[str, np.ndarray]:
