@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reference.errors import CheckpointError, ConfigError, InputError
+from reference.errors import CheckpointError, ConfigError, InputError, shown
 from reference.families import BASE, Architecture, EncoderConfig, Task, architecture_for
 from reference.families.reading import read_config
 from reference.families.tasks import MASKED_LM
@@ -46,11 +46,13 @@ def locate(model: str | os.PathLike[str], revision: str | None = None) -> Path:
     cache."""
     name = os.fspath(model) if isinstance(model, os.PathLike) else model
     if not isinstance(name, str) or not name:
-        raise CheckpointError(f"a model is named by a folder or a hub id, not by {model!r:.80}")
+        raise CheckpointError(
+            f"a model is named by a folder or a hub id, not by {shown(model)}"
+        )
     if revision is not None and (not isinstance(revision, str) or not revision):
         raise InputError(
-            f"revision is {revision!r:.80}; it must be a branch, a tag or a commit on the hub, "
-            "or None"
+            f"revision is {shown(revision)}; it must be a branch, a tag or a commit on the "
+            "hub, or None"
         )
     try:
         path = Path(name).expanduser()

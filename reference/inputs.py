@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reference.errors import InputError
+from reference.errors import InputError, shown
 
 if TYPE_CHECKING:
     from reference.families.config import EncoderConfig
@@ -156,7 +156,9 @@ def pad(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lay sequences of ids out as a rectangle with its attention mask."""
     if side not in ("left", "right"):
-        raise InputError(f"side {side!r} is unknown; padding goes to the left or to the right")
+        raise InputError(
+            f"side {shown(side)} is unknown; padding goes to the left or to the right"
+        )
     longest = max((len(sequence) for sequence in sequences), default=0)
     input_ids = np.full((len(sequences), longest), pad_token_id, np.int64)
     attention_mask = np.zeros_like(input_ids)
@@ -212,8 +214,8 @@ def _array(name: str, values: Any, kinds: str, meant: str) -> np.ndarray:
             None,
         )
         raise InputError(
-            f"{name} holds {type(odd).__name__} {odd!r:.40}; it must hold {meant}, none beyond "
-            "64 bits"
+            f"{name} holds {type(odd).__name__} {shown(odd, 40)}; it must hold {meant}, none "
+            "beyond 64 bits"
         )
     if array.dtype.kind not in (kinds if array.size else "biuf"):  # an empty list is of floats
         raise InputError(f"{name} holds {array.dtype}; it must hold {meant}")
