@@ -104,7 +104,7 @@ def random_checkpoint(
     **config: Any,
 ) -> Path:
     """Write a small checkpoint with seeded random weights, made and saved by Transformers; its
-    folder comes back.
+    folder comes back. Every part of it matters, its norms' epsilon too.
 
     pooling: "cls", "max" or "mean" makes it an embedding model, `normalize` one whose vectors
     have length one.
@@ -116,5 +116,5 @@ def random_checkpoint(
     from reference.parity.random_models import random_checkpoint
 
     return random_checkpoint(
-        Path(folder), architecture, seed, pooling, normalize, tokenizer, **config
+        folder, architecture, seed, pooling, normalize, tokenizer, **config
     )
