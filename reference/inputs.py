@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reference.errors import InputError
+from reference.errors import InputError, shortened
 
 if TYPE_CHECKING:
     from reference.families.config import EncoderConfig
@@ -157,7 +157,9 @@ def pad(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lay sequences of ids out as a rectangle with its attention mask."""
     if side not in ("left", "right"):
-        raise InputError(f"side {side!r} is unknown; padding goes to the left or to the right")
+        raise InputError(
+            f"side {side!r:.80} is unknown; padding goes to the left or to the right"
+        )
     longest = max((len(sequence) for sequence in sequences), default=0)
     input_ids = np.full((len(sequences), longest), pad_token_id, np.int64)
     attention_mask = np.zeros_like(input_ids)
@@ -204,7 +206,7 @@ def _array(name: str, values: Any, kinds: str, meant: str) -> np.ndarray:
     try:
         array = np.asarray(values)
     except (ValueError, TypeError, RuntimeError) as problem:
-        raise InputError(f"{name} is ragged or no array: {problem}") from None
+        raise InputError(f"{name} is ragged or no array: {shortened(problem)}") from None
     if (
         array.dtype == object
     ):  # what NumPy makes of None, of integers beyond 64 bits and of anything else

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 import numpy as np
 
@@ -14,8 +14,9 @@ from reference.parity.sample import PORT, Sample, Tensors
 from reference.parity.subject import Subject
 
 BACKEND = "torch"  # where the bugs are seeded
-# A stranger's results must be so many times nearer to a fault's than to the truth.
-NEARER = 20.0
+# A stranger's results must be so many times nearer to a fault's than to the truth, counted in
+# noise floors.
+NEARER = 8.0
 
 
 def likeness(run: Callable[[Sample], Tensors], subject: Subject) -> Likeness | None:
@@ -42,17 +43,17 @@ def _padded_on_the_right(subject: Subject) -> Iterator[Sample]:
 
 
 def _nearest(found: Tensors, truth: Tensors, sample: Sample) -> Likeness | None:
-    scales = _scales(truth)
-    departure = _difference(found, truth, scales)
+    floors = sample.offered_floors
+    departure = _distance(found, truth, floors)
     if not np.isfinite(departure):  # NaN looks like every other NaN
         return None
-    near = [
-        Likeness(fault.name, fault.story, _difference(found, seeded, scales))
-        for fault in FAULTS.values()
-        if fault.fits(sample.checkpoint) and (seeded := _seeded(fault, sample, found))
-    ]
-    nearest = min(near, key=lambda one: one.difference, default=None)
-    return nearest if nearest and nearest.difference * NEARER <= departure else None
+    nearest, least = None, departure / NEARER
+    for fault in FAULTS.values():
+        seeded = _seeded(fault, sample, found) if fault.fits(sample.checkpoint) else None
+        if seeded is not None and (distance := _distance(found, seeded, floors)) <= least:
+            difference = _distance(found, seeded, _scales(truth))
+            nearest, least = Likeness(fault.name, fault.story, difference), distance
+    return nearest
 
 
 def _seeded(fault: Fault, sample: Sample, names: Collection[str]) -> Tensors | None:
@@ -73,18 +74,19 @@ def _seeded(fault: Fault, sample: Sample, names: Collection[str]) -> Tensors | N
     return found
 
 
-def _difference(found: Tensors, other: Tensors, scales: dict[str, float]) -> float:
-    """The largest, as a share of the tensor's largest value."""
+def _distance(found: Tensors, other: Tensors, units: Mapping[str, float]) -> float:
+    """The largest difference in units of each tensor's own."""
     return max(
-        error(array, other[name].astype(np.float64)) / scales[name] if name in other else np.inf
+        error(array, other[name].astype(np.float64)) / (units[name] or 1.0)
+        if name in other
+        else np.inf
         for name, array in found.items()
     )
 
 
 def _scales(truth: Tensors) -> dict[str, float]:
-    """Gradients have one scale: some are zero but for the rounding of others."""
+    """Largest values. Gradients have one together: some are zero but for the rounding of
+    others."""
     sizes = {name: float(np.abs(array).max(initial=0.0)) for name, array in truth.items()}
     gradients = max((size for name, size in sizes.items() if is_gradient(name)), default=0.0)
-    return {
-        name: (gradients if is_gradient(name) else size) or 1.0 for name, size in sizes.items()
-    }
+    return {name: gradients if is_gradient(name) else size for name, size in sizes.items()}
