@@ -106,6 +106,28 @@ class Report:
             },
         }
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Report:
+        """A report as to_dict has written it down."""
+
+        def known(kind: type, found: Mapping[str, Any] | None) -> Any:
+            return None if found is None else kind(**found)
+
+        rows = (
+            {key: math.inf if value is None else value for key, value in row.items()}
+            for row in values["rows"]
+        )
+        return cls(
+            values["model"],
+            values["dtype"],
+            values["factor"],
+            tuple(Row(**row) for row in rows),
+            {b: known(Divergence, found) for b, found in values["first_divergence"].items()},
+            tuple(values["notes"]),
+            {b: tuple(groups) for b, groups in values["unchecked"].items()},
+            {b: known(Likeness, found) for b, found in values["likeness"].items()},
+        )
+
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n"
 

@@ -2,12 +2,13 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
 from reference.families import architecture_named
 from reference.families.bert import BertConfig
-from reference.parity import Divergence, Report, Row
+from reference.parity import Divergence, Likeness, Report, Row
 from reference.parity.divergence import first_divergence, strangers_divergence
 from reference.parity.report import kind
 
@@ -72,6 +73,13 @@ def test_json_holds_no_nan():
     assert [item["ratio"] for item in values["rows"]] == [1.0, 9.0, None]
     assert values["first_divergence"]["torch"]["layer"] == 0
     assert values == report(FAILING).to_dict()
+
+
+def test_a_report_is_read_back():
+    alike = {"torch": Likeness("tanh_gelu", "a story", 1e-6)}
+    for rows in (PASSING, FAILING):
+        found = replace(report(rows), unchecked={"torch": ("loss", "packed")}, likeness=alike)
+        assert Report.from_dict(json.loads(found.to_json())).table() == found.table()
 
 
 @pytest.mark.parametrize(
