@@ -33,9 +33,10 @@ SWITCHES = {
 }
 
 
-# Far from what ports write down for all models, 1e-12 and 1e-5, and large enough to be seen: a
-# norm over numbers of size one is off by some hundred noise floors without it.
-EPSILON = 1e-4
+# In the place of an epsilon that cannot be seen in float32, as BERT's 1e-12. It is none of those
+# that ports write down for all models, and a norm over numbers of size one is off by some
+# hundred noise floors without it.
+EPSILON, UNSEEN = 1e-4, 1e-6
 MOST_NUMBERS = 4_000_000_000  # of a model's; more than any encoder that was ever released
 
 
@@ -93,14 +94,18 @@ def _path(folder: Any) -> Path:
 def _settings(kind: Architecture, source: Path | None, given: dict[str, Any]) -> dict[str, Any]:
     """The whole configuration under the names of config.json; what is unknown is refused."""
     family, config = kind.family, kind.family.config
-    fields = {field.name for field in dataclasses.fields(config)}
-    known = fields | {*map(config.spelled, fields)} | LABEL_KEYS | set(config.ONLY_VALUES)
+    fields = {field.name: field.default for field in dataclasses.fields(config)}
+    known = {*fields, *map(config.spelled, fields), *LABEL_KEYS, *config.ONLY_VALUES}
     for key in given:
         if key not in known and not key.endswith("_token_id"):
             near = difflib.get_close_matches(key, sorted(known), n=3)
             hint = f"; did you mean {' or '.join(near)}?" if near else ""
             raise ConfigError(f"{config.__name__} has no {key:.80}{hint}")
-    epsilon = {name: EPSILON for name in fields if name.endswith("norm_eps")}
+    epsilon = {
+        name: EPSILON
+        for name, default in fields.items()
+        if name.endswith("norm_eps") and default < UNSEEN
+    }
     words = {} if source is None else _vocabulary(source)
     settings = family.tiny | epsilon | words | given
     return {config.spelled(name): value for name, value in settings.items()}

@@ -12,6 +12,9 @@ from reference.checkpoint import read_checkpoint
 from reference.errors import CheckpointError, ConfigError, InputError
 from reference.inputs import Inputs
 from reference.parity import random_checkpoint
+from reference.parity.batch import random_batch
+from reference.parity.faults import FAULTS, seed
+from reference.parity.subject import Subject
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -144,19 +147,23 @@ def test_a_random_checkpoint_that_cannot_be_written_is_no_checkpoint(tmp_path, i
         random_checkpoint(tmp_path / inside)
 
 
-@pytest.mark.parametrize(
-    "architecture", ["BertModel", "ModernBertModel", "MPNetModel", "ElectraModel"]
-)
+@pytest.mark.parametrize("architecture", ["BertModel", "MPNetModel", "ElectraModel"])
 def test_the_epsilon_of_a_random_checkpoint_matters(tmp_path, architecture):
     """A port with another one, whichever, is far off."""
     checkpoint = read_checkpoint(random_checkpoint(tmp_path, architecture))
-    name = "norm_eps" if architecture.startswith("Modern") else "layer_norm_eps"
     for epsilon in (1e-12, 1e-5):
-        config = replace(checkpoint.config, **{name: epsilon})
+        config = replace(checkpoint.config, layer_norm_eps=epsilon)
         model = build("torch", config, checkpoint.architecture, checkpoint.tensors)
         port = lambda ids, mask, types, model=model: model.forward(Inputs(ids, mask), True)
         report = reference.parity.compare(tmp_path, backends=(), port=port)
         assert max(row.ratio for row in report.rows) > 20, report
+
+
+def test_an_epsilon_outside_the_root_is_seen_on_a_random_checkpoint(random_folder):
+    checkpoint = read_checkpoint(random_folder)
+    subject = Subject(checkpoint, [random_batch(checkpoint.config)])
+    finding = seed(FAULTS["epsilon_outside_the_root"], "torch", subject)
+    assert finding.located and finding.worst.ratio > 20
 
 
 @pytest.mark.parametrize("architecture", ["BertForMaskedLM", "ModernBertForMaskedLM"])
