@@ -83,7 +83,7 @@ def locate(model: str | os.PathLike[str], revision: str | None = None) -> Path:
         or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name)
     ):
         raise CheckpointError(
-            f"there is no folder {name!r}, and it is not a hub id (owner/name) either"
+            f"there is no folder {name!r:.200}, and it is not a hub id (owner/name) either"
         )
     return _from_hub(name, revision)
 

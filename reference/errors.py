@@ -40,3 +40,21 @@ def _readable(message: str) -> str:
     if len(message) <= LONGEST:
         return message
     return f"{message[: LONGEST // 2]} … {message[-LONGEST // 3 :]}"
+
+
+def shortened(value: object, most: int = 200) -> str:
+    """What a message quotes of a broken file, or of another program's error: the beginning, in
+    one line."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= most else f"{text[:most]} …"
+
+
+def told(problem: BaseException) -> str:
+    """What a stranger's code has raised, in a few words."""
+    if isinstance(problem, SystemExit):
+        return f"called sys.exit({problem.code!r:.80}) where it should return or raise"
+    try:
+        text = shortened(problem)
+    except Exception:
+        text = "an error that cannot be shown"
+    return f"raised {type(problem).__name__}: {text}"

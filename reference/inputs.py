@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reference.errors import InputError, shown
+from reference.errors import InputError, shortened, shown
 
 if TYPE_CHECKING:
     from reference.families.config import EncoderConfig
@@ -205,7 +205,7 @@ def _array(name: str, values: Any, kinds: str, meant: str) -> np.ndarray:
     try:
         array = np.asarray(values)
     except (ValueError, TypeError, RuntimeError) as problem:
-        raise InputError(f"{name} is ragged or no array: {problem}") from None
+        raise InputError(f"{name} is ragged or no array: {shortened(problem)}") from None
     if (
         array.dtype == object
     ):  # what NumPy makes of None, of integers beyond 64 bits and of anything else

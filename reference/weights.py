@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import safetensors
 
-from reference.errors import CheckpointError
+from reference.errors import CheckpointError, shortened
 from reference.files import is_file, read_json
 
 FLOAT_TYPES = ("F16", "BF16", "F32", "F64")
@@ -97,11 +97,11 @@ def _weight_map(folder: Path, index: Path) -> dict[str, str]:
     for key, name in weight_map.items():
         if not isinstance(name, str) or PurePosixPath(name).name != name or "\\" in name:
             raise CheckpointError(
-                f"{index} sends {key} to {name!r}; a shard lies in the same folder"
+                f"{index} sends {key:.80} to {name!r:.80}; a shard lies in the same folder"
             )
         if not name.endswith(".safetensors"):
             raise CheckpointError(
-                f"{index} sends {key} to {name!r}; only safetensors files are read"
+                f"{index} sends {key:.80} to {name!r:.80}; only safetensors files are read"
             )
         if not is_file(folder / name):
             raise CheckpointError(f"{index} names {name:.80}, which is not in {folder}")
@@ -118,7 +118,7 @@ def _read_file(path: Path) -> dict[str, np.ndarray]:
             for key, dtype in dtypes.items():
                 if dtype not in FLOAT_TYPES and not POSITION_IDS.search(key):
                     raise CheckpointError(
-                        f"{path}: {key} is of type {dtype}; a weight is one of "
+                        f"{path}: {key:.80} is of type {dtype}; a weight is one of "
                         f"{some(FLOAT_TYPES)}"
                     )
             if "BF16" not in dtypes.values():
@@ -137,7 +137,9 @@ def _read_file(path: Path) -> dict[str, np.ndarray]:
         OverflowError,
         MemoryError,
     ) as problem:
-        raise CheckpointError(f"{path} is not a sound safetensors file: {problem}") from None
+        raise CheckpointError(
+            f"{path} is not a sound safetensors file: {shortened(problem)}"
+        ) from None
     return tensors
 
 
@@ -151,5 +153,5 @@ def _widen(entry: dict, dtype: str) -> np.ndarray:
 
 
 def some(names: Sequence[str], most: int = 4) -> str:
-    shown = ", ".join(names[:most])
+    shown = ", ".join(f"{name:.80}" for name in names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from reference.errors import ConfigError, shown
+from reference.errors import ConfigError, shortened, shown
 
 
 def check_choice(name: str, value: Any, allowed: Collection[str]) -> None:
@@ -60,7 +60,8 @@ def check_architectures(names: Any) -> None:
         raise ConfigError(f"architectures must be a list of class names, not {shown(names)}")
     if len(names) > 1:
         raise ConfigError(
-            f"architectures names {' and '.join(names)}; a checkpoint is of one class"
+            f"architectures names {shortened(' and '.join(names))}; a checkpoint is of one "
+            "class"
         )
 
 
