@@ -10,13 +10,8 @@ from typing import Any
 
 from reference.errors import CheckpointError, ConfigError
 from reference.files import is_file, read_json
+from reference.text.sentence_settings import SENTENCE_FILES
 
-# How texts are prepared: the name today and, after the model's type, long ago.
-SENTENCE_FILES = (
-    "sentence_bert_config.json",
-    "sentence_roberta_config.json",
-    "sentence_xlm-roberta_config.json",
-)
 SETTINGS_FILES = ("modules.json", "config_sentence_transformers.json", *SENTENCE_FILES)
 WAYS = ("cls", "max", "mean")
 OTHER_WAYS = ("mean_sqrt_len_tokens", "weightedmean", "lasttoken")
@@ -35,15 +30,6 @@ class SentenceSettings:
     normalize: bool = False
     prompt: str = ""
     pooling_file: str | None = None
-
-
-@dataclass(frozen=True)
-class TextSettings:
-    """How long texts may be, in tokens with the special ones, and whether they are lower-cased
-    before the tokenizer."""
-
-    max_seq_length: int | None = None
-    lower_case: bool = False
 
 
 def read_sentence_settings(folder: Path, hidden_size: int) -> SentenceSettings:
@@ -76,30 +62,6 @@ def read_sentence_settings(folder: Path, hidden_size: int) -> SentenceSettings:
     pooling_file = _pooling_file(folder, modules[1])
     ways = _read_pooling(folder / pooling_file, hidden_size)
     return SentenceSettings(ways, len(names) == 3, prompt, pooling_file)
-
-
-def read_text_settings(folder: Path) -> TextSettings:
-    """What sentence_bert_config.json says, under any of its names."""
-    path = next((folder / name for name in SENTENCE_FILES if is_file(folder / name)), None)
-    if path is None:
-        return TextSettings()
-    values = read_json(path, CheckpointError)
-    limit = token_limit(values, "max_seq_length", path)
-    return TextSettings(limit, bool(values.get("do_lower_case")))
-
-
-def token_limit(values: dict, key: str, path: Path) -> int | None:
-    """A number of tokens that a settings file allows; 3 hold one token and two special ones."""
-    limit = values.get(key)
-    if isinstance(limit, float) and limit.is_integer():
-        limit = int(limit)  # 1e30 stands for "none" in some files
-    if limit is not None and (
-        isinstance(limit, bool) or not isinstance(limit, int) or limit < 3
-    ):
-        raise ConfigError(
-            f"{path}: {key} is {limit!r:.80}; it must be a whole number of at least 3"
-        )
-    return limit
 
 
 def _read_prompt(path: Path) -> str:

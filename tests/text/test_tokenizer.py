@@ -96,6 +96,7 @@ def test_a_tokenizer_of_another_model_is_told(copy):
 def test_a_text_without_tokens_is_named(copy):
     content = json.loads((copy / "tokenizer.json").read_text())
     (copy / "tokenizer.json").write_text(json.dumps(content | {"post_processor": None}))
+    (copy / "tokenizer_config.json").write_text('{"tokenizer_class": "TokenizersBackend"}')
     tokenizer = read_tokenizer(copy, read_config(copy))
     with pytest.raises(InputError, match=r"texts\[1\], ' ', has no tokens"):
         tokenizer(["a text", " "])
