@@ -30,6 +30,7 @@ def load(
     backend: str = "torch",
     pipeline: str | None = None,
     dtype: str = "float32",
+    device: str | None = None,
     revision: str | None = None,
 ) -> Pipeline:
     """Load a model.
@@ -42,20 +43,24 @@ def load(
         "masked-lm", "text-classification", "token-classification" or "multiple-choice"; None
         takes what the checkpoint's architecture is for.
     dtype: "float32", "float64", and where the backend has them "float16" and "bfloat16".
+    device: for torch "cpu", "cuda", "cuda:1", "mps", or "auto" for the first accelerator that
+        there is; for mlx "cpu" or "gpu"; for candle "cpu", and "cuda" or "metal" where it was
+        compiled for them. None is the CPU for torch and candle, and MLX's own default.
     revision: a branch, tag or commit on the hub; a folder and the embedded model have none.
     """
     from reference import pipelines
-    from reference.backend import port_for
+    from reference.backend import build, port_for
     from reference.checkpoint import locate, read_checkpoint
 
     chosen = None if pipeline is None else pipelines.pipeline_class(pipeline)
-    port = port_for(backend, dtype)  # names are checked before anything is fetched or read
+    port_for(backend, dtype, device)  # names are checked before anything is fetched or read
     folder = locate(model, revision)
     checkpoint = read_checkpoint(folder, None if chosen is None else chosen.task)
     if chosen is None:
         chosen = pipelines.pipeline_class(checkpoint.architecture.task.pipeline)
-    network = port.build(checkpoint.config, checkpoint.architecture, checkpoint.tensors, dtype)
-    return chosen(checkpoint, network, backend, dtype)
+    config, architecture = checkpoint.config, checkpoint.architecture
+    network = build(backend, config, architecture, checkpoint.tensors, dtype, device)
+    return chosen(checkpoint, network, backend, dtype, device)
 
 
 # reference.torch.pooling and the like, without an import of it.

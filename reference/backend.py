@@ -14,8 +14,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from reference.checks import check_name
+from reference.errors import InputError
 from reference.families import Architecture, EncoderConfig, architecture_named
 from reference.inputs import Inputs
+from reference.processes import check_process
 
 BACKENDS = ("torch", "mlx", "candle")
 
@@ -53,12 +55,18 @@ class Port(Protocol):
 
     DTYPES: tuple[str, ...]
 
+    def find_device(self, name: str | None, dtype: str) -> Any:
+        """The framework's device of that name, None being its usual one; an InputError where it
+        is not available."""
+        ...
+
     def build(
         self,
         config: EncoderConfig,
         architecture: Architecture,
         tensors: dict[str, np.ndarray],
         dtype: str,
+        device: str | None = None,
     ) -> Model:
         """The model of that architecture, holding exactly these tensors."""
         ...
@@ -69,10 +77,13 @@ def port(backend: str) -> Port:
     return importlib.import_module(f"reference.{check_name(backend, BACKENDS, 'backend')}.port")
 
 
-def port_for(backend: str, dtype: str) -> Port:
-    """The port of that name, if it computes in that dtype."""
+def port_for(backend: str, dtype: str, device: str | None = None) -> Port:
+    """The port of that name, if it computes in that dtype and on that device."""
     its_port = port(backend)
     check_name(dtype, its_port.DTYPES, "dtype", f"not available in {backend}")
+    if not isinstance(device, (str, type(None))):
+        raise InputError(f"device is {device!r:.80}; it must be a name, or None")
+    its_port.find_device(device, dtype)
     return its_port
 
 
@@ -82,8 +93,10 @@ def build(
     architecture: Architecture | str,
     tensors: dict[str, np.ndarray],
     dtype: str = "float32",
+    device: str | None = None,
 ) -> Model:
     """A model in one of the frameworks; an architecture may be named as in Transformers."""
+    check_process()
     if isinstance(architecture, str):
         architecture = architecture_named(architecture)
-    return port_for(backend, dtype).build(config, architecture, tensors, dtype)
+    return port_for(backend, dtype, device).build(config, architecture, tensors, dtype, device)

@@ -11,9 +11,10 @@ import numpy as np
 from reference.errors import InputError
 
 
-def check_texts(texts: Any, name: str = "texts") -> list[str]:
+def check_texts(texts: Any, name: str = "texts", first: int = 0) -> list[str]:
     """A list of strings; a lone string is refused where a list is meant, since it is a list of
-    letters too."""
+    letters too. `first` is the number of the first of them, where they are part of a longer
+    list."""
     try:
         items = None if isinstance(texts, (str, bytes)) else iter(texts)
     except TypeError:
@@ -21,7 +22,7 @@ def check_texts(texts: Any, name: str = "texts") -> list[str]:
     if items is None:
         raise InputError(f"{name} must be a list of strings, not {type(texts).__name__}")
     texts = list(items)
-    for number, text in enumerate(texts):
+    for number, text in enumerate(texts, first):
         if not isinstance(text, str):
             raise InputError(
                 f"{name}[{number}] is {type(text).__name__} {text!r:.40}; it must be a string"

@@ -51,10 +51,10 @@ def embed(options: argparse.Namespace) -> int:
         normalize=normalize,
         show_progress=options.progress,
     )
-    records = [
+    records = (
         {"text": text, "embedding": vector.tolist()}
         for text, vector in zip(texts, vectors, strict=True)
-    ]
+    )
     lines = (" ".join(f"{value:.6f}" for value in vector) for vector in vectors)
     return _write(options, target, vectors, records, lines)
 
@@ -100,12 +100,16 @@ def similar(options: argparse.Namespace) -> int:
     result = _load(options, "sentence-similarity").similarity(
         texts, references, batch_size=options.batch_size, show_progress=options.progress
     )
-    records = [
-        {"text": text, "scores": dict(zip(references, row.tolist(), strict=True))}
-        if len(set(references)) == len(references)
-        else {"text": text, "scores": row.tolist()}
+    alike = len(set(references)) < len(references)
+    records = (
+        {
+            "text": text,
+            "scores": row.tolist()
+            if alike
+            else dict(zip(references, row.tolist(), strict=True)),
+        }
         for text, row in zip(texts, result.scores, strict=True)
-    ]
+    )
     return _write(
         options, target, result.scores, records, _ranked(texts, references, result.scores)
     )
@@ -141,6 +145,7 @@ def _load(options: argparse.Namespace, pipeline: str = "embeddings") -> Any:
         backend=options.backend,
         pipeline=pipeline,
         dtype=options.dtype,
+        device=options.device,
         revision=options.revision,
     )
 
@@ -155,6 +160,11 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", choices=BACKENDS, default="torch")
     parser.add_argument(
         "--dtype", default="float32", help="float32, float64, or what else the backend has"
+    )
+    parser.add_argument(
+        "--device",
+        help="cpu (the default), cuda, cuda:1, mps or auto for torch, gpu for mlx, cuda or "
+        "metal for candle, where they are",
     )
 
 
@@ -190,7 +200,7 @@ def _write(
     options: argparse.Namespace,
     target: Path | None,
     array: np.ndarray,
-    records: list[dict],
+    records: Iterable[dict],
     lines: Iterable[str],
 ) -> int:
     """One result in the format asked for, to standard output or, in one move, to a file."""
@@ -201,7 +211,7 @@ def _write(
         np.save(buffer, array)
         content = buffer.getvalue()
     elif chosen == "json":
-        content = (json.dumps(records, ensure_ascii=False, indent=1) + "\n").encode()
+        content = (json.dumps(list(records), ensure_ascii=False, indent=1) + "\n").encode()
     else:
         content = "".join(f"{line}\n" for line in lines).encode()
 

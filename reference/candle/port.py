@@ -8,10 +8,18 @@ import json
 import numpy as np
 
 from reference.candle._native import Model
+from reference.checks import check_name
 from reference.families import Architecture, EncoderConfig
 
 # Not bfloat16: candle's matrix product has none on the CPU.
 DTYPES = ("float32", "float64", "float16")
+
+
+def find_device(name: str | None, dtype: str) -> str:
+    """The device of that name, if candle was compiled for it; None is the CPU."""
+    return check_name(
+        "cpu" if name is None else name, ("cpu",), "device", "not available to candle here"
+    )
 
 
 def build(
@@ -19,6 +27,7 @@ def build(
     architecture: Architecture,
     tensors: dict[str, np.ndarray],
     dtype: str,
+    device: str | None = None,
 ) -> Model:
     """The architecture with these tensors in it; Rust checks the configuration and each tensor
     again."""

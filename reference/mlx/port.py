@@ -12,6 +12,8 @@ import numpy as np
 from mlx import nn
 from mlx.utils import tree_flatten
 
+from reference.checks import check_name
+from reference.errors import InputError
 from reference.families import Architecture, EncoderConfig
 from reference.inputs import Inputs
 from reference.mlx import pooling
@@ -19,6 +21,7 @@ from reference.mlx.attention import pad_packed
 from reference.mlx.heads import EncoderOutput, Head, HeadOutput
 from reference.mlx.losses import mean_squared_error
 from reference.mlx.trace import record
+from reference.processes import computing
 
 # How many numbers the widest intermediate of embed may have on a CPU. There MLX has no memory
 # of its own: a large intermediate is asked of the system each time, and it costs more to get
@@ -29,18 +32,31 @@ DTYPES = ("float32", "float64", "float16", "bfloat16")
 POOLING = {"cls": pooling.cls_pooling, "max": pooling.max_pooling, "mean": pooling.mean_pooling}
 
 
+def find_device(name: str | None, dtype: str) -> mx.Device | mx.DeviceType:
+    """The device of that name; None is MLX's default, or for float64, which no GPU of Apple's
+    knows, the CPU."""
+    if name is None:
+        return mx.cpu if dtype == "float64" else mx.default_device()
+    available = ["cpu"] + ["gpu"] * mx.is_available(mx.gpu)
+    check_name(name, available, "device", "not available to MLX here")
+    if name == "gpu" and dtype == "float64":
+        raise InputError("Apple's GPUs know no float64: use device='cpu', or another dtype")
+    return mx.gpu if name == "gpu" else mx.cpu
+
+
 def build(
     config: EncoderConfig,
     architecture: Architecture,
     tensors: dict[str, np.ndarray],
     dtype: str,
+    device: str | None = None,
 ) -> MLXModel:
     """The architecture with these tensors in it; MLX is lazy, so its placeholders never take
     memory."""
     room = importlib.import_module(f"reference.mlx.{architecture.family.room}")
-    # No GPU of Apple's computes in float64.
-    device = mx.cpu if dtype == "float64" else mx.default_device()
-    with mx.stream(device):
+    place = find_device(device, dtype)
+    computing()  # already here: MLX starts its threads when the weights are laid out
+    with mx.stream(place):
         network = getattr(room, architecture.port_class)(config)
         if not architecture.has_pooler(tensors) and hasattr(network, "pooler"):
             network.pooler = None
@@ -49,8 +65,8 @@ def build(
             [(key, mx.array(value, dtype=kind)) for key, value in tensors.items()]
         )
         mx.eval(network.parameters())
-    at_once = sys.maxsize if device == mx.gpu else max(1, _WIDEST // config.widest)
-    return MLXModel(network.eval(), list(tensors), device, at_once)
+    at_once = sys.maxsize if place == mx.gpu else max(1, _WIDEST // config.widest)
+    return MLXModel(network.eval(), list(tensors), place, at_once)
 
 
 class MLXModel:

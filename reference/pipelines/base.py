@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import reference
 from reference.backend import Model
 from reference.checkpoint import Checkpoint, write_checkpoint
 from reference.checks import check_switch
 from reference.families import BASE, EncoderConfig, Task
 from reference.files import is_file
 from reference.inputs import check_packed
+from reference.processes import computing
 from reference.text import TOKENIZER_FILES, Tokenizer, read_tokenizer
 
 
@@ -22,16 +24,44 @@ class Pipeline:
 
     task: Task = BASE  # whose head the pipeline needs
 
-    def __init__(self, checkpoint: Checkpoint, model: Model, backend: str, dtype: str) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        model: Model,
+        backend: str,
+        dtype: str,
+        device: str | None = None,
+    ) -> None:
         self.checkpoint = checkpoint
-        self.model = model
+        self._model = model
         self.backend = backend
         self.dtype = dtype
+        self.device = device
 
     def __repr__(self) -> str:
         name = self.checkpoint.architecture.name
-        where = f"{self.checkpoint.folder} on {self.backend}, {self.dtype}"
+        device = "" if self.device is None else f", {self.device}"
+        where = f"{self.checkpoint.folder} on {self.backend}{device}, {self.dtype}"
         return f"<{type(self).__name__}: {name} from {where}>"
+
+    def __reduce__(self) -> Any:
+        """A copy, in another process for one, is loaded from the same folder again: compiled
+        models and a GPU's memory cannot be sent."""
+        again = partial(
+            reference.load,
+            self.checkpoint.folder.absolute(),
+            backend=self.backend,
+            pipeline=self.task.pipeline,
+            dtype=self.dtype,
+            device=self.device,
+        )
+        return again, ()
+
+    @property
+    def model(self) -> Model:
+        """The model in its framework, about to compute."""
+        computing()
+        return self._model
 
     @property
     def config(self) -> EncoderConfig:

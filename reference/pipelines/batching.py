@@ -1,21 +1,25 @@
 """Many texts, a batch at a time: those of similar length together, results in the order
-given."""
+given. However many there are, few are held as tokens at once."""
 
 from __future__ import annotations
 
+import itertools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 
-from reference.checks import check_switch, check_whole
+from reference.checks import check_whole
 
 Sized = TypeVar("Sized", bound=Sequence[int])
 
 # A batch of about this many tokens keeps the matrix products large and the intermediate results
 # in cache.
 TOKENS_A_BATCH = 2048
+# So many texts are tokenized and sorted by length at a time: enough for full batches of like
+# length, and some hundred megabytes at the most.
+TEXTS_AT_ONCE = 4096
 
 
 def batches_by_length(
@@ -41,7 +45,7 @@ def run_in_batches(
     run: Callable[[list[Sized]], Sequence[Any]],
     sequences: Sequence[Sized],
     batch_size: int,
-    show_progress: bool = False,
+    bar: Any = None,
     results: Any = None,
 ) -> Any:
     """What `run` makes of each sequence of ids, in the order given, though it is handed
@@ -50,18 +54,28 @@ def run_in_batches(
     `results`, an array with a row a sequence, is filled and comes back; without it, a list.
     """
     batch_size = check_whole("batch_size", batch_size, least=1)
-    show_progress = check_switch("show_progress", show_progress)
     results = [None] * len(sequences) if results is None else results
-    with _progress(len(sequences), show_progress) as bar:
-        for rows in batches_by_length([len(ids) for ids in sequences], batch_size):
-            made = run([sequences[row] for row in rows])
-            for row, result in zip(rows, made, strict=True):
-                results[row] = result
+    for rows in batches_by_length([len(ids) for ids in sequences], batch_size):
+        made = run([sequences[row] for row in rows])
+        for row, result in zip(rows, made, strict=True):
+            results[row] = result
+        if bar is not None:
             bar.update(len(rows))
     return results
 
 
-def _progress(total: int, shown: bool) -> Any:
+def windows(texts: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    """The texts a few thousand at a time, each part with the number of its first; what comes
+    from a generator is never listed whole."""
+    texts, first = iter(texts), 0
+    while window := list(itertools.islice(texts, TEXTS_AT_ONCE)):
+        yield first, window
+        first += len(window)
+
+
+def progress(texts: Iterable[str], shown: bool) -> Any:
+    """A bar that counts texts, on standard error."""
     from tqdm.auto import tqdm
 
+    total = len(texts) if isinstance(texts, Sequence) else None
     return tqdm(total=total, disable=not shown, unit=" texts", file=sys.stderr)

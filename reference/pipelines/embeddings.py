@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from reference.checks import check_switch, check_texts
+from reference.checks import check_switch, check_texts, check_whole
 from reference.errors import CheckpointError
 from reference.inputs import check_packed, pack
 from reference.pipelines.base import Pipeline
-from reference.pipelines.batching import run_in_batches
+from reference.pipelines.batching import progress, run_in_batches, windows
+from reference.processes import computing
 from reference.sentence import SETTINGS_FILES, read_sentence_settings
 
 
@@ -35,7 +36,7 @@ class Embeddings(Pipeline):
 
     def encode(
         self,
-        texts: Sequence[str] | str,
+        texts: Iterable[str] | str,
         batch_size: int = 32,
         normalize: bool | None = None,
         show_progress: bool = False,
@@ -47,7 +48,8 @@ class Embeddings(Pipeline):
         is put before each text, and what is longer than its max_seq_length is cut off.
         `normalize` None does what its modules.json says. A batch holds texts of similar length,
         at most `batch_size` of them and about 2,048 tokens; the result does not depend on how
-        they fall into batches beyond rounding. A vector that is not finite is an error.
+        they fall into batches beyond rounding. A generator is read as it is needed, a few
+        thousand texts at a time. A vector that is not finite is an error.
         """
         if isinstance(texts, str):
             return self.encode([texts], batch_size, normalize, show_progress)[0]
@@ -56,13 +58,13 @@ class Embeddings(Pipeline):
             if normalize is None
             else check_switch("normalize", normalize)
         )
-        sequences = self.tokenizer([self.settings.prompt + text for text in check_texts(texts)])
-        vectors = np.empty(
-            (len(sequences), self.dimensions),
-            "float64" if self.dtype == "float64" else "float32",
-        )
-        embed = partial(self._embed, normalize=normalize)
-        return run_in_batches(embed, sequences, batch_size, show_progress, vectors)
+        batch_size = check_whole("batch_size", batch_size, least=1)
+        texts = texts if isinstance(texts, Iterator) else check_texts(texts)
+        parts = [np.empty((0, self.dimensions), self._result_dtype)]
+        with progress(texts, check_switch("show_progress", show_progress)) as bar:
+            for first, window in windows(texts):
+                parts.append(self._encode(window, first, batch_size, normalize, bar))
+        return parts[-1] if len(parts) <= 2 else np.concatenate(parts)
 
     def similarity(
         self,
@@ -82,6 +84,20 @@ class Embeddings(Pipeline):
     @property
     def dimensions(self) -> int:
         return self.config.hidden_size * len(self.settings.pooling)
+
+    @property
+    def _result_dtype(self) -> str:
+        return "float64" if self.dtype == "float64" else "float32"
+
+    def _encode(
+        self, texts: list[str], first: int, batch_size: int, normalize: bool, bar: Any
+    ) -> np.ndarray:
+        computing()  # before the tokenizer: it has threads too
+        prompted = [self.settings.prompt + text for text in check_texts(texts, first=first)]
+        sequences = self.tokenizer(prompted, first=first)
+        vectors = np.empty((len(sequences), self.dimensions), self._result_dtype)
+        embed = partial(self._embed, normalize=normalize)
+        return run_in_batches(embed, sequences, batch_size, bar, vectors)
 
     def _embed(self, sequences: Sequence[Sequence[int]], normalize: bool) -> np.ndarray:
         inputs = check_packed(self.config, *pack(sequences))

@@ -38,15 +38,18 @@ class Tokenizer:
         texts: Sequence[str],
         pairs: Sequence[str] | None = None,
         max_length: int | None = None,
+        first: int = 0,
     ) -> list[Encoding]:
         """Encode each text, or each text and its pair, special tokens included, cut to
-        max_length tokens."""
+        max_length tokens. Messages count texts from `first`."""
         length = check_whole(
             "max_length", self.max_length if max_length is None else max_length, least=3
         )
         given = _side_by_side(texts, pairs)
         encodings = self.vocabulary.encode(given, length)
-        for number, (encoding, its_texts) in enumerate(zip(encodings, given, strict=True)):
+        for number, (encoding, its_texts) in enumerate(
+            zip(encodings, given, strict=True), first
+        ):
             self._check(encoding, number, its_texts)
             if not self.has_token_types:
                 encoding.token_type_ids = [0] * len(encoding)

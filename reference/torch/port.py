@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from reference.checks import check_name
+from reference.errors import InputError
 from reference.families import Architecture, EncoderConfig
 from reference.inputs import Inputs
 from reference.torch import pooling
@@ -25,39 +27,60 @@ POOLING = {
 }
 
 
+def find_device(name: str | None, dtype: str) -> torch.device:
+    """The device of that name; None is the CPU, "auto" the first accelerator that there is, or
+    else the CPU."""
+    if name in (None, "cpu"):
+        return torch.device("cpu")
+    cuda = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    mps = ["mps"] * torch.backends.mps.is_available()
+    accelerators = ["cuda", *cuda] * bool(cuda) + mps
+    check_name(name, ["auto", "cpu", *accelerators], "device", "not available to PyTorch here")
+    chosen = [*accelerators, "cpu"][0] if name == "auto" else name
+    if chosen == "mps" and dtype == "float64":
+        raise InputError("Apple's GPUs know no float64: use device='cpu', or another dtype")
+    return torch.device(chosen)
+
+
 def build(
     config: EncoderConfig,
     architecture: Architecture,
     tensors: dict[str, np.ndarray],
     dtype: str,
+    device: str | None = None,
 ) -> TorchModel:
     """The architecture with these tensors in it; memory is taken once, by the tensors
     themselves."""
+    place = find_device(device, dtype)
     room = importlib.import_module(f"reference.torch.{architecture.family.room}")
     with torch.device("meta"):
         network = getattr(room, architecture.port_class)(config)
     if not architecture.has_pooler(tensors) and hasattr(network, "pooler"):
         network.pooler = None
     kind = getattr(torch, dtype)
-    state = {key: torch.from_numpy(np.array(value)).to(kind) for key, value in tensors.items()}
+    state = {
+        key: torch.from_numpy(np.array(value)).to(place, kind) for key, value in tensors.items()
+    }
     network.load_state_dict(state, assign=True)
-    return TorchModel(network.eval(), list(tensors))
+    return TorchModel(network.eval(), list(tensors), place)
 
 
 class TorchModel:
-    """A network and the names of its parameters; NumPy at the border, tensors inside."""
+    """A network, the names of its parameters and its device; NumPy at the border, tensors
+    inside."""
 
-    def __init__(self, network: nn.Module, keys: list[str]) -> None:
+    def __init__(self, network: nn.Module, keys: list[str], device: torch.device) -> None:
         self.network = network
         self.keys = keys
+        self.device = device
 
     @torch.inference_mode()
     def forward(self, inputs: Inputs, output_hidden_states: bool = False) -> dict[str, Any]:
-        return _outputs(self.network(inputs.map(_tensor), output_hidden_states))
+        return _outputs(self.network(inputs.map(self._tensor), output_hidden_states))
 
     @torch.inference_mode()
     def embed(self, inputs: Inputs, ways: tuple[str, ...], normalize: bool) -> np.ndarray:
-        inputs = inputs.map(_tensor)
+        inputs = inputs.map(self._tensor)
         encoder = self.network.encoder if isinstance(self.network, Head) else self.network
         hidden, mask = pad_packed(encoder(inputs).last_hidden_state, inputs.cu_seqlens)
         vectors = torch.cat([POOLING[way](hidden, mask) for way in ways], dim=-1)
@@ -68,10 +91,10 @@ class TorchModel:
     ) -> tuple[float, dict[str, np.ndarray]]:
         parameters = {key: self.network.get_parameter(key) for key in self.keys}
         if isinstance(self.network, Head):
-            loss = self.network(inputs.map(_tensor), labels=_tensor(labels)).loss
+            loss = self.network(inputs.map(self._tensor), labels=self._tensor(labels)).loss
         else:
-            hidden = self.network(inputs.map(_tensor)).last_hidden_state
-            target, real = _tensor(labels).to(hidden.dtype), _tensor(inputs.real)
+            hidden = self.network(inputs.map(self._tensor)).last_hidden_state
+            target, real = self._tensor(labels).to(hidden.dtype), self._tensor(inputs.real)
             loss = mean_squared_error(hidden[real], target[real])
         gradients = torch.autograd.grad(
             loss, list(parameters.values()), allow_unused=True, materialize_grads=True
@@ -94,7 +117,7 @@ class TorchModel:
             hooks.append(module.register_forward_pre_hook(before))
             hooks.append(module.register_forward_hook(after))
         try:
-            self.network(inputs.map(_tensor))
+            self.network(inputs.map(self._tensor))
         finally:
             for hook in hooks:
                 hook.remove()
@@ -102,6 +125,11 @@ class TorchModel:
 
     def state(self) -> dict[str, np.ndarray]:
         return {key: _array(self.network.get_parameter(key).detach()) for key in self.keys}
+
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        if array.dtype == np.float64 and self.device.type == "mps":
+            array = array.astype(np.float32)  # Apple's GPUs know no float64
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
 
 
 def _outputs(outputs: EncoderOutput | HeadOutput) -> dict[str, Any]:
@@ -115,11 +143,7 @@ def _outputs(outputs: EncoderOutput | HeadOutput) -> dict[str, Any]:
     return arrays
 
 
-def _tensor(array: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(array))
-
-
 def _array(tensor: Tensor) -> np.ndarray:
     """NumPy has no bfloat16, and half precision is for computing, not for handing over."""
     half = tensor.dtype in (torch.float16, torch.bfloat16)
-    return (tensor.float() if half else tensor).numpy()
+    return (tensor.float() if half else tensor).cpu().numpy()

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reference.errors import InputError
+from reference.pipelines import batching
 from reference.pipelines.batching import batches_by_length, run_in_batches
 
 
@@ -42,7 +43,18 @@ def test_a_result_for_every_text():
         run_in_batches(lambda batch: batch[1:], [[1], [2]], 2)
 
 
-def test_arguments_are_checked_before_anything_runs():
-    for arguments in ({"batch_size": 0}, {"batch_size": 2, "show_progress": "no"}):
-        with pytest.raises(InputError):
-            run_in_batches(lambda batch: pytest.fail("it ran"), [[1]], **arguments)
+def test_the_batch_size_is_checked_before_anything_runs():
+    with pytest.raises(InputError, match="batch_size"):
+        run_in_batches(lambda batch: pytest.fail("it ran"), [[1]], 0)
+
+
+def test_a_generator_is_read_a_window_at_a_time(monkeypatch):
+    monkeypatch.setattr(batching, "TEXTS_AT_ONCE", 3)
+    read = []
+    source = (read.append(number) or str(number) for number in range(8))
+    seen = [(first, window, len(read)) for first, window in batching.windows(source)]
+    assert seen == [
+        (0, ["0", "1", "2"], 3),
+        (3, ["3", "4", "5"], 6),
+        (6, ["6", "7"], 8),
+    ]
