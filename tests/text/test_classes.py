@@ -5,12 +5,12 @@ import json
 import shutil
 
 import pytest
-import tokenizers
 import transformers
 
 from reference.errors import CheckpointError, ConfigError
 from reference.families.reading import read_config
 from reference.text import read_tokenizer
+from tests.text.small import BERT_WORDS, MPNET_WORDS, byte_pieces, sentence_pieces
 
 TEXTS = [
     "Hello, World! The naïve Café",
@@ -20,7 +20,6 @@ TEXTS = [
     "don't  3.14 🙂\t\n end ",
     " a river stone",
 ]
-LETTERS = [chr(number) for number in range(97, 123)]
 
 
 def changed(path, **changes):
@@ -200,10 +199,6 @@ def folder_of(folder, model_type, tokenizer, **settings):
     return folder
 
 
-MPNET_WORDS = ["<s>", "<pad>", "</s>", "<unk>", *LETTERS, *(f"##{x}" for x in LETTERS)]
-MPNET_WORDS += ["[UNK]", "<mask>", "river", "stone", ",", ".", "!"]
-
-
 @pytest.mark.parametrize("settings", [{}, {"do_lower_case": False}, {"mask_token": "river"}])
 @pytest.mark.parametrize("ready", [True, False])
 def test_mpnet(tmp_path, settings, ready):
@@ -218,18 +213,7 @@ def test_mpnet(tmp_path, settings, ready):
 
 @pytest.mark.parametrize("model_type", ["bert", "distilbert", "electra"])
 def test_berts_word_list(tmp_path, model_type):
-    words = [*MINILMS, *LETTERS, *(f"##{x}" for x in LETTERS), "river"]
-    check_like_transformers(folder_of(tmp_path, model_type, words))
-
-
-def byte_level(prefix_space=False):
-    tokenizer = tokenizers.ByteLevelBPETokenizer(add_prefix_space=prefix_space)
-    specials = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    tokenizer.train_from_iterator(["the river stands by a stone"] * 9, 300, 2, False, specials)
-    tokenizer.post_processor = tokenizers.processors.RobertaProcessing(
-        ("</s>", 2), ("<s>", 0), add_prefix_space=prefix_space
-    )
-    return tokenizer
+    check_like_transformers(folder_of(tmp_path, model_type, BERT_WORDS))
 
 
 @pytest.mark.parametrize(
@@ -244,7 +228,7 @@ def byte_level(prefix_space=False):
     ],
 )
 def test_roberta(tmp_path, settings):
-    folder = folder_of(tmp_path, "roberta", byte_level(), **settings)
+    folder = folder_of(tmp_path, "roberta", byte_pieces(), **settings)
     if "tokenizer_class" in settings:
         for kind, name in zip(
             ("pad", "unk", "mask"), ("<pad>", "<unk>", "<mask>"), strict=True
@@ -253,32 +237,10 @@ def test_roberta(tmp_path, settings):
     check_like_transformers(folder)
 
 
-def pieces():
-    words = "the river stands by a stone and hello world".split()
-    vocab = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0)]
-    vocab += [(letter, -4.0) for letter in LETTERS]
-    vocab += [(f"▁{word}", -3.0) for word in words] + [("<mask>", 0.0)]
-    tokenizer = tokenizers.Tokenizer(tokenizers.models.Unigram(vocab, unk_id=3))
-    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Sequence(
-        [
-            tokenizers.pre_tokenizers.WhitespaceSplit(),
-            tokenizers.pre_tokenizers.Metaspace(prepend_scheme="always"),
-        ]
-    )
-    tokenizer.decoder = tokenizers.decoders.Metaspace(prepend_scheme="always")
-    tokenizer.add_special_tokens(["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
-    tokenizer.post_processor = tokenizers.processors.TemplateProcessing(
-        single="<s> $A </s>",
-        pair="<s> $A </s> </s> $B </s>",
-        special_tokens=[("<s>", 0), ("</s>", 2)],
-    )
-    return tokenizer
-
-
 @pytest.mark.parametrize("model_type", ["xlm-roberta", "camembert"])
 @pytest.mark.parametrize("settings", [{}, {"add_prefix_space": False}, {"mask_token": "stone"}])
 def test_sentence_pieces_in_a_tokenizer_json(tmp_path, model_type, settings):
-    check_like_transformers(folder_of(tmp_path, model_type, pieces(), **settings))
+    check_like_transformers(folder_of(tmp_path, model_type, sentence_pieces(), **settings))
 
 
 def test_modernbert_takes_the_file_as_it_stands(folders, tmp_path):
@@ -299,7 +261,7 @@ def test_a_bare_word_list_is_berts(folders, copy):
 
 
 def test_dropout_is_refused(tmp_path):
-    tokenizer = byte_level()
+    tokenizer = byte_pieces()
     folder = folder_of(tmp_path, "roberta", tokenizer)
     content = json.loads((folder / "tokenizer.json").read_text())
     content["model"]["dropout"] = 0.3
