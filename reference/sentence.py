@@ -10,15 +10,14 @@ from typing import Any
 
 from reference.errors import CheckpointError, ConfigError
 from reference.files import is_file, read_json
+from reference.text.sentence_settings import SENTENCE_FILES
 
-# How texts are prepared: the name today and, after the model's type, long ago.
-SENTENCE_FILES = (
-    "sentence_bert_config.json",
-    "sentence_roberta_config.json",
-    "sentence_xlm-roberta_config.json",
-)
 SETTINGS_FILES = ("modules.json", "config_sentence_transformers.json", *SENTENCE_FILES)
 WAYS = ("cls", "max", "mean")
+SWITCH = "pooling_mode_"  # what the old names of poolings begin with
+KEYS = ("word_embedding_dimension", "embedding_dimension", "pooling_mode", "include_prompt")
+# How two vectors are compared.
+SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
 OTHER_WAYS = ("mean_sqrt_len_tokens", "weightedmean", "lasttoken")
 
 
@@ -27,38 +26,32 @@ class SentenceSettings:
     """How a checkpoint turns token vectors into one: which poolings, side by side, and whether
     to normalise.
 
-    Its prompt is put before every text; pooling_file is where in the folder the poolings are
-    named.
+    Its prompt is put before every text; only the first truncate_dim numbers of a vector are
+    kept; similarity names the function that compares two. pooling_file is where in the folder
+    the poolings are named.
     """
 
     pooling: tuple[str, ...] = ("mean",)
     normalize: bool = False
     prompt: str = ""
+    truncate_dim: int | None = None
+    similarity: str = "cosine"
     pooling_file: str | None = None
 
 
-@dataclass(frozen=True)
-class TextSettings:
-    """How long texts may be, in tokens with the special ones, and whether they are lower-cased
-    before the tokenizer."""
-
-    max_seq_length: int | None = None
-    lower_case: bool = False
-
-
 def read_sentence_settings(folder: Path, hidden_size: int) -> SentenceSettings:
-    """What modules.json and the pooling module's config.json say; without them mean pooling,
-    with a warning."""
+    """What modules.json and the files say that it goes with; without it mean pooling, with a
+    warning."""
     path = folder / "modules.json"
-    prompt = _read_prompt(folder / "config_sentence_transformers.json")
     if not is_file(path):
+        _check_alone(folder)
         warnings.warn(
             f"{folder} has no modules.json: it was not saved as an embedding model. Mean "
             "pooling is used; a model that was trained for another task may find every two "
             "texts alike",
             stacklevel=2,
         )
-        return SentenceSettings(prompt=prompt)
+        return SentenceSettings()
     modules = read_json(path, CheckpointError, list)
     names = [_module_kind(module, path) for module in modules]
     if names[:2] != ["Transformer", "Pooling"] or names[2:] not in ([], ["Normalize"]):
@@ -75,37 +68,52 @@ def read_sentence_settings(folder: Path, hidden_size: int) -> SentenceSettings:
         )
     pooling_file = _pooling_file(folder, modules[1])
     ways = _read_pooling(folder / pooling_file, hidden_size)
-    return SentenceSettings(ways, len(names) == 3, prompt, pooling_file)
+    for module in modules[2:]:
+        _check_normalize(folder, module)
+    return SentenceSettings(
+        ways, len(names) == 3, pooling_file=pooling_file, **_read_model_settings(folder)
+    )
 
 
-def read_text_settings(folder: Path) -> TextSettings:
-    """What sentence_bert_config.json says, under any of its names."""
-    path = next((folder / name for name in SENTENCE_FILES if is_file(folder / name)), None)
-    if path is None:
-        return TextSettings()
-    values = read_json(path, CheckpointError)
-    limit = token_limit(values, "max_seq_length", path)
-    return TextSettings(limit, bool(values.get("do_lower_case")))
-
-
-def token_limit(values: dict, key: str, path: Path) -> int | None:
-    """A number of tokens that a settings file allows; 3 hold one token and two special ones."""
-    limit = values.get(key)
-    if isinstance(limit, float) and limit.is_integer():
-        limit = int(limit)  # 1e30 stands for "none" in some files
-    if limit is not None and (
-        isinstance(limit, bool) or not isinstance(limit, int) or limit < 3
-    ):
-        raise ConfigError(
-            f"{path}: {key} is {limit!r:.80}; it must be a whole number of at least 3"
+def _check_alone(folder: Path) -> None:
+    """Without a modules.json sentence-transformers reads none of the other files."""
+    found = [name for name in SETTINGS_FILES if is_file(folder / name)]
+    if found:
+        raise CheckpointError(
+            f"{folder} has {', '.join(found)} but no modules.json, without which "
+            "sentence-transformers does not read them: the copy is not whole. Bring "
+            "modules.json and the folders that it names, or remove the others"
         )
-    return limit
 
 
-def _read_prompt(path: Path) -> str:
+def _read_model_settings(folder: Path) -> dict[str, Any]:
+    """What config_sentence_transformers.json says of the model as a whole."""
+    path = folder / "config_sentence_transformers.json"
+    values = read_json(path, CheckpointError) if is_file(path) else {}
+    kind = values.get("model_type", "SentenceTransformer")
+    if kind != "SentenceTransformer":
+        raise ConfigError(
+            f"{path}: model_type is {kind!r:.80}; only a SentenceTransformer gives a vector a "
+            "text"
+        )
+    size = values.get("truncate_dim")
+    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
+        raise ConfigError(
+            f"{path}: truncate_dim is {size!r:.80}; it must be a whole number of at least 1"
+        )
+    similarity = values.get("similarity_fn_name") or "cosine"
+    if similarity not in SIMILARITIES:
+        raise ConfigError(
+            f"{path}: similarity_fn_name is {similarity!r:.80}; supported: "
+            f"{', '.join(SIMILARITIES)}"
+        )
+    prompt = _default_prompt(values, path)
+    return {"prompt": prompt, "truncate_dim": size, "similarity": similarity}
+
+
+def _default_prompt(values: dict[str, Any], path: Path) -> str:
     """What sentence-transformers puts before every text: the prompt that default_prompt_name
     names."""
-    values = read_json(path, CheckpointError) if is_file(path) else {}
     name, given = values.get("default_prompt_name"), values.get("prompts") or {}
     if not name:
         return ""
@@ -141,23 +149,51 @@ def _module_kind(module: Any, path: Path) -> str:
 
 
 def _pooling_file(folder: Path, module: dict) -> str:
-    inside = module.get("path", "1_Pooling")
-    sent = f"{folder / 'modules.json'} sends Pooling to {inside!r:.80}"
-    if (
-        not isinstance(inside, str)
-        or not inside
-        or Path(inside).is_absolute()
-        or ".." in Path(inside).parts
-    ):
-        raise CheckpointError(f"{sent}; it must be a folder inside its own")
+    inside = _module_folder(folder, module, "1_Pooling")
     name = f"{inside}/config.json"
     if not is_file(folder / name):
-        raise CheckpointError(f"{sent}, which holds no config.json")
+        raise CheckpointError(
+            f"{folder / 'modules.json'} sends Pooling to {inside!r:.80}, which holds no "
+            "config.json"
+        )
     return name
+
+
+def _module_folder(folder: Path, module: dict, usual: str) -> str:
+    """Where a module keeps its files: never beside the model's own config.json."""
+    inside = module.get("path", usual)
+    parts = Path(inside).parts if isinstance(inside, str) else ()
+    if not parts or Path(inside).is_absolute() or ".." in parts:
+        kind = module["type"].rpartition(".")[-1]
+        raise CheckpointError(
+            f"{folder / 'modules.json'} sends {kind:.80} to {inside!r:.80}; it must be a "
+            "folder inside its own"
+        )
+    return inside
+
+
+def _check_normalize(folder: Path, module: dict) -> None:
+    """It may be told to normalise the vectors of tokens instead; old releases tell it
+    nothing."""
+    path = folder / _module_folder(folder, module, "2_Normalize") / "config.json"
+    if not is_file(path):
+        return
+    values = read_json(path, CheckpointError)
+    for key in ("module_input_name", "module_output_name"):
+        if values.get(key) not in (None, "sentence_embedding"):
+            raise ConfigError(
+                f"{path}: {key} is {values[key]!r:.80}; supported: 'sentence_embedding'"
+            )
 
 
 def _read_pooling(path: Path, hidden_size: int) -> tuple[str, ...]:
     values = read_json(path, CheckpointError)
+    unknown = [key for key in values if key not in KEYS and not key.startswith(SWITCH)]
+    if unknown:
+        raise ConfigError(
+            f"{path} has the keys {', '.join(unknown):.200}, which sentence-transformers does "
+            "not take"
+        )
     size = values.get(
         "word_embedding_dimension", values.get("embedding_dimension", hidden_size)
     )
@@ -186,7 +222,7 @@ def _chosen_ways(values: dict, path: Path) -> tuple[str, ...]:
     for key, value in values.items():
         if key in switches.values() and not isinstance(value, bool):
             raise ConfigError(f"{path}: {key} is {value!r:.80}; it must be true or false")
-        if key.startswith("pooling_mode_") and key not in switches.values() and value:
+        if key.startswith(SWITCH) and key not in switches.values() and value:
             raise ConfigError(f"{path} asks for {key:.80}; supported: {', '.join(WAYS)}")
     if "pooling_mode" in values:
         chosen = values["pooling_mode"]

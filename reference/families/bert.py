@@ -84,6 +84,7 @@ class Bert(Family):
     room = "bert"
     config = BertConfig
     prefixes: ClassVar = {"bert": "Bert"}
+    tokenizers: ClassVar = {"bert": "BertTokenizer"}
     attribute = "bert"
     tasks = (BASE, MASKED_LM, TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION)
     operations = (

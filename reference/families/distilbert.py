@@ -69,6 +69,7 @@ class DistilBert(Family):
     room = "distilbert"
     config = DistilBertConfig
     prefixes: ClassVar = {"distilbert": "DistilBert"}
+    tokenizers: ClassVar = {"distilbert": "BertTokenizer"}
     attribute = "distilbert"
     tasks = tuple(TASKS.values())
     operations = (

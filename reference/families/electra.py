@@ -60,6 +60,7 @@ class Electra(Bert):
     room = "electra"
     config = ElectraConfig
     prefixes: ClassVar = {"electra": "Electra"}
+    tokenizers: ClassVar = {"electra": "BertTokenizer"}
     attribute = "electra"
     tasks = tuple(TASKS.values())
     operations = (

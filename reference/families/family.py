@@ -56,6 +56,9 @@ class Family(ABC):
     # Each model type, and what its classes begin with in Transformers; in the ports they begin
     # as those of the first.
     prefixes: Mapping[str, str]
+    # Each model type, and the class by which Transformers opens its tokenizer where the folder
+    # names none.
+    tokenizers: Mapping[str, str]
     attribute: str  # of the encoder under a head, and so what its keys begin with there
     tasks: tuple[Task, ...]
     operations: tuple[Operation, ...]  # of the encoder

@@ -216,6 +216,7 @@ class ModernBert(Family):
     room = "modernbert"
     config = ModernBertConfig
     prefixes: ClassVar = {"modernbert": "ModernBert"}
+    tokenizers: ClassVar = {"modernbert": "PreTrainedTokenizerFast"}
     attribute = "model"
     tasks = tuple(TASKS.values())
     operations = (

@@ -60,6 +60,7 @@ class MPNet(Roberta):
     room = "mpnet"
     config = MPNetConfig
     prefixes: ClassVar = {"mpnet": "MPNet"}
+    tokenizers: ClassVar = {"mpnet": "MPNetTokenizer"}
     attribute = "mpnet"
     tasks = tuple(TASKS.values())
     operations = (

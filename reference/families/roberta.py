@@ -56,6 +56,11 @@ class Roberta(Bert):
         "roberta": "Roberta",
         "camembert": "Camembert",
     }
+    tokenizers: ClassVar = {
+        "xlm-roberta": "XLMRobertaTokenizer",
+        "roberta": "RobertaTokenizer",
+        "camembert": "CamembertTokenizer",
+    }
     attribute = "roberta"
     head_operations = (
         Operation("lm_head.dense", "the prediction head's projection", ANSWER),

@@ -11,9 +11,10 @@ import numpy as np
 
 from reference.checks import check_switch, check_texts, check_whole
 from reference.errors import CheckpointError
-from reference.inputs import check_packed, pack
+from reference.inputs import Inputs, check_packed, pack
 from reference.pipelines.base import Pipeline
 from reference.pipelines.batching import progress, run_in_batches, windows
+from reference.pipelines.scores import SCORES, unit_vectors
 from reference.processes import computing
 from reference.sentence import SETTINGS_FILES, read_sentence_settings
 from reference.text import Encoding
@@ -21,7 +22,8 @@ from reference.text import Encoding
 
 @dataclass(frozen=True)
 class Similarity:
-    """Embeddings of both sides and scores[i, j], the cosine between text i and reference j."""
+    """Embeddings of both sides and scores[i, j], how alike text i and reference j are: the
+    cosine between them, or what the checkpoint names in its place."""
 
     embeddings: np.ndarray
     reference_embeddings: np.ndarray
@@ -47,18 +49,15 @@ class Embeddings(Pipeline):
 
         A model in float64 gives float64. The checkpoint's default prompt, where it names one,
         is put before each text, and what is longer than its max_seq_length is cut off.
-        `normalize` None does what its modules.json says. A batch holds texts of similar length,
+        `normalize` None does what its modules.json says. Of each vector the first numbers are
+        kept, as many as its truncate_dim says. A batch holds texts of similar length,
         at most `batch_size` of them and about 2,048 tokens; the result does not depend on how
         they fall into batches beyond rounding. A generator is read as it is needed, a few
         thousand texts at a time. A vector that is not finite is an error.
         """
         if isinstance(texts, str):
             return self.encode([texts], batch_size, normalize, show_progress)[0]
-        normalize = (
-            self.settings.normalize
-            if normalize is None
-            else check_switch("normalize", normalize)
-        )
+        normalize = None if normalize is None else check_switch("normalize", normalize)
         batch_size = check_whole("batch_size", batch_size, least=1)
         texts = texts if isinstance(texts, Iterator) else check_texts(texts)
         embed = partial(self._embed, normalize=normalize)
@@ -80,13 +79,13 @@ class Embeddings(Pipeline):
         texts, references = check_texts(texts), check_texts(references, "references")
         together = self.encode([*texts, *references], batch_size, show_progress=show_progress)
         embeddings, reference_embeddings = together[: len(texts)], together[len(texts) :]
-        return Similarity(
-            embeddings, reference_embeddings, _unit(embeddings) @ _unit(reference_embeddings).T
-        )
+        scores = SCORES[self.settings.similarity](embeddings, reference_embeddings)
+        return Similarity(embeddings, reference_embeddings, scores)
 
     @property
     def dimensions(self) -> int:
-        return self.config.hidden_size * len(self.settings.pooling)
+        pooled = self.config.hidden_size * len(self.settings.pooling)
+        return min(pooled, self.settings.truncate_dim or pooled)
 
     def _vectors(self, texts: int) -> np.ndarray:
         dtype = "float64" if self.dtype == "float64" else "float32"
@@ -97,9 +96,9 @@ class Embeddings(Pipeline):
         prompted = [self.settings.prompt + text for text in check_texts(texts, first=first)]
         return self.tokenizer(prompted, first=first)
 
-    def _embed(self, sequences: Sequence[Sequence[int]], normalize: bool) -> np.ndarray:
-        inputs = check_packed(self.config, *pack(sequences))
-        vectors = self.model.embed(inputs, self.settings.pooling, normalize)
+    def _embed(self, sequences: Sequence[Encoding], normalize: bool | None) -> np.ndarray:
+        inputs = check_packed(self.config, *pack(sequences), _token_types(sequences))
+        vectors = self._shortened(inputs, normalize)
         if not np.isfinite(vectors).all():
             wider = "float64" if self.dtype == "float32" else "float32"
             raise CheckpointError(
@@ -109,10 +108,24 @@ class Embeddings(Pipeline):
             )
         return vectors
 
+    def _shortened(self, inputs: Inputs, normalize: bool | None) -> np.ndarray:
+        """The first truncate_dim numbers of each vector, as the checkpoint's modules make it;
+        who asks for unit vectors gets them at any length."""
+        settings = self.settings
+        if normalize is None or settings.truncate_dim is None:
+            unit = settings.normalize if normalize is None else normalize
+            vectors = self.model.embed(inputs, settings.pooling, unit)
+            return vectors[:, : settings.truncate_dim]
+        vectors = self.model.embed(inputs, settings.pooling, False)[:, : settings.truncate_dim]
+        return unit_vectors(vectors) if normalize else vectors
+
     def _names_beside(self) -> tuple[str, ...]:
         pooling = (self.settings.pooling_file,) if self.settings.pooling_file else ()
         return super()._names_beside() + SETTINGS_FILES + pooling
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+def _token_types(sequences: Sequence[Encoding]) -> np.ndarray | None:
+    """None where all are 0, as a tokenizer nearly always has it for a single text."""
+    if not any(any(sequence.token_type_ids) for sequence in sequences):
+        return None
+    return np.concatenate([sequence.token_type_ids for sequence in sequences])

@@ -26,25 +26,6 @@ class Origins:
         """Those of the tokens at these positions only."""
         return Origins(*([values[token] for token in kept] for values in vars(self).values()))
 
-    def before_lower_casing(self, texts: Sequence[str]) -> Origins:
-        """The same with offsets in `texts`, where they were in text.lower() of each.
-
-        Only the capital I with a dot grows: it becomes an i and a dot that combines with it.
-        """
-        if all(len(text) == len(text.lower()) for text in texts):
-            return self
-        places = [
-            [place for place, letter in enumerate(text) for _ in letter.lower()]
-            for text in texts
-        ]
-        offsets = [
-            (0, 0)
-            if sequence is None or start == end
-            else (places[sequence][start], places[sequence][end - 1] + 1)
-            for (start, end), sequence in zip(self.offsets, self.sequence_ids, strict=True)
-        ]
-        return Origins(offsets, self.word_ids, self.sequence_ids, self.special_tokens_mask)
-
 
 class Encoding(list[int]):
     """The ids of a text, or of a pair of texts, special tokens included; a list, and what is

@@ -1,5 +1,4 @@
-"""Tokenizers of the tokenizers library: from a tokenizer.json, or from the bare word list of
-old BERTs."""
+"""Tokenizers of the tokenizers library, behind what the package asks of a vocabulary."""
 
 from __future__ import annotations
 
@@ -9,33 +8,61 @@ from pathlib import Path
 from typing import Any
 
 import tokenizers
+from tokenizers.normalizers import Lowercase
+from tokenizers.normalizers import Sequence as Steps
 
-from reference.errors import CheckpointError
 from reference.text.encoding import Encoding, Origins
+from reference.text.guard import guarded
 from reference.text.truncation import kept_tokens
+
+# What Transformers takes back of the spaces that decoding puts between tokens, in this order.
+TIDIED = (
+    (" .", "."),
+    (" ?", "?"),
+    (" !", "!"),
+    (" ,", ","),
+    (" ' ", "'"),
+    (" n't", "n't"),
+    (" 'm", "'m"),
+    (" 's", "'s"),
+    (" 've", "'ve"),
+    (" 're", "'re"),
+)
 
 
 class HuggingFaceVocabulary:
     """A tokenizer of the tokenizers library, freed of the padding and truncation stored in its
     file: texts are encoded whole, and cut afterwards."""
 
-    def __init__(self, tokenizer: tokenizers.Tokenizer, side: str | None = None) -> None:
-        stored = tokenizer.truncation or {}
-        self.side = side or stored.get("direction", "right")
+    def __init__(
+        self,
+        tokenizer: tokenizers.Tokenizer,
+        side: str = "right",
+        path: Path | str = "the tokenizer",
+        tidies: bool = False,
+    ) -> None:
         tokenizer.no_padding()
         tokenizer.no_truncation()
         self.tokenizer = tokenizer
+        self.side = side
+        self.path = path
+        self.tidies = tidies  # whether decoding takes back spaces, as TIDIED says
 
     def encode(self, texts: Sequence[tuple[str, ...]], max_length: int) -> list[Encoding]:
         # The fast way counts no characters and no words. Few ask for them: they are found then.
-        found = self.tokenizer.encode_batch_fast(_as_inputs(texts))
+        with guarded(f"{self.path} cannot encode these texts"):
+            found = self.tokenizer.encode_batch_fast(_as_inputs(texts))
         return [
             self._cut(whole, max_length, partial(self._origins, its_texts, max_length))
             for whole, its_texts in zip(found, texts, strict=True)
         ]
 
     def decode(self, ids: Sequence[int], skip_special_tokens: bool) -> str:
-        return self.tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)
+        with guarded(f"{self.path} cannot decode these ids"):
+            text = self.tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)
+        for spaced, tidy in TIDIED if self.tidies else ():
+            text = text.replace(spaced, tidy)
+        return text
 
     def token_id(self, token: str) -> int | None:
         return self.tokenizer.token_to_id(token)
@@ -51,7 +78,8 @@ class HuggingFaceVocabulary:
         )
 
     def _origins(self, texts: tuple[str, ...], max_length: int) -> Origins:
-        (whole,) = self.tokenizer.encode_batch(_as_inputs([texts]))
+        with guarded(f"{self.path} cannot encode this text"):
+            (whole,) = self.tokenizer.encode_batch(_as_inputs([texts]))
         origins = Origins(
             whole.offsets, whole.word_ids, whole.sequence_ids, whole.special_tokens_mask
         )
@@ -60,28 +88,13 @@ class HuggingFaceVocabulary:
         return origins.at(kept_tokens(whole.sequence_ids, max_length, self.side))
 
 
-def read_tokenizer_json(path: Path) -> tokenizers.Tokenizer:
-    try:
-        return tokenizers.Tokenizer.from_file(str(path))
-    except Exception as problem:  # the library raises plain Exception
-        raise CheckpointError(f"{path} is not a tokenizer: {problem}") from None
-
-
-def read_word_pieces(path: Path, settings: dict) -> tokenizers.Tokenizer:
-    """BERT's WordPiece tokenizer (Wu et al. 2016) from the bare word list that old checkpoints
-    have."""
-    from tokenizers.implementations import BertWordPieceTokenizer
-
-    try:
-        wrapped = BertWordPieceTokenizer(
-            str(path),
-            lowercase=settings.get("do_lower_case", True),
-            strip_accents=settings.get("strip_accents"),
-            handle_chinese_chars=settings.get("tokenize_chinese_chars", True),
-        )
-    except Exception as problem:  # the library raises plain Exception and TypeError
-        raise CheckpointError(f"{path} is not a WordPiece vocabulary: {problem}") from None
-    return tokenizers.Tokenizer.from_str(wrapped.to_str())
+def lower_casing(tokenizer: tokenizers.Tokenizer) -> None:
+    """Lower-case texts before all else, as sentence-transformers does where its own settings
+    say so, and the tokenizer does not in the same way."""
+    first = tokenizer.normalizer
+    steps = list(first) if isinstance(first, Steps) else [first] if first else []
+    if not any(isinstance(step, Lowercase) for step in steps):
+        tokenizer.normalizer = Steps([Lowercase(), *steps])
 
 
 def _as_inputs(texts: Sequence[tuple[str, ...]]) -> list[str | tuple[str, str]]:

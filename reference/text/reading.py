@@ -1,20 +1,24 @@
-"""A checkpoint folder's tokenizer: which file it is in, how long its texts may be, and which of
-its tokens are special."""
+"""A checkpoint folder's tokenizer: which file it is in, how it is opened, how long its texts
+may be, and which of its tokens are special."""
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
+import tokenizers
+
 from reference.errors import CheckpointError, ConfigError
-from reference.families import EncoderConfig
+from reference.families import BY_MODEL_TYPE, EncoderConfig
 from reference.files import is_file, read_json
-from reference.sentence import read_text_settings, token_limit
-from reference.text.hugging_face import (
-    HuggingFaceVocabulary,
-    read_tokenizer_json,
-    read_word_pieces,
-)
+from reference.text.added_tokens import special_names, with_added_tokens
+from reference.text.classes import Part, TokenizerClass, class_for
+from reference.text.guard import guarded
+from reference.text.hugging_face import HuggingFaceVocabulary, lower_casing
+from reference.text.opening import open_tokenizer
 from reference.text.sentence_piece import SentencePieceVocabulary
+from reference.text.sentence_settings import TextSettings, read_text_settings, token_limit
 from reference.text.tokenizer import Tokenizer, Vocabulary
 
 TOKENIZER_FILES = (
@@ -26,7 +30,9 @@ TOKENIZER_FILES = (
     "added_tokens.json",
 )
 SIDES = ("right", "left")
-# What the special tokens are called where no settings name them: by BERT, and by RoBERTa.
+SPECIAL = ("cls", "sep", "pad", "unk", "mask")
+# What the special tokens are called where neither settings nor a class name them: by BERT, and
+# by RoBERTa.
 USUAL_NAMES = {
     "cls": ("[CLS]", "<s>"),
     "sep": ("[SEP]", "</s>"),
@@ -37,103 +43,171 @@ USUAL_NAMES = {
 
 
 def read_tokenizer(folder: Path, config: EncoderConfig) -> Tokenizer:
-    """The tokenizer of a checkpoint folder: tokenizer.json first, then vocab.txt, then a
-    SentencePiece model."""
+    """The tokenizer of a checkpoint folder, as Transformers opens it: tokenizer.json first,
+    then vocab.txt, then a SentencePiece model."""
     folder = Path(folder)
     path = folder / "tokenizer_config.json"
-    settings = _optional_json(path)
     of_sentences = read_text_settings(folder)
-    named = settings | _older_names(folder, settings)
-    vocabulary = _read_vocabulary(folder, named)
+    settings = _read_settings(folder) | of_sentences.tokenizer
+    named = settings.get("tokenizer_class") or _optional_json(folder / "config.json").get(
+        "tokenizer_class"
+    )
+    usual = BY_MODEL_TYPE[config.model_type].tokenizers[config.model_type]
+    kind = class_for(named, usual, str(path))
+    vocabulary = _read_vocabulary(folder, settings, kind, of_sentences)
     return Tokenizer(
         vocabulary,
-        _max_length(
-            config,
-            of_sentences.max_seq_length,
-            token_limit(settings, "model_max_length", path),
-        ),
+        _max_length(config, of_sentences, settings, path),
         config.vocab_size,
-        of_sentences.lower_case,
-        config.has_token_types,
-        _special_tokens(vocabulary, named, path),
+        config.has_token_types and _gives_token_types(settings, kind, path),
+        _special_tokens(vocabulary, special_names(kind, settings), config.vocab_size),
     )
 
 
-def _read_vocabulary(folder: Path, settings: dict) -> Vocabulary:
+def _read_settings(folder: Path) -> Part:
+    """tokenizer_config.json; and special_tokens_map.json, in which older folders name the
+    special tokens, and which Transformers prefers until it has written its
+    added_tokens_decoder."""
+    settings = _optional_json(folder / "tokenizer_config.json")
+    if "added_tokens_decoder" in settings:
+        return settings
+    return settings | _optional_json(folder / "special_tokens_map.json")
+
+
+def _read_vocabulary(
+    folder: Path, settings: Part, kind: TokenizerClass, of_sentences: TextSettings
+) -> Vocabulary:
     ready, words, pieces = (
         folder / "tokenizer.json",
         folder / "vocab.txt",
         folder / "sentencepiece.bpe.model",
     )
+    path = next((path for path in (ready, words, pieces) if is_file(path)), None)
+    if path is None:
+        raise CheckpointError(
+            f"{folder} holds no tokenizer: no {ready.name}, {words.name} or {pieces.name}"
+        )
     side = _truncation_side(settings, folder / "tokenizer_config.json")
-    if ready.is_file():
-        return HuggingFaceVocabulary(read_tokenizer_json(ready), side)
-    if words.is_file():
-        _check_frame(settings, folder)
-        return HuggingFaceVocabulary(read_word_pieces(words, settings), side)
-    if pieces.is_file():
+    if path == pieces:
+        _check_plain(settings, kind, of_sentences, path)
         return SentencePieceVocabulary(pieces, side)
-    raise CheckpointError(
-        f"{folder} holds no tokenizer: no {ready.name}, {words.name} or {pieces.name}"
+    content = read_json(ready, CheckpointError) if path == ready else _word_list(words, kind)
+    older = _optional_json(folder / "added_tokens.json")
+    opened = open_tokenizer(path, content, with_added_tokens(settings, content, older), kind)
+    if of_sentences.lower_case:
+        lower_casing(opened)
+    opened.encode_special_tokens = _switch(settings, "split_special_tokens")
+    return HuggingFaceVocabulary(
+        opened, side or _side_of(content), path, _tidies(opened, settings)
     )
 
 
+def _word_list(path: Path, kind: TokenizerClass) -> Part:
+    """A bare word list as the model of a tokenizer.json: WordPiece's (Wu et al. 2016)."""
+    if "[UNK]" not in kind.names.values():
+        raise CheckpointError(
+            f"{path} is a bare word list, which {kind.name}, by which this folder's tokenizer "
+            "is opened, does not read; save the tokenizer with Transformers, which writes a "
+            "tokenizer.json"
+        )
+    with guarded(f"{path} is not a WordPiece vocabulary"):
+        return {"model": {"vocab": tokenizers.models.WordPiece.read_file(str(path))}}
+
+
+def _check_plain(
+    settings: Part, kind: TokenizerClass, of_sentences: TextSettings, path: Path
+) -> None:
+    """A bare SentencePiece model is read with XLM-RoBERTa's special tokens, and as it is."""
+    usual = class_for(None, "XLMRobertaTokenizer", str(path)).names
+    names = special_names(kind, settings)
+    odd = [f"{what}_token {name!r:.80}" for what, name in names.items() if name != usual[what]]
+    odd += [key for key in ("split_special_tokens", "add_prefix_space") if settings.get(key)]
+    odd += ["do_lower_case"] if of_sentences.lower_case else []
+    if odd:
+        raise CheckpointError(
+            f"{path} is read as XLM-RoBERTa's vocabulary, but this folder has "
+            f"{', '.join(odd)}; save the tokenizer with Transformers, which writes a "
+            "tokenizer.json"
+        )
+
+
 def _max_length(
-    config: EncoderConfig, sentence_limit: int | None, tokenizers_limit: int | None
+    config: EncoderConfig, of_sentences: TextSettings, settings: Part, path: Path
 ) -> int:
-    """sentence-transformers' own limit, else the tokenizer's, as it has it; the model's
-    positions cap both."""
+    """sentence-transformers' own limit, else the tokenizer's, capped by the positions that the
+    model was made for, as it has it."""
+    key = "model_max_length" if "model_max_length" in settings else "max_len"
+    tokenizers_limit = token_limit(settings, key, path)
+    own = of_sentences.max_seq_length
+    if key in of_sentences.tokenizer:
+        own = tokenizers_limit
+    if own is not None:
+        if own > config.max_tokens:
+            warnings.warn(
+                f"{of_sentences.path} allows texts of {own} tokens, but the model has "
+                f"positions for {config.max_tokens}; texts are cut to that",
+                stacklevel=3,
+            )
+        return min(own, config.max_tokens)
     longest = min(config.max_tokens, config.max_position_embeddings)
-    return min(sentence_limit or tokenizers_limit or longest, longest)
+    return min(tokenizers_limit or longest, longest)
 
 
 def _optional_json(path: Path) -> dict:
     return read_json(path, CheckpointError) if is_file(path) else {}
 
 
-def _truncation_side(settings: dict, path: Path) -> str | None:
+def _truncation_side(settings: Part, path: Path) -> str | None:
     side = settings.get("truncation_side")
     if side not in (None, *SIDES):
         raise ConfigError(f"{path}: truncation_side is {side!r:.80}; it must be left or right")
     return side
 
 
-def _older_names(folder: Path, settings: dict) -> dict:
-    """Older folders name the special tokens in a file of their own, which Transformers prefers
-    until it has written its added_tokens_decoder."""
-    if "added_tokens_decoder" in settings:
-        return {}
-    return _optional_json(folder / "special_tokens_map.json")
+def _side_of(content: Part) -> str:
+    stored = content.get("truncation")
+    left = isinstance(stored, dict) and stored.get("direction") == "Left"
+    return "left" if left else "right"
 
 
-def _special_tokens(vocabulary: Vocabulary, named: dict, path: Path) -> dict[str, int]:
+def _gives_token_types(settings: Part, kind: TokenizerClass, path: Path) -> bool:
+    """Whether the model is given token types; without, all are 0."""
+    given = settings.get("model_input_names")
+    if given is None:
+        return kind.token_types
+    if not isinstance(given, list):
+        raise ConfigError(f"{path}: model_input_names is {given!r:.80}; it must be a list")
+    return "token_type_ids" in given
+
+
+def _tidies(opened: tokenizers.Tokenizer, settings: Part) -> bool:
+    """Whether decoding takes back the spaces before punctuation; of byte-level pieces
+    Transformers does not, for they say where there was one."""
+    if type(opened.model).__name__ != "BPE":
+        return _switch(settings, "clean_up_tokenization_spaces")
+    return _switch(settings, "clean_up_tokenization_spaces") and _switch(
+        settings, "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output"
+    )
+
+
+def _switch(settings: Part, key: str) -> bool:
+    value = settings.get(key, False)
+    if not isinstance(value, (bool, type(None))):
+        raise ConfigError(
+            f"tokenizer_config.json: {key} is {value!r:.80}; it must be true or false"
+        )
+    return bool(value)
+
+
+def _special_tokens(
+    vocabulary: Vocabulary, names: Mapping[str, str], vocab_size: int
+) -> dict[str, int]:
+    """Their ids by kind; one that the model has no row for is none."""
     ids: dict[str, int] = {}
-    for kind, usual in USUAL_NAMES.items():
-        token = _named_token(named, kind, path)
-        found = [vocabulary.token_id(name) for name in ((token,) if token else usual)]
-        known = [number for number in found if number is not None]
+    for kind in SPECIAL:
+        given = (names[kind],) if kind in names else USUAL_NAMES[kind]
+        found = [vocabulary.token_id(name) for name in given]
+        known = [number for number in found if number is not None and number < vocab_size]
         if known:
             ids[kind] = known[0]
     return ids
-
-
-def _named_token(named: dict, kind: str, path: Path) -> str | None:
-    token = named.get(f"{kind}_token")
-    if isinstance(token, dict):
-        token = token.get("content")
-    if not isinstance(token, (str, type(None))):
-        raise ConfigError(f"{path}: {kind}_token is {token!r:.80}; it must be a string")
-    return token
-
-
-def _check_frame(named: dict, folder: Path) -> None:
-    """A bare word list says nothing of the special tokens about a text; they are BERT's, unless
-    the folder names others, as MPNet's does."""
-    for kind, usual in (("cls", "[CLS]"), ("sep", "[SEP]")):
-        token = _named_token(named, kind, folder / "tokenizer_config.json")
-        if token not in (None, usual):
-            raise CheckpointError(
-                f"{folder / 'vocab.txt'} is read as BERT's word list, with {usual} about "
-                f"texts, but the {kind}_token of this folder is {token!r:.80}; save the "
-                "tokenizer with Transformers, which writes a tokenizer.json"
-            )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Protocol
 
 from reference.checks import check_switch, check_texts, check_whole
 from reference.errors import CheckpointError, InputError, shown
-from reference.text.encoding import Encoding, Origins
+from reference.text.encoding import Encoding
 
 
 class Vocabulary(Protocol):
@@ -31,8 +30,7 @@ class Tokenizer:
     vocabulary: Vocabulary
     max_length: int
     vocab_size: int  # the model's
-    lower_case: bool = False
-    has_token_types: bool = True  # whether the model has
+    has_token_types: bool = True  # whether the model has, and is given them
     special_tokens: Mapping[str, int] = field(default_factory=dict)  # {"mask": 103, ...}
 
     def __call__(
@@ -48,17 +46,13 @@ class Tokenizer:
             "max_length", self.max_length if max_length is None else max_length, least=3
         )
         given = _side_by_side(texts, pairs)
-        encodings = self.vocabulary.encode(self._prepared(given), length)
+        encodings = self.vocabulary.encode(given, length)
         for number, (encoding, its_texts) in enumerate(
             zip(encodings, given, strict=True), first
         ):
             self._check(encoding, number, its_texts)
             if not self.has_token_types:
                 encoding.token_type_ids = [0] * len(encoding)
-            if self.lower_case:
-                encoding.find_origins = partial(
-                    _before_lower_casing, encoding.find_origins, its_texts
-                )
         return encodings
 
     def decode(self, ids: Iterable[int], skip_special_tokens: bool = True) -> str:
@@ -99,11 +93,6 @@ class Tokenizer:
     def mask_token_id(self) -> int | None:
         return self.special_tokens.get("mask")
 
-    def _prepared(self, given: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
-        if not self.lower_case:
-            return given
-        return [tuple(text.lower() for text in texts) for texts in given]
-
     def _check(self, encoding: Encoding, number: int, texts: tuple[str, ...]) -> None:
         name = f"texts[{number}]" + (f" with pairs[{number}]" if len(texts) == 2 else "")
         if not encoding:
@@ -128,7 +117,3 @@ def _side_by_side(texts: Sequence[str], pairs: Sequence[str] | None) -> list[tup
             "the one at the same place"
         )
     return list(zip(texts, pairs, strict=True))
-
-
-def _before_lower_casing(find: Callable[[], Origins], texts: tuple[str, ...]) -> Origins:
-    return find().before_lower_casing(texts)

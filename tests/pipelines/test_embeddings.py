@@ -243,6 +243,10 @@ def test_without_normalize_in_modules(copy):
 
 def test_a_checkpoint_that_was_not_made_to_embed_warns(copy):
     (copy / "modules.json").unlink()
+    with pytest.raises(CheckpointError, match=r"has config_sent.* no modules\.json, without"):
+        reference.load(copy)
+    for name in ("config_sentence_transformers.json", "sentence_bert_config.json"):
+        (copy / name).unlink()
     with pytest.warns(UserWarning, match="not saved as an embedding model"):
         reference.load(copy)
 

@@ -71,7 +71,8 @@ def test_the_settings_older_names_are_read(copy, name):
 
 def test_no_limit_goes_beyond_the_models_positions(copy):
     (copy / "sentence_bert_config.json").write_text('{"max_seq_length": 1000}')
-    assert read_tokenizer(copy, read_config(copy)).max_length == 512
+    with pytest.warns(UserWarning, match="allows texts of 1000 tokens, .* positions for 512"):
+        assert read_tokenizer(copy, read_config(copy)).max_length == 512
 
 
 @pytest.mark.parametrize("limit", ["Infinity", "NaN", "2", "7.5", "true"])
@@ -144,9 +145,11 @@ def test_special_tokens_of_every_kind(both):
         assert getattr(ours, name) == getattr(theirs, name) is not None
 
 
-def test_a_tokenizer_without_a_mask(copy):
+def test_a_mask_that_the_model_has_no_row_for_is_none(copy):
     (copy / "tokenizer.json").unlink()
     (copy / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n")
+    values = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(values | {"vocab_size": 5}))
     tokenizer = read_tokenizer(copy, read_config(copy))
     assert tokenizer.mask_token_id is None and tokenizer.sep_token_id == 3
 

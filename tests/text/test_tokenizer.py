@@ -63,6 +63,13 @@ def test_lengths_that_leave_no_room(tokenizer, length):
         tokenizer(["a"], max_length=length)
 
 
+def test_a_length_beyond_all_numbers_cuts_nothing(both):
+    ours, _ = both
+    text = "word " * 9
+    assert ours([text], max_length=2**64) == ours([text], max_length=60)
+    assert ours([text], max_length=2**64)[0].cut == 0
+
+
 def test_numpys_numbers_are_numbers(tokenizer):
     assert len(tokenizer(["word " * 9], max_length=np.int64(5))[0]) == 5
 
@@ -96,6 +103,7 @@ def test_a_tokenizer_of_another_model_is_told(copy):
 def test_a_text_without_tokens_is_named(copy):
     content = json.loads((copy / "tokenizer.json").read_text())
     (copy / "tokenizer.json").write_text(json.dumps(content | {"post_processor": None}))
+    (copy / "tokenizer_config.json").write_text('{"tokenizer_class": "TokenizersBackend"}')
     tokenizer = read_tokenizer(copy, read_config(copy))
     with pytest.raises(InputError, match=r"texts\[1\], ' ', has no tokens"):
         tokenizer(["a text", " "])
