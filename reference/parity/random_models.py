@@ -33,7 +33,7 @@ SWITCHES = {
 }
 
 
-# In the place of an epsilon that cannot be seen in float32, as BERT's 1e-12. It is none of those
+# In the place of an epsilon that float32 cannot show, as BERT's 1e-12. It is none of those
 # that ports write down for all models, and a norm over numbers of size one is off by some
 # hundred noise floors without it.
 EPSILON, UNSEEN = 1e-4, 1e-6
