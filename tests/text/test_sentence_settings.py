@@ -62,7 +62,7 @@ def test_a_pooling_beside_the_model_is_refused(folder, path):
     modules = json.loads((folder / "modules.json").read_text())
     modules[1]["path"] = path
     (folder / "modules.json").write_text(json.dumps(modules))
-    with pytest.raises(CheckpointError, match="sends Pooling to '.*folder inside its own"):
+    with pytest.raises(CheckpointError, match=r"sends Pooling to '.*folder inside its own"):
         read_sentence_settings(folder, 384)
 
 
@@ -96,7 +96,7 @@ def test_arguments_of_the_transformer_that_are_refused(folder, content, message)
 
 def test_arguments_that_change_nothing_are_fine(folder):
     arguments = ("model_args", "config_args", "tokenizer_args", "processing_kwargs")
-    changed(folder / BERT, **dict.fromkeys(arguments, {}))
+    changed(folder / BERT, **{key: {} for key in arguments})
     changed(
         folder / BERT,
         model_args={"torch_dtype": "float32", "trust_remote_code": True},
