@@ -1,5 +1,7 @@
 # make book   render the book            make test   run every check
-# make serve  show it on localhost       make lock   renew requirements.txt from pyproject.toml
+# make serve  show it on localhost       make lock   renew requirements*.txt from pyproject.toml
+# make peers  install ports by others    make audit  hold all locks against what is known to be vulnerable
+# make fuzz   look for trouble that no test knows, MINUTES=10 of each kind
 #
 # Each target sets up what it needs in .venv, once: the stamps in .venv remember what has been done.
 
@@ -8,11 +10,12 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
+LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 HTML := _build/html
 CARGO := cargo
 MANIFEST := --manifest-path rust_ports/Cargo.toml
 CRATES := -p encoders-kernels -p encoders-models -p encoders
-RUST_SOURCES := $(shell find rust_ports -name target -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
+RUST_SOURCES := $(shell find rust_ports \( -name target -o -name fuzz \) -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 # Two processes, for two cores and 5 GB of memory, whatever the machine has.
 IN_PAIRS := -p tests.in_pairs -n 2 --dist loadfile
 NOTEBOOKS := $(wildcard chapters/*.ipynb book/*.ipynb)
@@ -20,7 +23,8 @@ NOTEBOOKS := $(wildcard chapters/*.ipynb book/*.ipynb)
 export TOKENIZERS_PARALLELISM := true
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: book serve test lint rust-test python-test notebook-test book-test setup lock clean
+.PHONY: book serve test lint rust-test python-test notebook-test book-test setup lock peers audit clean
+.PHONY: fuzz fuzz-python fuzz-configurations fuzz-rust
 .DEFAULT_GOAL := book
 
 book: $(HTML)/.built
@@ -53,6 +57,33 @@ notebook-test: setup
 book-test: $(HTML)/.built
 	$(BIN)/python -m pytest -q -m book tests
 
+# What fuzzing finds becomes a file in tests/found/ (or in rust_ports/fuzz/artifacts/).
+MINUTES ?= 10
+CONFIGURATIONS ?= 10000
+FUZZ_TARGETS := header config tokenizer inputs
+FUZZ := rust_ports/fuzz
+# As cargo-fuzz builds without a sanitizer, which stable Rust can do.
+COVERAGE := --cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+  -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+  -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1
+
+fuzz:
+	@$(MAKE) --keep-going fuzz-python fuzz-rust fuzz-configurations
+
+fuzz-python: setup
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
+
+fuzz-configurations: setup
+	CONFIGURATIONS=$(CONFIGURATIONS) $(BIN)/python -m pytest -q tests/parity/test_configurations.py
+
+fuzz-rust: setup
+	$(BIN)/python -m tests.fuzz.corpus $(FUZZ)/corpus
+	mkdir -p $(FUZZ)/artifacts
+	set -e; for target in $(FUZZ_TARGETS); do cd $(CURDIR)/$(FUZZ); RUSTFLAGS="$(COVERAGE)" \
+	  $(CARGO) run --quiet --release --target $$(rustc -vV | sed -n 's/^host: //p') --bin $$target -- \
+	  corpus/$$target -max_total_time=$$(($(MINUTES) * 15)) -artifact_prefix=artifacts/ \
+	  -timeout=20 -rss_limit_mb=3000 -print_final_stats=1; done
+
 $(HTML)/.built: $(VENV)/.package _config.yml _toc.yml CITATION.cff $(NOTEBOOKS) $(shell find book -type f)
 	@rm -rf _build
 	$(BIN)/jupyter-book build . --quiet -W -n --keep-going
@@ -67,9 +98,10 @@ $(VENV)/.package: $(VENV)/.dependencies pyproject.toml $(RUST_SOURCES)
 
 $(VENV)/.dependencies: requirements.txt | prerequisites
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.txt)"
+	@test -x $(BIN)/uv || sed -n '/^uv==/,/[^\\]$$/p' requirements.txt | \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement /dev/stdin
 	@echo "Installing what requirements.txt pins ..."
-	@$(UV) --requirement requirements.txt
+	@$(UV) --require-hashes --requirement requirements.txt
 	@touch $@
 
 .PHONY: prerequisites
@@ -83,10 +115,25 @@ prerequisites:
 	@command -v $(CARGO) >/dev/null || \
 	  { echo "A Rust toolchain is needed (cargo, 1.88 or later). Install it with rustup: see rust-lang.org/tools/install"; exit 1; }
 
+# What book and tests need is one lock. Every other is one of its own, with the same versions of what both hold.
 lock:
 	@test -x $(BIN)/uv || $(MAKE) setup
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras --no-header --no-annotate \
-	  pyproject.toml --output-file requirements.txt
+	$(LOCK) pyproject.toml --extra book --extra test --extra build --output-file requirements.txt
+	for group in audit peers; do \
+	  $(LOCK) --group $$group --constraint requirements.txt --output-file requirements-$$group.txt || exit 1; done
+
+peers: $(VENV)/peers/.dependencies
+	@echo "Ports by others are installed: run them with $(VENV)/peers/bin/python"
+
+audit: $(VENV)/audit/.dependencies
+	@.ci/audit
+
+# Environments beside the one that book and tests run in, which they leave as it is.
+$(VENV)/%/.dependencies: requirements-%.txt | $(VENV)/.dependencies
+	@test -x $(@D)/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python $(@D)
+	@echo "Installing what $< pins ..."
+	@$(BIN)/uv pip install --quiet --require-hashes --python $(@D)/bin/python --requirement $<
+	@touch $@
 
 clean:
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis

@@ -1,4 +1,7 @@
-"""The command line: python -m reference embed | similar | info | parity | bench | train."""
+"""The command line: python -m reference embed | similar | info | parity | bench | train.
+
+An installed package brings the same under a name of its own: encoders-three-ways embed ...
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,12 @@ import argparse
 import os
 import sys
 import warnings
+from pathlib import Path
 
-from reference import commands
+from reference import __version__, commands
 from reference.errors import EncodersError
 
+NAME = "encoders-three-ways"  # the package as it is installed, and its script
 # Each command that has a file of its own: where, and what it does.
 ELSEWHERE = {
     "info": ("reference.info", "describe a model"),
@@ -60,9 +65,10 @@ def main(arguments: list[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     top = argparse.ArgumentParser(
-        prog="python -m reference",
+        prog=NAME if Path(sys.argv[0]).stem == NAME else "python -m reference",
         description="Transformer encoders in PyTorch, MLX and Rust/candle.",
     )
+    top.add_argument("--version", action="version", version=f"{NAME} {__version__}")
     subparsers = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     commands.add_embed(subparsers.add_parser("embed", help="turn texts into vectors"))
     commands.add_similar(

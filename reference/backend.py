@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from reference.checks import check_name
-from reference.errors import InputError
+from reference.errors import InputError, shown
 from reference.families import Architecture, EncoderConfig, architecture_named
 from reference.inputs import Inputs
 from reference.processes import check_process
@@ -82,7 +82,7 @@ def port_for(backend: str, dtype: str, device: str | None = None) -> Port:
     its_port = port(backend)
     check_name(dtype, its_port.DTYPES, "dtype", f"not available in {backend}")
     if not isinstance(device, (str, type(None))):
-        raise InputError(f"device is {device!r:.80}; it must be a name, or None")
+        raise InputError(f"device is {shown(device)}; it must be a name, or None")
     its_port.find_device(device, dtype)
     return its_port
 

@@ -10,21 +10,18 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import safetensors
-import safetensors.numpy
 
-from reference.errors import CheckpointError, ConfigError, InputError
+from reference.errors import CheckpointError, ConfigError, InputError, shown
 from reference.families import BASE, Architecture, EncoderConfig, Task, architecture_for
 from reference.families.reading import read_config
 from reference.families.tasks import MASKED_LM
-from reference.files import write_atomically
-from reference.weights import POSITION_IDS, read_tensors, some
+from reference.folders import write_together
+from reference.weights import POSITION_IDS, read_tensors, serialize, sharded_files, some
 
 EMBEDDED_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 # Trained by this package on docstrings (python -m reference train); its recipe and its scores
@@ -49,11 +46,13 @@ def locate(model: str | os.PathLike[str], revision: str | None = None) -> Path:
     cache."""
     name = os.fspath(model) if isinstance(model, os.PathLike) else model
     if not isinstance(name, str) or not name:
-        raise CheckpointError(f"a model is named by a folder or a hub id, not by {model!r:.80}")
+        raise CheckpointError(
+            f"a model is named by a folder or a hub id, not by {shown(model)}"
+        )
     if revision is not None and (not isinstance(revision, str) or not revision):
         raise InputError(
-            f"revision is {revision!r:.80}; it must be a branch, a tag or a commit on the hub, "
-            "or None"
+            f"revision is {shown(revision)}; it must be a branch, a tag or a commit on the "
+            "hub, or None"
         )
     try:
         path = Path(name).expanduser()
@@ -84,7 +83,7 @@ def locate(model: str | os.PathLike[str], revision: str | None = None) -> Path:
         or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name)
     ):
         raise CheckpointError(
-            f"there is no folder {name!r}, and it is not a hub id (owner/name) either"
+            f"there is no folder {name!r:.200}, and it is not a hub id (owner/name) either"
         )
     return _from_hub(name, revision)
 
@@ -178,43 +177,35 @@ def write_checkpoint(
     config: EncoderConfig,
     tensors: dict[str, np.ndarray],
     beside: Mapping[str, bytes] | None = None,
+    dtype: str = "float32",
 ) -> None:
-    """Write config.json, model.safetensors and the files `beside` them, under their paths in
-    the folder.
+    """Write config.json, model.safetensors in that dtype and the files `beside` them, under
+    their paths in the folder.
 
-    All of them are on the disk, under temporary names, before the first is moved into place: an
-    interrupted run leaves the old files whole.
+    An interrupted run leaves the old folder whole. The shards of an older checkpoint go.
     """
     if not isinstance(folder, (str, os.PathLike)) or not os.fspath(folder):
         raise InputError(f"a checkpoint is written to a folder, not to {folder!r:.80}")
-    contiguous = {key: np.ascontiguousarray(value) for key, value in tensors.items()}
+    settings = config.to_dict() | {"dtype": dtype}
     files = {
         **(beside or {}),
-        "model.safetensors": safetensors.numpy.save(contiguous, metadata={"format": "pt"}),
-        "config.json": (json.dumps(config.to_dict(), indent=2, sort_keys=True) + "\n").encode(),
+        "model.safetensors": serialize(tensors, dtype),
+        "config.json": (json.dumps(settings, indent=2, sort_keys=True) + "\n").encode(),
     }
     try:
-        _write_together(Path(folder), files)
+        write_together(Path(folder), files, sharded_files(Path(folder)))
     except (OSError, ValueError) as problem:
         reason = getattr(problem, "strerror", None) or problem
         raise InputError(f"{os.fspath(folder)!r:.80} cannot be written to: {reason}") from None
 
 
-def _write_together(folder: Path, files: Mapping[str, bytes]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".saving.") as stage:
-        for name, content in files.items():
-            staged = Path(stage) / name
-            staged.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(staged, content)
-        for name in files:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (Path(stage) / name).replace(folder / name)
-
-
 def _from_hub(name: str, revision: str | None) -> Path:
     import huggingface_hub
+    from huggingface_hub import constants
 
+    # Its telemetry would also fetch a list of coding agents, and tell the hub with every
+    # request which of them runs this, and torch's version.
+    constants.HF_HUB_DISABLE_TELEMETRY = True
     try:
         found = huggingface_hub.snapshot_download(
             name,

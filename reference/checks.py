@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from reference.errors import InputError
+from reference.errors import InputError, shown
 
 
 def check_texts(texts: Any, name: str = "texts", first: int = 0) -> list[str]:
@@ -25,7 +25,8 @@ def check_texts(texts: Any, name: str = "texts", first: int = 0) -> list[str]:
     for number, text in enumerate(texts, first):
         if not isinstance(text, str):
             raise InputError(
-                f"{name}[{number}] is {type(text).__name__} {text!r:.40}; it must be a string"
+                f"{name}[{number}] is {type(text).__name__} {shown(text, 40)}; it must be a "
+                "string"
             )
         try:
             text.encode("utf-8")
@@ -40,7 +41,7 @@ def check_name(value: Any, known: Collection[str], kind: str, fault: str = "unkn
     """One of the known names, or an error that lists them: "backend 'jax' is unknown; it is one
     of torch, ..."."""
     if not isinstance(value, str) or value not in known:
-        raise InputError(f"{kind} {value!r:.80} is {fault}; it is one of {', '.join(known)}")
+        raise InputError(f"{kind} {shown(value)} is {fault}; it is one of {', '.join(known)}")
     return value
 
 
@@ -55,7 +56,7 @@ def check_switch(name: str, value: Any) -> bool:
     """True or False, NumPy's too; anything else, "no" for one, would count as one of them by
     its truth value."""
     if not isinstance(value, (bool, np.bool_)):
-        raise InputError(f"{name} is {value!r:.80}; it must be True or False")
+        raise InputError(f"{name} is {shown(value)}; it must be True or False")
     return bool(value)
 
 
@@ -63,6 +64,6 @@ def check_whole(name: str, value: Any, least: int) -> int:
     """A whole number, NumPy's too."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise InputError(
-            f"{name} is {value!r:.80}; it must be a whole number of at least {least}"
+            f"{name} is {shown(value)}; it must be a whole number of at least {least}"
         )
     return int(value)

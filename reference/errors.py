@@ -1,8 +1,15 @@
 """The errors that the package raises on bad input; every one is a ValueError."""
 
+from typing import Any
+
+LONGEST = 1000
+
 
 class EncodersError(ValueError):
     """The base of the package's own errors."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(_readable(message))
 
 
 class ConfigError(EncodersError):
@@ -16,3 +23,38 @@ class CheckpointError(EncodersError):
 
 class InputError(EncodersError):
     """An argument - ids, a mask, texts, a name - cannot be used."""
+
+
+def shown(value: Any, most: int = 80) -> str:
+    """The beginning of what was found instead, as an error quotes it. Python refuses to write
+    out an integer of more than 4,300 digits, and a stranger's class may refuse as well."""
+    try:
+        return f"{value!r:.{most}}"
+    except Exception:
+        return f"a {type(value).__name__} that cannot be printed"
+
+
+def _readable(message: str) -> str:
+    """What is quoted of a damaged file may be as long as the file; whoever reads the message
+    wants its beginning and its end."""
+    if len(message) <= LONGEST:
+        return message
+    return f"{message[: LONGEST // 2]} … {message[-LONGEST // 3 :]}"
+
+
+def shortened(value: object, most: int = 200) -> str:
+    """What a message quotes of a broken file, or of another program's error: the beginning, in
+    one line."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= most else f"{text[:most]} …"
+
+
+def told(problem: BaseException) -> str:
+    """What a stranger's code has raised, in a few words."""
+    if isinstance(problem, SystemExit):
+        return f"called sys.exit({problem.code!r:.80}) where it should return or raise"
+    try:
+        text = shortened(problem)
+    except Exception:
+        text = "an error that cannot be shown"
+    return f"raised {type(problem).__name__}: {text}"

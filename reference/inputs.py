@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reference.errors import InputError
+from reference.errors import InputError, shortened, shown
 
 if TYPE_CHECKING:
     from reference.families.config import EncoderConfig
@@ -142,13 +142,12 @@ def check_packed(
             f"cu_seqlens must run from 0 to the number of tokens, {ids.size}; it is "
             f"{_shown(bounds)}"
         )
-    lengths = np.diff(bounds)
-    if lengths.min() < 1:
+    stays = np.flatnonzero(bounds[1:] <= bounds[:-1])  # a difference could overflow
+    if stays.size:
         raise InputError(
-            "cu_seqlens must rise at every step; it does not after text "
-            f"{int(np.argmin(lengths))}"
+            f"cu_seqlens must rise at every step; it does not after text {stays[0]}"
         )
-    _check_length(int(lengths.max()), config)
+    _check_length(int(np.diff(bounds).max()), config)
     return Inputs(ids, None, _token_types(config, token_type_ids, ids), bounds)
 
 
@@ -157,7 +156,9 @@ def pad(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lay sequences of ids out as a rectangle with its attention mask."""
     if side not in ("left", "right"):
-        raise InputError(f"side {side!r} is unknown; padding goes to the left or to the right")
+        raise InputError(
+            f"side {shown(side)} is unknown; padding goes to the left or to the right"
+        )
     longest = max((len(sequence) for sequence in sequences), default=0)
     input_ids = np.full((len(sequences), longest), pad_token_id, np.int64)
     attention_mask = np.zeros_like(input_ids)
@@ -204,7 +205,7 @@ def _array(name: str, values: Any, kinds: str, meant: str) -> np.ndarray:
     try:
         array = np.asarray(values)
     except (ValueError, TypeError, RuntimeError) as problem:
-        raise InputError(f"{name} is ragged or no array: {problem}") from None
+        raise InputError(f"{name} is ragged or no array: {shortened(problem)}") from None
     if (
         array.dtype == object
     ):  # what NumPy makes of None, of integers beyond 64 bits and of anything else
@@ -213,10 +214,10 @@ def _array(name: str, values: Any, kinds: str, meant: str) -> np.ndarray:
             None,
         )
         raise InputError(
-            f"{name} holds {type(odd).__name__} {odd!r:.40}; it must hold {meant}, none beyond "
-            "64 bits"
+            f"{name} holds {type(odd).__name__} {shown(odd, 40)}; it must hold {meant}, none "
+            "beyond 64 bits"
         )
-    if array.size and array.dtype.kind not in kinds:
+    if array.dtype.kind not in (kinds if array.size else "biuf"):  # an empty list is of floats
         raise InputError(f"{name} holds {array.dtype}; it must hold {meant}")
     return array
 

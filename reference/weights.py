@@ -1,5 +1,5 @@
-"""Strict reading of weights: safetensors only, for a pickle may run any code when it is
-opened."""
+"""Strict reading and writing of weights: safetensors only, for a pickle may run any code when
+it is opened."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import safetensors
 
-from reference.errors import CheckpointError
+from reference.errors import CheckpointError, shortened
 from reference.files import is_file, read_json
 
 FLOAT_TYPES = ("F16", "BF16", "F32", "F64")
@@ -45,21 +45,38 @@ def read_tensors(folder: Path) -> dict[str, np.ndarray]:
     )
 
 
+def sharded_files(folder: Path) -> set[str]:
+    """The index of a folder and the shards that it lists, if they can be read at all."""
+    index = folder / "model.safetensors.index.json"
+    if not is_file(index):
+        return set()
+    try:
+        return {index.name, *_weight_map(folder, index).values()}
+    except CheckpointError:
+        return {index.name}
+
+
+def serialize(tensors: dict[str, np.ndarray], dtype: str) -> bytes:
+    """The content of a safetensors file with these tensors in that dtype."""
+    stored = {key: _stored(array, dtype) for key, array in tensors.items()}
+    entries = {
+        key: safetensors.TensorSpec(
+            dtype=dtype, shape=array.shape, data_ptr=array.ctypes.data, data_len=array.nbytes
+        )
+        for key, array in stored.items()
+    }
+    return bytes(safetensors.serialize(entries, metadata={"format": "pt"}))
+
+
+def _stored(array: np.ndarray, dtype: str) -> np.ndarray:
+    if dtype != "bfloat16":
+        return np.ascontiguousarray(array, dtype)
+    # NumPy has none; it is the upper half of a float32, and a model's numbers have no lower.
+    return (np.ascontiguousarray(array, np.float32).view(np.uint32) >> 16).astype(np.uint16)
+
+
 def _read_shards(folder: Path, index: Path) -> dict[str, np.ndarray]:
-    weight_map = read_json(index, CheckpointError).get("weight_map")
-    if not isinstance(weight_map, dict) or not weight_map:
-        raise CheckpointError(f"{index} has no weight_map from tensor names to files")
-    for key, name in weight_map.items():
-        if not isinstance(name, str) or PurePosixPath(name).name != name or "\\" in name:
-            raise CheckpointError(
-                f"{index} sends {key} to {name!r}; a shard lies in the same folder"
-            )
-        if not name.endswith(".safetensors"):
-            raise CheckpointError(
-                f"{index} sends {key} to {name!r}; only safetensors files are read"
-            )
-        if not is_file(folder / name):
-            raise CheckpointError(f"{index} names {name:.80}, which is not in {folder}")
+    weight_map = _weight_map(folder, index)
     tensors: dict[str, np.ndarray] = {}
     for name in sorted(set(weight_map.values())):
         shard = _read_file(folder / name)
@@ -72,6 +89,25 @@ def _read_shards(folder: Path, index: Path) -> dict[str, np.ndarray]:
     return tensors
 
 
+def _weight_map(folder: Path, index: Path) -> dict[str, str]:
+    """Which file an index sends each tensor to."""
+    weight_map = read_json(index, CheckpointError).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise CheckpointError(f"{index} has no weight_map from tensor names to files")
+    for key, name in weight_map.items():
+        if not isinstance(name, str) or PurePosixPath(name).name != name or "\\" in name:
+            raise CheckpointError(
+                f"{index} sends {key:.80} to {name!r:.80}; a shard lies in the same folder"
+            )
+        if not name.endswith(".safetensors"):
+            raise CheckpointError(
+                f"{index} sends {key:.80} to {name!r:.80}; only safetensors files are read"
+            )
+        if not is_file(folder / name):
+            raise CheckpointError(f"{index} names {name:.80}, which is not in {folder}")
+    return weight_map
+
+
 def _read_file(path: Path) -> dict[str, np.ndarray]:
     """The tensors of one safetensors file; the library checks header, offsets and lengths."""
     tensors: dict[str, np.ndarray] = {}
@@ -82,7 +118,7 @@ def _read_file(path: Path) -> dict[str, np.ndarray]:
             for key, dtype in dtypes.items():
                 if dtype not in FLOAT_TYPES and not POSITION_IDS.search(key):
                     raise CheckpointError(
-                        f"{path}: {key} is of type {dtype}; a weight is one of "
+                        f"{path}: {key:.80} is of type {dtype}; a weight is one of "
                         f"{some(FLOAT_TYPES)}"
                     )
             if "BF16" not in dtypes.values():
@@ -101,7 +137,9 @@ def _read_file(path: Path) -> dict[str, np.ndarray]:
         OverflowError,
         MemoryError,
     ) as problem:
-        raise CheckpointError(f"{path} is not a sound safetensors file: {problem}") from None
+        raise CheckpointError(
+            f"{path} is not a sound safetensors file: {shortened(problem)}"
+        ) from None
     return tensors
 
 
@@ -115,5 +153,5 @@ def _widen(entry: dict, dtype: str) -> np.ndarray:
 
 
 def some(names: Sequence[str], most: int = 4) -> str:
-    shown = ", ".join(names[:most])
+    shown = ", ".join(f"{name:.80}" for name in names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

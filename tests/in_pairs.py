@@ -9,6 +9,7 @@ from xdist.scheduler import LoadFileScheduling
 # A gigabyte or more above what the libraries take.
 NEEDS_MEMORY = (
     "tests/bench/test_bench.py",
+    "tests/found/test_replay.py",
     "tests/parity/test_base_size.py",
     "tests/parity/test_compare.py",
     "tests/test_long_texts.py",

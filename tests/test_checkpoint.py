@@ -283,7 +283,7 @@ def test_an_interrupted_save_changes_no_file(tiny, tmp_path, monkeypatch):
             raise OSError(28, "No space left on device")
         write_atomically(path, content)
 
-    monkeypatch.setattr("reference.checkpoint.write_atomically", fail_second)
+    monkeypatch.setattr("reference.folders.write_atomically", fail_second)
     tensors = {key: value + 1 for key, value in checkpoint.tensors.items()}
     with pytest.raises(InputError, match="cannot be written to: No space left on device"):
         write_checkpoint(folder, checkpoint.config, tensors)

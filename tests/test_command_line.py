@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 import threading
+import tomllib
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ import reference
 from reference.__main__ import main
 from reference.files import read_lines
 
+ROOT = Path(__file__).parents[1]
 TEXTS = ["a first sentence", "a second one"]
 
 
@@ -253,3 +256,35 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path):
 
 def shell(command: str) -> subprocess.CompletedProcess:
     return subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+
+
+def test_the_version_needs_no_framework():
+    frameworks = ("torch", "mlx", "transformers", "reference.candle")
+    code = (
+        "import runpy, sys; sys.argv[1:] = ['--version']\n"
+        "try: runpy.run_module('reference', run_name='__main__', alter_sys=True)\n"
+        f"finally: print([name for name in {frameworks} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"encoders-three-ways {reference.__version__}\n[]\n"
+
+
+def test_the_installed_script_is_the_same_command(tmp_path):
+    """What an installer writes for pyproject's entry, under the name that it gives there."""
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    ((name, entry),) = scripts.items()
+    module, function = entry.split(":")
+    script = tmp_path / name
+    script.write_text(f"import sys\nfrom {module} import {function}\nsys.exit({function}())\n")
+    for arguments, status, said in (
+        ("--version", 0, f"{name} {reference.__version__}\n"),
+        ("embed a --model ./nowhere", 2, "error: there is no folder './nowhere'"),
+        ("embed --help", 0, f"usage: {name} embed "),
+    ):
+        done = shell(f"{sys.executable} {script} {arguments} 2>&1")
+        assert done.returncode == status and done.stdout.startswith(said)
+    assert shell(f"{sys.executable} -m reference embed --help").stdout.startswith(
+        "usage: python -m reference embed "
+    )

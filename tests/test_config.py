@@ -3,11 +3,13 @@ ignored."""
 
 import json
 
+import numpy as np
 import pytest
 import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import reference
 from reference.errors import CheckpointError, ConfigError, EncodersError
 from reference.families import ACTIVATIONS, ARCHITECTURES, BY_MODEL_TYPE
 from reference.families.bert import BertConfig
@@ -36,6 +38,21 @@ def test_what_is_written_reads_back():
         and config.num_labels == 2
     )
     assert transformers.BertConfig(**config.to_dict()).id2label == {0: "a", 1: "b"}
+
+
+def test_a_whole_number_may_stand_for_a_fraction(tmp_path, backend):
+    """10**30 is one that JSON writes without a point and no framework's integer holds."""
+    from reference.parity import random_checkpoint
+
+    huge = {"layer_norm_eps": 10**30}
+    assert config_from_dict(GOOD | huge).layer_norm_eps == 1e30
+    rope = {"rope_parameters": {"full_attention": {"rope_theta": 10**30}}}
+    for name, change in (("BertModel", huge), ("ModernBertModel", rope)):
+        folder = random_checkpoint(tmp_path / name, name)
+        values = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(values | change))
+        hidden = reference.load(folder, backend=backend).forward([[5, 6, 7]])
+        assert np.isfinite(hidden["last_hidden_state"]).all()
 
 
 def test_num_labels_stands_for_names():

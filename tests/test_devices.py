@@ -44,7 +44,7 @@ def test_auto_finds_one(minilm):
 
 @pytest.mark.parametrize("device", ["tpu", "cuda:99", "", "CPU"])
 def test_an_unknown_device_is_refused_before_anything_is_read(tmp_path, backend, device):
-    with pytest.raises(InputError, match=r"device .* is not available to .*; it is one of"):
+    with pytest.raises(InputError, match=f"device ['\"]{device}['\"] is not available"):
         reference.load(tmp_path / "not there", backend=backend, device=device)
 
 
@@ -57,7 +57,7 @@ def test_a_device_is_a_name(tmp_path, backend, device):
 def test_an_accelerator_that_is_missing_is_refused_by_name(tmp_path, backend):
     missing = [name for name in ACCELERATORS[backend] if name not in available(backend)]
     for name in missing:
-        with pytest.raises(InputError, match=f"device '{name}' is not available"):
+        with pytest.raises(InputError, match=f"device ['\"]{name}['\"] is not available"):
             reference.load(tmp_path / "not there", backend=backend, device=name)
 
 

@@ -70,11 +70,14 @@ def test_the_old_spelling_is_the_new_one():
     | st.dictionaries(
         st.sampled_from(["full_attention", "sliding_attention"]), st.floats(1, 1e6)
     ),
+    windows=st.dictionaries(
+        st.sampled_from(["local_attention", "sliding_window"]), st.integers(1, 64)
+    ),
 )
 def test_any_mixture_of_spellings_is_read_as_transformers_reads_it(
-    every, layers, thetas, nested
+    every, layers, thetas, nested, windows
 ):
-    values = GOOD | {"num_hidden_layers": layers}
+    values = GOOD | windows | {"num_hidden_layers": layers}
     values |= {} if every is None else {"global_attn_every_n_layers": every}
     names = ("global_rope_theta", "local_rope_theta")
     values |= {
@@ -93,6 +96,7 @@ def test_any_mixture_of_spellings_is_read_as_transformers_reads_it(
     )
     found = config_from_dict(values)
     assert list(found.layer_types) == list(expected.layer_types)
+    assert found.local_attention == expected.local_attention
     assert found.rope_thetas == {
         kind: given["rope_theta"] for kind, given in expected.rope_parameters.items()
     }
@@ -119,6 +123,8 @@ def test_what_is_written_reads_back_here_and_there():
         ({"layer_types": ["full_attention"] * 3}, "layer_types names 3 layers"),
         ({"layer_types": ["full_attention"] * 3 + ["causal"]}, "layer_types is 'causal'"),
         ({"layer_types": "full_attention"}, "layer_types is 'full_attention'"),
+        ({"sliding_window": 0}, "sliding_window is 0"),
+        ({"sliding_window": None}, "sliding_window is None"),
         ({"global_attn_every_n_layers": 0}, "global_attn_every_n_layers is 0"),
         ({"rope_parameters": {"full_attention": {"rope_type": "yarn"}}}, "rope_type is 'yarn'"),
         ({"rope_parameters": {"full_attention": {"factor": 2.0}}}, "'factor'"),

@@ -69,13 +69,17 @@ class Contestant:
 
 
 def encoder(name: str, folder: str) -> Encode:
-    """A function from texts to vectors, as a user of that library would write it."""
+    """A function from texts to vectors, as a user of that library would write it.
+
+    Left to themselves the peers would open pickled weights, which this package never does.
+    """
     if name == "transformers":
         return _transformers(folder)
     if name == "sentence-transformers":
         from sentence_transformers import SentenceTransformer
 
-        return SentenceTransformer(folder, device="cpu").encode
+        safe = {"use_safetensors": True}
+        return SentenceTransformer(folder, device="cpu", model_kwargs=safe).encode
     import reference
 
     return reference.load(folder, backend=name, pipeline="embeddings").encode
@@ -97,7 +101,7 @@ def _transformers(folder: str) -> Encode:
 
     tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="right")
     model = AutoModel.from_pretrained(
-        folder, attn_implementation="sdpa", dtype=torch.float32
+        folder, attn_implementation="sdpa", dtype=torch.float32, use_safetensors=True
     ).eval()
     length = read_tokenizer(Path(folder), read_config(Path(folder))).max_length
     settings = read_sentence_settings(Path(folder), model.config.hidden_size)

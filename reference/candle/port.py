@@ -7,8 +7,7 @@ import json
 
 import numpy as np
 
-from reference.candle._native import Model
-from reference.checks import check_name
+from reference.candle._native import Model, check_device
 from reference.families import Architecture, EncoderConfig
 
 # Not bfloat16: candle's matrix product has none on the CPU.
@@ -17,9 +16,9 @@ DTYPES = ("float32", "float64", "float16")
 
 def find_device(name: str | None, dtype: str) -> str:
     """The device of that name, if candle was compiled for it; None is the CPU."""
-    return check_name(
-        "cpu" if name is None else name, ("cpu",), "device", "not available to candle here"
-    )
+    name = "cpu" if name is None else name
+    check_device(name)
+    return name
 
 
 def build(
@@ -31,4 +30,5 @@ def build(
 ) -> Model:
     """The architecture with these tensors in it; Rust checks the configuration and each tensor
     again."""
-    return Model(json.dumps(config.to_dict()), architecture.name, tensors, dtype)
+    place = find_device(device, dtype)
+    return Model(json.dumps(config.to_dict()), architecture.name, tensors, dtype, place)

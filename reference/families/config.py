@@ -3,6 +3,7 @@ add."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -78,6 +79,7 @@ class EncoderConfig:
     SPELLINGS: ClassVar[Mapping[str, str]] = {}
 
     def __post_init__(self) -> None:
+        self._read_whole_numbers_as_floats()
         check_choice("model_type", self.model_type, self.MODEL_TYPES)
         for name in ("vocab_size", "hidden_size"):
             check_integer(self.spelled(name), getattr(self, name), minimum=1)
@@ -97,6 +99,15 @@ class EncoderConfig:
                 )
         check_labels(self.id2label)
         check_architectures(self.architectures)
+
+    def _read_whole_numbers_as_floats(self) -> None:
+        """Where a fraction may stand, 10**30 may too, which is too large for the frameworks'
+        integers."""
+        for item in dataclasses.fields(self):
+            value = getattr(self, item.name)
+            if item.type == "float" and isinstance(value, int) and not isinstance(value, bool):
+                with contextlib.suppress(OverflowError):  # it is refused when it is checked
+                    object.__setattr__(self, item.name, float(value))
 
     @property
     def num_labels(self) -> int:

@@ -140,8 +140,12 @@ class ModernBertConfig(TransformerConfig):
 
     @classmethod
     def upgrade(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """layer_types from global_attn_every_n_layers, rope_parameters from the two thetas."""
+        """layer_types from global_attn_every_n_layers, rope_parameters from the two thetas, and
+        local_attention from sliding_window, which is half of it and comes first."""
         values = dict(values)
+        if "sliding_window" in values:
+            check_integer("sliding_window", values["sliding_window"], minimum=1)
+            values["local_attention"] = 2 * values["sliding_window"]
         if (
             values.get("layer_types") is None
             and values.get("global_attn_every_n_layers") is not None
@@ -201,7 +205,7 @@ def _with_defaults(rope: Any) -> dict[str, dict[str, Any]]:
             check_choice(f"a key of rope_parameters.{kind}", key, ("rope_type", "rope_theta"))
         check_choice(f"rope_parameters.{kind}.rope_type", parameters["rope_type"], ("default",))
         check_number(f"rope_parameters.{kind}.rope_theta", parameters["rope_theta"], above=0.0)
-        complete[kind] = parameters
+        complete[kind] = parameters | {"rope_theta": float(parameters["rope_theta"])}
     return complete
 
 

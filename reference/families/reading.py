@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reference.errors import CheckpointError, ConfigError
+from reference.errors import CheckpointError, ConfigError, shortened
 from reference.families import BY_MODEL_TYPE
 from reference.families.checks import check_choice, check_integer, unsupported
 from reference.families.config import EncoderConfig
@@ -83,7 +83,7 @@ def _config_from_dict(values: Mapping[str, Any], where: str) -> EncoderConfig:
         family = kind.__name__.removesuffix("Config")
         warnings.warn(
             f"{where} has keys that Transformers' {family} does not read either: "
-            f"{', '.join(unknown)}",
+            f"{shortened(', '.join(unknown))}",
             stacklevel=4,
         )
 
@@ -106,7 +106,7 @@ def _read_labels(values: Mapping[str, Any]) -> dict[int, str]:
             raise ConfigError(f"num_labels is {count}; a head of that size cannot be meant")
         return {number: f"LABEL_{number}" for number in range(count)}
     if not isinstance(raw, Mapping) or not raw:
-        raise ConfigError(f"id2label must be an object from number to label, not {raw!r}")
+        raise ConfigError(f"id2label must be an object from number to label, not {raw!r:.80}")
     try:
         labels = {int(number): _label(label) for number, label in raw.items()}
     except (TypeError, ValueError, OverflowError):

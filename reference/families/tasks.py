@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from reference.errors import InputError
+from reference.errors import InputError, shortened
 from reference.families.config import EncoderConfig
 from reference.inputs import Inputs, check_choices, check_padded
 from reference.masking import IGNORED
@@ -161,7 +161,7 @@ def _array(labels: Any) -> np.ndarray:
     try:
         array = np.asarray(labels)
     except (ValueError, TypeError) as problem:
-        raise InputError(f"labels are ragged or no array: {problem}") from None
+        raise InputError(f"labels are ragged or no array: {shortened(problem)}") from None
     if array.dtype.kind not in "iuf":
         raise InputError(f"labels hold {array.dtype}; they must be an array of numbers")
     return array

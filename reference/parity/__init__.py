@@ -18,9 +18,17 @@ import numpy as np
 
 from reference.backend import BACKENDS
 from reference.lazy import lazy_submodules
-from reference.parity.report import Divergence, Report, Row
+from reference.parity.report import Divergence, Likeness, Report, Row
 
-__all__ = ["Divergence", "Report", "Row", "compare", "gradients", "random_checkpoint"]
+__all__ = [
+    "Divergence",
+    "Likeness",
+    "Report",
+    "Row",
+    "compare",
+    "gradients",
+    "random_checkpoint",
+]
 
 __getattr__, __dir__ = lazy_submodules(__name__, __path__)
 
@@ -30,20 +38,34 @@ def compare(
     backends: Sequence[str] = BACKENDS,
     dtype: str = "float32",
     texts: Sequence[str] | None = None,
-    port: Callable[[np.ndarray, np.ndarray, np.ndarray], Mapping[str, Any]] | None = None,
+    port: Callable[..., Mapping[str, Any]] | None = None,
+    seed: int = 0,
 ) -> Report:
     """Hold the backends against Transformers in float64 on one checkpoint.
 
     model: a folder, or a hub id, of any supported architecture.
     dtype: what the backends compute in; Transformers' own error in it is the noise floor.
     texts: what to run; None takes a fixed set, or random ids where the folder has no tokenizer.
-    port: an implementation of one's own that is held against the oracle as well: a callable
+    port: an implementation of your own that is held against the oracle as well: a callable
         (input_ids, attention_mask, token_type_ids) -> dict of NumPy arrays under the keys of a
-        pipeline's forward, as many of them as it has.
+        pipeline's forward, as many of them as it has. It may also return
+
+        sentence_embedding: one vector a text [texts, hidden];
+        loss, gradients (a dict by checkpoint key): if `labels` is in its signature, which are
+            then as reference.parity.gradients takes them;
+        trace: a dict of what operations returned, by module path in Transformers ("x.input" is
+            what the module x was given), so that the first one that departs can be named.
+
+        If `cu_seqlens` is in its signature, it is called once more with each batch packed: ids
+        [tokens] of all texts in one row, no mask, and the cumulative lengths.
+    seed: of what is random in the sample: labels, and ids where there are no texts.
+
+    The report says what the port did not return, and so was not checked; where the port
+    departs, the known fault that its results look like is named, if there is one.
     """
     from reference.parity.comparison import compare
 
-    return compare(model, backends, dtype, texts, port)
+    return compare(model, backends, dtype, texts, port, seed)
 
 
 def gradients(
@@ -82,7 +104,7 @@ def random_checkpoint(
     **config: Any,
 ) -> Path:
     """Write a small checkpoint with seeded random weights, made and saved by Transformers; its
-    folder comes back.
+    folder comes back. Every part of it matters, its norms' epsilon too.
 
     pooling: "cls", "max" or "mean" makes it an embedding model, `normalize` one whose vectors
     have length one.
@@ -94,5 +116,5 @@ def random_checkpoint(
     from reference.parity.random_models import random_checkpoint
 
     return random_checkpoint(
-        Path(folder), architecture, seed, pooling, normalize, tokenizer, **config
+        folder, architecture, seed, pooling, normalize, tokenizer, **config
     )

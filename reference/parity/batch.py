@@ -82,16 +82,20 @@ class Batch:
         return Batch(task.arrange(self.texts))
 
 
-def make_batches(checkpoint: Checkpoint, texts: Sequence[str] | None = None) -> list[Batch]:
-    """The texts, or a fixed set of them, through the checkpoint's tokenizer; random ids where
-    it has none."""
+def make_batches(
+    checkpoint: Checkpoint, texts: Sequence[str] | None = None, seed: int = 0
+) -> list[Batch]:
+    """The texts, or a fixed set of them, through the checkpoint's tokenizer; ids drawn by the
+    seed where it has none."""
     config, task = checkpoint.config, checkpoint.architecture.task
     if texts is None and not _has_tokenizer(checkpoint):
-        return [random_batch(config, seed=seed).asked_for(task) for seed in range(BATCHES)]
-    tokenizer = read_tokenizer(checkpoint.folder, config)
-    sequences = tokenizer(TEXTS if texts is None else check_texts(texts))
-    if not sequences:
+        first = seed * BATCHES
+        drawn = [random_batch(config, seed=first + number) for number in range(BATCHES)]
+        return [batch.asked_for(task) for batch in drawn]
+    texts = check_texts(TEXTS if texts is None else texts)
+    if not texts:
         raise InputError("texts is empty; a comparison needs at least one text")
+    sequences = read_tokenizer(checkpoint.folder, config)(texts)
     # A text alone is never padded, and hides a lost mask.
     count = max(1, min(BATCHES, len(sequences) // 3))
     batches = [batch_of(config, sequences[start::count]) for start in range(count)]

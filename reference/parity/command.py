@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import sys
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from reference.arguments import add_model
 from reference.backend import BACKENDS
 from reference.checks import check_names
-from reference.errors import EncodersError, InputError
-from reference.files import check_target, write_result
+from reference.errors import EncodersError, InputError, told
+from reference.files import check_target, read_lines, write_result
 from reference.parity import compare
 
 
@@ -40,7 +43,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--port",
         metavar="MODULE:CALLABLE",
         help="an implementation of your own: (input_ids, attention_mask, token_type_ids) -> "
-        "dict of NumPy arrays",
+        "dict of NumPy arrays; what it prints goes to standard error",
+    )
+    parser.add_argument(
+        "--texts", metavar="FILE", help="what to run: texts, one a line (- is standard input)"
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="of the random labels, and of the random ids where the folder has no tokenizer",
     )
     parser.add_argument("--json", metavar="FILE", help="write every number to FILE as well")
 
@@ -54,7 +66,11 @@ def main(options: argparse.Namespace) -> int:
     backends = check_names(chosen, BACKENDS, "backend")
     target = None if options.json is None else check_target(options.json, "--json")
 
-    report = compare(options.model, backends, options.dtype, port=port)
+    texts = None if options.texts is None else read_lines(options.texts, "--texts")
+
+    report = compare(
+        options.model, backends, options.dtype, texts=texts, port=port, seed=options.seed
+    )
     print(report.table(options.layers), flush=True)
     if target is not None:
         write_result(target, report.to_json().encode())
@@ -67,23 +83,36 @@ def find_port(name: str) -> Callable[..., Any]:
     module_name, colon, path = name.partition(":")
     if not (module_name and colon and path):
         raise InputError(
-            f"--port is {name!r}; it must be module:callable, as in my_port:forward"
+            f"--port is {name!r:.80}; it must be module:callable, as in my_port:forward"
         )
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        found: Any = importlib.import_module(module_name)
-    except EncodersError:
-        raise
-    except Exception as problem:
-        raise InputError(
-            f"--port: importing {module_name} raised {type(problem).__name__}: {problem}"
-        ) from problem
-    finally:
-        sys.path.pop(0)
+    found: Any = _imported(module_name)
     for attribute in path.split("."):
         if not hasattr(found, attribute):
             raise InputError(f"--port: {module_name} has no {path}")
         found = getattr(found, attribute)
     if not callable(found):
         raise InputError(f"--port: {name} is a {type(found).__name__}; it must be callable")
-    return found
+    return _printing_elsewhere(found)
+
+
+def _imported(name: str) -> ModuleType:
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        return _printing_elsewhere(importlib.import_module)(name)
+    except (EncodersError, KeyboardInterrupt):
+        raise
+    except BaseException as problem:  # sys.exit is no Exception
+        raise InputError(f"--port: importing {name:.80} {told(problem)}") from problem
+    finally:
+        sys.path.pop(0)
+
+
+def _printing_elsewhere(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function, whose prints do not get between the lines of the report."""
+
+    @wraps(function)
+    def quiet(*arguments: Any, **options: Any) -> Any:
+        with contextlib.redirect_stdout(sys.stderr):
+            return function(*arguments, **options)
+
+    return quiet

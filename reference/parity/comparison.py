@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 
 from reference.backend import BACKENDS, Model, port_for
 from reference.checkpoint import locate, read_checkpoint
-from reference.checks import check_name
+from reference.checks import check_name, check_whole
 from reference.errors import InputError
 from reference.parity.batch import make_batches
-from reference.parity.divergence import first_divergence
+from reference.parity.divergence import first_divergence, strangers_divergence
+from reference.parity.faults.likeness import likeness
 from reference.parity.gate import EPSILONS, factor
 from reference.parity.report import Report
-from reference.parity.sample import Sample, Tensors
-from reference.parity.stranger import StrangersPort, check_port, run_stranger
-from reference.parity.subject import PORT, Run, Subject
+from reference.parity.sample import PORT, Sample, Tensors
+from reference.parity.stranger import Stranger, StrangersPort
+from reference.parity.subject import Run, Subject
 
 
 def compare(
@@ -26,42 +28,53 @@ def compare(
     dtype: str = "float32",
     texts: Sequence[str] | None = None,
     port: StrangersPort | None = None,
+    seed: int = 0,
 ) -> Report:
     """The comparison behind reference.parity.compare."""
     check_name(dtype, EPSILONS, "dtype")
+    seed = check_whole("seed", seed, least=0)
     backends = _check_backends(backends, dtype)
-    if port is not None:
-        check_port(port)
-    elif not backends:
+    stranger = None if port is None else Stranger(port)
+    if stranger is None and not backends:
         raise InputError(
             "there is nothing to compare: no backend is named and no port is given"
         )
     checkpoint = read_checkpoint(locate(model))
-    subject = Subject(checkpoint, make_batches(checkpoint, texts), dtype)
+    subject = Subject(checkpoint, make_batches(checkpoint, texts, seed), dtype, seed=seed)
 
     models = {backend: subject.build(backend) for backend in backends}
     runs: dict[str, Run] = {
         backend: partial(_run, its_model) for backend, its_model in models.items()
     }
-    notes: dict[str, None] = {}  # each once, in order
-    if port is not None:
-        runs[PORT] = partial(run_stranger, port, notes)
+    if stranger is not None:
+        runs[PORT] = stranger.run
     rows = subject.measure(runs)
-    looks = {
-        backend: partial(subject.operations, backend, its_model)
-        for backend, its_model in models.items()
-    }
     places = checkpoint.architecture.places(checkpoint.config)
     divergences = {
-        backend: first_divergence(rows[backend], places, looks.get(backend)) for backend in runs
+        backend: first_divergence(
+            rows[backend], places, partial(subject.operations, backend, its_model)
+        )
+        for backend, its_model in models.items()
     }
-    return Report(
-        os.fspath(model),
-        dtype,
-        factor(dtype),
-        tuple(chain(*rows.values())),
-        divergences,
-        tuple(notes),
+    report = Report(
+        os.fspath(model), dtype, factor(dtype), tuple(chain(*rows.values())), divergences
+    )
+    return report if stranger is None else _with(report, stranger, subject)
+
+
+def _with(report: Report, stranger: Stranger, subject: Subject) -> Report:
+    """The report with what there is to say of a stranger's port."""
+    checkpoint = subject.checkpoint
+    places = checkpoint.architecture.places(checkpoint.config)
+    rows = [row for row in report.rows if row.backend == PORT]
+    divergence = strangers_divergence(rows, places)
+    alike = None if divergence is None else likeness(stranger.run, subject)
+    return replace(
+        report,
+        first_divergence=report.first_divergence | {PORT: divergence},
+        notes=tuple(stranger.notes),
+        unchecked={PORT: stranger.unchecked()},
+        likeness={} if alike is None else {PORT: alike},
     )
 
 

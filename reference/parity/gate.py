@@ -108,6 +108,10 @@ def is_gradient(name: str) -> bool:
     return name.startswith("gradients.")
 
 
+def is_traced(name: str) -> bool:
+    return name.startswith("trace.")
+
+
 def _largest_gradient(truth: Mapping[str, np.ndarray]) -> float:
     return max(
         (_magnitude(tensor) for name, tensor in truth.items() if is_gradient(name)), default=0.0

@@ -122,6 +122,7 @@ class Oracle(ABC):
         by, in float32; none of a model without rotary positions."""
         return {}
 
+    @torch.enable_grad()  # a stranger's module may have switched gradients off for all
     def gradients(
         self, batch: Batch, labels: np.ndarray
     ) -> tuple[float, dict[str, np.ndarray]]:

@@ -8,7 +8,8 @@ import html
 import json
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,20 @@ class Divergence:
         return self.message
 
 
+@dataclass(frozen=True)
+class Likeness:
+    """A known fault that a stranger's results look like, and how far they are from those of a
+    port with that fault, as a share of a tensor's largest value."""
+
+    fault: str  # its name in reference.parity.faults.FAULTS
+    story: str
+    difference: float
+
+    def __str__(self) -> str:
+        name = self.fault.replace("_", " ")
+        return f"as with {name}, to {self.difference:.0e}: {self.story}"
+
+
 @dataclass(frozen=True, repr=False)
 class Report:
     """The outcome of a comparison; it passed when every row did. It shows itself as its
@@ -52,6 +67,9 @@ class Report:
     rows: tuple[Row, ...]
     first_divergence: dict[str, Divergence | None]
     notes: tuple[str, ...] = ()
+    # Of a stranger's port: what it might have returned and has not, and what it looks like.
+    unchecked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    likeness: Mapping[str, Likeness] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -82,7 +100,33 @@ class Report:
                 for backend, found in self.first_divergence.items()
             },
             "notes": list(self.notes),
+            "unchecked": {backend: list(groups) for backend, groups in self.unchecked.items()},
+            "likeness": {
+                backend: dataclasses.asdict(found) for backend, found in self.likeness.items()
+            },
         }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Report:
+        """A report as to_dict has written it down."""
+
+        def known(kind: type, found: Mapping[str, Any] | None) -> Any:
+            return None if found is None else kind(**found)
+
+        rows = (
+            {key: math.inf if value is None else value for key, value in row.items()}
+            for row in values["rows"]
+        )
+        return cls(
+            values["model"],
+            values["dtype"],
+            values["factor"],
+            tuple(Row(**row) for row in rows),
+            {b: known(Divergence, found) for b, found in values["first_divergence"].items()},
+            tuple(values["notes"]),
+            {b: tuple(groups) for b, groups in values["unchecked"].items()},
+            {b: known(Likeness, found) for b, found in values["likeness"].items()},
+        )
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n"
@@ -133,6 +177,10 @@ class Report:
                     f"{backend}: {failed} of {len(rows)} tensors fail; first divergence: "
                     f"{divergence}"
                 )
+            if backend in self.likeness:
+                lines.append(f"{backend}: {self.likeness[backend]}")
+            if self.unchecked.get(backend):
+                lines.append(f"{backend}: not checked: {', '.join(self.unchecked[backend])}")
         return [*lines, *self.notes]
 
 

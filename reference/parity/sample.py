@@ -22,6 +22,8 @@ from reference.sentence import SentenceSettings, read_sentence_settings
 
 Tensors = dict[str, np.ndarray]
 
+PORT = "port"  # what a stranger's implementation is called among the backends
+
 # Half precision is for inference: its gradients are not compared.
 GRADIENT_DTYPES = ("float32", "float64")
 
@@ -83,21 +85,52 @@ class Sample:
             return float64_floors(self.traced, backend)
         return self._traced_noise
 
+    @cached_property
+    def offered(self) -> Tensors:
+        """The truth about what a stranger's port may return: it embeds the padded batch as that
+        is, wherever its pads are, and perhaps the packed row as well."""
+        embedded = self._embedded(self.oracle)
+        if not embedded:
+            return self.truth
+        packed = self.truth["sentence_embedding"]
+        return self.truth | embedded | {"packed.sentence_embedding": packed}
+
+    @cached_property
+    def offered_floors(self) -> dict[str, float]:
+        floors, dtype = self.floors(PORT), self.noisy.dtype
+        if not (truth := self._embedded(self.oracle)):
+            return floors
+        own = (
+            float64_floors(truth, PORT)
+            if dtype == "float64"
+            else noise_floors(truth, self._embedded(self.noisy), dtype)
+        )
+        return floors | own | {"packed.sentence_embedding": floors["sentence_embedding"]}
+
     def run(self, model: Model) -> Tensors:
         """A port's tensors under the names of the truth."""
+        found = self.run_padded(model) | self.run_packed(model)
+        if self.noisy.dtype in GRADIENT_DTYPES:
+            found |= self.run_backward(model)
+        return found
+
+    def run_padded(self, model: Model) -> Tensors:
+        return select(self.outputs, numbered(model.forward(self.batch.padded, True)))
+
+    def run_packed(self, model: Model) -> Tensors:
         packed = self.batch.packed
-        found = select(self.outputs, numbered(model.forward(self.batch.padded, True)))
-        found |= _packed(numbered(model.forward(packed, True)))
+        found = _packed(numbered(model.forward(packed, True)))
         if (settings := sentence_settings(self.checkpoint)) is not None:
             found["sentence_embedding"] = model.embed(
                 packed, settings.pooling, settings.normalize
             )
-        if self.noisy.dtype in GRADIENT_DTYPES:
-            found |= _backward(*model.gradients(self.batch.padded, self.labels))
         return found
 
+    def run_backward(self, model: Model) -> Tensors:
+        return _backward(*model.gradients(self.batch.padded, self.labels))
+
     def _measure(self, oracle: Oracle) -> Tensors:
-        padded = self.outputs if oracle is self.oracle else oracle.forward(self.batch)
+        padded = self._forward(oracle)
         tensors = {name: tensor.truth for name, tensor in padded.items()}
         unpadded = self.batch.padded_on_the_right(self.checkpoint.config.pad_token_id or 0)
         if not np.array_equal(unpadded.padded.input_ids, self.batch.padded.input_ids):
@@ -116,6 +149,17 @@ class Sample:
             tensors |= _backward(*oracle.gradients(self.batch, self.labels))
         return tensors
 
+    def _forward(self, oracle: Oracle) -> dict[str, Measured]:
+        return self.outputs if oracle is self.oracle else oracle.forward(self.batch)
+
+    def _embedded(self, oracle: Oracle) -> Tensors:
+        """The sentence embeddings of the padded batch, if the checkpoint makes any."""
+        if sentence_settings(self.checkpoint) is None:
+            return {}
+        hidden = self._forward(oracle)["last_hidden_state"].array
+        vectors = sentence_embeddings(self.checkpoint, hidden, self.batch.real)
+        return {"sentence_embedding": vectors}
+
     @cached_property
     def _noise(self) -> dict[str, float]:
         return noise_floors(self.truth, self._measure(self.noisy), self.noisy.dtype)
@@ -125,6 +169,11 @@ class Sample:
         noisy = self.noisy.trace(self.batch, self.operations)
         tensors = {name: tensor.truth for name, tensor in noisy.items()}
         return noise_floors(self.traced, tensors, self.noisy.dtype)
+
+
+def as_trace(operations: Mapping[str, Any]) -> dict[str, Any]:
+    """Operations under the names that they have beside a port's other tensors."""
+    return {f"trace.{path}": value for path, value in operations.items()}
 
 
 def select(measured: Mapping[str, Measured], found: Mapping[str, Any]) -> Tensors:

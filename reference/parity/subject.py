@@ -6,20 +6,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from reference.backend import Model, build
 from reference.checkpoint import Checkpoint
-from reference.parity.batch import Batch
-from reference.parity.gate import Tally
+from reference.parity.batch import BATCHES, Batch
+from reference.parity.gate import Tally, is_traced
 from reference.parity.oracle import oracle_for
 from reference.parity.report import Row
-from reference.parity.sample import Sample, Tensors
-
-PORT = "port"  # what a stranger's implementation is called among the backends
+from reference.parity.sample import PORT, Sample, Tensors, as_trace
 
 Run = Callable[[Sample], Tensors]
 
 
 class Subject:
-    """What is compared on. Samples hold every gradient in float64, so they are made anew each
-    time unless kept."""
+    """What is compared on; the seed is that of the random labels. Samples hold every gradient
+    in float64, so they are made anew each time unless kept."""
 
     def __init__(
         self,
@@ -27,19 +25,21 @@ class Subject:
         batches: Sequence[Batch],
         dtype: str = "float32",
         keep: bool = False,
+        seed: int = 0,
     ) -> None:
         self.checkpoint = checkpoint
         self.batches = [batch.asked_for(checkpoint.architecture.task) for batch in batches]
         self.dtype = dtype
         self.oracle = oracle_for(checkpoint)
         self.noisy = self.oracle if dtype == "float64" else oracle_for(checkpoint, dtype)
+        self.first_seed = seed * BATCHES
         self.kept = list(self._samples()) if keep else None
 
     def __iter__(self) -> Iterator[Sample]:
         return self._samples() if self.kept is None else iter(self.kept)
 
     def _samples(self) -> Iterator[Sample]:
-        for seed, batch in enumerate(self.batches):
+        for seed, batch in enumerate(self.batches, self.first_seed):
             yield Sample(self.oracle, self.noisy, batch, seed)
 
     def build(self, backend: str) -> Model:
@@ -79,7 +79,17 @@ class Subject:
 def hold(sample: Sample, run: Run, tally: Tally) -> None:
     """One port on one batch. Nothing of it is left when the next begins: its gradients take as
     much memory as the model."""
-    found, truth = run(sample), sample.truth
+    found = run(sample)
     if tally.backend == PORT:
-        truth = {name: tensor for name, tensor in truth.items() if name in found}
-    tally.add(found, truth, sample.floors(tally.backend))
+        tally.add(found, *what_was_asked(sample, found))
+    else:
+        tally.add(found, sample.truth, sample.floors(tally.backend))
+
+
+def what_was_asked(sample: Sample, found: Tensors) -> tuple[Tensors, dict[str, float]]:
+    """The truth about what a stranger's port has returned, and its floors."""
+    truth, floors = sample.offered, sample.offered_floors
+    if any(map(is_traced, found)):
+        truth = truth | as_trace(sample.traced)
+        floors = floors | as_trace(sample.traced_floors(PORT))
+    return {name: tensor for name, tensor in truth.items() if name in found}, floors

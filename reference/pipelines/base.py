@@ -109,11 +109,11 @@ class Pipeline:
         """Write a checkpoint that load takes, and Transformers too: configuration, weights, and
         the tokenizer's files.
 
-        It is of the architecture that is held: the embeddings of a masked-LM checkpoint are
-        saved as a base model.
+        It is of the architecture that is held, the embeddings of a masked-LM checkpoint being
+        saved as a base model, and in the dtype that the model computes in.
         """
         config = replace(self.config, architectures=(self.checkpoint.architecture.name,))
-        write_checkpoint(folder, config, self.model.state(), self._files_beside())
+        write_checkpoint(folder, config, self.model.state(), self._files_beside(), self.dtype)
 
     def _files_beside(self) -> dict[str, bytes]:
         source = Path(self.checkpoint.folder)

@@ -60,10 +60,12 @@ class Embeddings(Pipeline):
         normalize = None if normalize is None else check_switch("normalize", normalize)
         batch_size = check_whole("batch_size", batch_size, least=1)
         texts = texts if isinstance(texts, Iterator) else check_texts(texts)
-        parts = [np.empty((0, self.dimensions), self._result_dtype)]
+        embed = partial(self._embed, normalize=normalize)
+        parts = [self._vectors(0)]
         with progress(texts, check_switch("show_progress", show_progress)) as bar:
             for first, window in windows(texts):
-                parts.append(self._encode(window, first, batch_size, normalize, bar))
+                sequences, vectors = self._tokenize(window, first), self._vectors(len(window))
+                parts.append(run_in_batches(embed, sequences, batch_size, bar, vectors))
         return parts[-1] if len(parts) <= 2 else np.concatenate(parts)
 
     def similarity(
@@ -85,19 +87,14 @@ class Embeddings(Pipeline):
         pooled = self.config.hidden_size * len(self.settings.pooling)
         return min(pooled, self.settings.truncate_dim or pooled)
 
-    @property
-    def _result_dtype(self) -> str:
-        return "float64" if self.dtype == "float64" else "float32"
+    def _vectors(self, texts: int) -> np.ndarray:
+        dtype = "float64" if self.dtype == "float64" else "float32"
+        return np.empty((texts, self.dimensions), dtype)
 
-    def _encode(
-        self, texts: list[str], first: int, batch_size: int, normalize: bool | None, bar: Any
-    ) -> np.ndarray:
-        computing()  # before the tokenizer: it has threads too
+    def _tokenize(self, texts: list[str], first: int) -> list[Encoding]:
+        computing()  # the tokenizer has threads too
         prompted = [self.settings.prompt + text for text in check_texts(texts, first=first)]
-        sequences = self.tokenizer(prompted, first=first)
-        vectors = np.empty((len(sequences), self.dimensions), self._result_dtype)
-        embed = partial(self._embed, normalize=normalize)
-        return run_in_batches(embed, sequences, batch_size, bar, vectors)
+        return self.tokenizer(prompted, first=first)
 
     def _embed(self, sequences: Sequence[Encoding], normalize: bool | None) -> np.ndarray:
         inputs = check_packed(self.config, *pack(sequences), _token_types(sequences))

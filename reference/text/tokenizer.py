@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from reference.checks import check_switch, check_texts, check_whole
-from reference.errors import CheckpointError, InputError
+from reference.errors import CheckpointError, InputError, shown
 from reference.text.encoding import Encoding
 
 
@@ -59,11 +59,17 @@ class Tokenizer:
         """The text that ids stand for, as near as the tokenizer can tell: BERT's forgets
         capitals and which spaces there were."""
         skip = check_switch("skip_special_tokens", skip_special_tokens)
-        known = [check_whole(f"ids[{place}]", number, 0) for place, number in enumerate(ids)]
+        try:
+            given = list(ids)
+        except TypeError:
+            raise InputError(
+                f"ids is {shown(ids)}; it must be a list of whole numbers"
+            ) from None
+        known = [check_whole(f"ids[{place}]", number, 0) for place, number in enumerate(given)]
         for place, number in enumerate(known):
             if number >= self.vocab_size:
                 raise InputError(
-                    f"ids[{place}] is {number}; ids lie from 0 to {self.vocab_size - 1}"
+                    f"ids[{place}] is {shown(number)}; ids lie from 0 to {self.vocab_size - 1}"
                 )
         return self.vocabulary.decode(known, skip)
 

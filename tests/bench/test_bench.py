@@ -6,6 +6,8 @@ import shutil
 
 import numpy as np
 import pytest
+import safetensors.torch
+import torch
 
 from reference.__main__ import main
 from reference.bench import Timing, _texts, long_texts, mixed_texts, table
@@ -44,6 +46,16 @@ def test_every_contestant_does_the_work_that_the_checkpoint_asks_for(
     prompts = {"prompts": {"query": "query: "}, "default_prompt_name": "query"}
     (folder / "config_sentence_transformers.json").write_text(json.dumps(prompts))
     test_every_contestant_does_the_same_work(folder)
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_a_peer_opens_no_pickle(minilm, tmp_path, name):
+    folder = shutil.copytree(minilm, tmp_path / "model")
+    tensors = safetensors.torch.load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    torch.save(tensors, folder / "pytorch_model.bin")
+    with pytest.raises(OSError, match=r"model\.safetensors"):
+        encoder(name, str(folder))
 
 
 def test_the_table_and_the_file(tmp_path, capfd):

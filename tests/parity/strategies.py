@@ -170,6 +170,13 @@ def shapes(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+@st.composite
+def few_tokens(draw: st.DrawFn) -> dict[str, Any]:
+    """Short texts; not of one token alone, whose numbers are too few to measure noise by."""
+    lengths = draw(st.lists(st.integers(1, 12), min_size=1, max_size=4))
+    return draw(shapes()) | {"lengths": [*lengths, 13]}
+
+
 def make_batch(
     config: EncoderConfig, lengths: list[int], sides: str, holes: bool, seed: int
 ) -> Batch:

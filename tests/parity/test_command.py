@@ -2,6 +2,7 @@
 own."""
 
 import json
+import sys
 
 import pytest
 
@@ -22,6 +23,17 @@ def shifted(*batch):
 class Ports:
     forward = staticmethod(forward)
 
+def leaving(*batch):
+    raise SystemExit
+
+def printing(*batch):
+    print("a stranger's word")
+    return forward(*batch)
+
+def labelled(input_ids, attention_mask, token_type_ids, labels):
+    print(f"{{input_ids.shape}} {{labels.sum():.6f}}")
+    return forward(input_ids, attention_mask, token_type_ids)
+
 text = "not callable"
 """
 
@@ -29,9 +41,12 @@ text = "not callable"
 @pytest.fixture
 def folder(random_folder, tmp_path, monkeypatch):
     """The current folder holds modules of a user's own."""
+    monkeypatch.delitem(sys.modules, "good_port", raising=False)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "good_port.py").write_text(GOOD.format(folder=str(random_folder)))
     (tmp_path / "broken_port.py").write_text("1 / 0")
+    (tmp_path / "leaving_port.py").write_text("raise SystemExit")
+    (tmp_path / "empty.txt").write_text("")
     return str(random_folder)
 
 
@@ -70,6 +85,27 @@ def test_a_port_that_departs_gives_status_1_and_a_report(folder, tmp_path, capsy
     assert not json.loads((tmp_path / "report.json").read_text())["passed"]
 
 
+def test_what_a_port_prints_is_no_part_of_the_report(folder, capsys):
+    assert run(folder, "--port", "good_port:printing") == 0
+    captured = capsys.readouterr()
+    assert "a stranger's word" in captured.err and "stranger" not in captured.out
+
+
+def test_texts_of_ones_own(folder, minilm, tmp_path, capsys):
+    (tmp_path / "good_port.py").write_text(GOOD.format(folder=str(minilm)))
+    (tmp_path / "texts.txt").write_text("one text\nand a second one, which is longer\n")
+    assert run(str(minilm), "--port", "good_port:labelled", "--texts", "texts.txt") == 0
+    assert capsys.readouterr().err.startswith("(2, 10)")
+
+
+def test_the_seed_draws_the_sample(folder, capsys):
+    seen = []
+    for seed in ("0", "0", "1"):
+        assert run(folder, "--port", "good_port:labelled", "--seed", seed) == 0
+        seen.append(capsys.readouterr().err.splitlines())
+    assert seen[0] == seen[1] and not set(seen[0]) & set(seen[2])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -82,6 +118,11 @@ def test_a_port_that_departs_gives_status_1_and_a_report(folder, tmp_path, capsy
             "importing no_such_module raised ModuleNotFoundError",
         ),
         (["--port", "broken_port:forward"], "importing broken_port raised ZeroDivisionError"),
+        (["--port", "leaving_port:forward"], "importing leaving_port called sys.exit(None)"),
+        (["--port", "good_port:leaving"], "the port called sys.exit(None)"),
+        (["--texts", "empty.txt"], "texts is empty"),
+        (["--texts", "nowhere.txt"], "nowhere.txt cannot be read"),
+        (["--seed", "-1"], "seed is -1; it must be a whole number of at least 0"),
         (["--backends", "tensorflow"], "tensorflow"),
         (["--dtype", "float8"], "float8"),
         (["--backends", "torch", "--json", "no/such/folder.json"], "no/such/folder.json"),

@@ -2,13 +2,19 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 import reference
-from reference.backend import BACKENDS, port
-from reference.errors import CheckpointError, InputError
+from reference.backend import BACKENDS, build, port
+from reference.checkpoint import read_checkpoint
+from reference.errors import CheckpointError, ConfigError, InputError
+from reference.inputs import Inputs
 from reference.parity import random_checkpoint
+from reference.parity.batch import random_batch
+from reference.parity.faults import FAULTS, seed
+from reference.parity.subject import Subject
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -88,6 +94,7 @@ def test_arguments_are_checked_before_the_work(minilm, arguments, monkeypatch):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        ({"seed": -1}, "seed is -1"),
         ({"pooling": "median"}, "pooling 'median' is unknown; it is one of cls, max, mean"),
         ({"pooling": ["mean"]}, "pooling .'mean'. is unknown"),
         ({"normalize": True}, "normalize=True needs pooling"),
@@ -98,6 +105,65 @@ def test_a_random_checkpoint_that_means_nothing_is_refused(tmp_path, settings, m
     with pytest.raises(InputError, match=message):
         random_checkpoint(tmp_path / "model", **settings)
     assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("architecture", "settings", "message"),
+    [
+        ("BertModel", {"num_layers": 2}, "BertConfig has no num_layers; did you mean num_"),
+        ("BertModel", {"qwertz": 2}, "BertConfig has no qwertz$"),
+        ("DistilBertModel", {"hidden_dims": 2}, "did you mean hidden_dim"),
+        ("BertModel", {"hidden_size": 0}, "hidden_size is 0; it must be a whole number"),
+        ("BertModel", {"num_hidden_layers": -1}, "num_hidden_layers is -1"),
+        ("BertModel", {"vocab_size": "many"}, "vocab_size is 'many'"),
+        ("BertModel", {"hidden_size": 33}, "hidden_size 33 is not a multiple of"),
+        ("BertModel", {"hidden_size": 2**20}, "a model of .* numbers; no encoder is that"),
+        ("BertModel", {"hidden_act": "gelo"}, "hidden_act is 'gelo', which no port"),
+        ("ModernBertModel", {"hidden_activation": None}, "hidden_activation is None"),
+        ("DistilBertModel", {"dim": [1]}, r"dim is \[1\]"),
+        ("BertForSequenceClassification", {"num_labels": 0}, "num_labels is 0"),
+        ("BertModel", {"layer_norm_eps": -1.0}, "layer_norm_eps is -1.0"),
+        ("BertModel", {"is_decoder": True}, "is_decoder is True"),
+        ("NoSuchModel", {}, "architecture NoSuchModel is not implemented"),
+        (7, {}, "architecture 7 is not implemented"),
+    ],
+)
+def test_a_random_checkpoint_of_no_model_is_refused(tmp_path, architecture, settings, message):
+    with pytest.raises(ConfigError, match=message):
+        random_checkpoint(tmp_path / "model", architecture, **settings)
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("folder", [None, 7, "", "a\0b"])
+def test_a_random_checkpoint_needs_a_path(folder):
+    with pytest.raises(InputError, match="it must be the path of a folder"):
+        random_checkpoint(folder)
+
+
+@pytest.mark.parametrize("inside", ["file", "file/model", "n" * 300])
+def test_a_random_checkpoint_that_cannot_be_written_is_no_checkpoint(tmp_path, inside):
+    (tmp_path / "file").write_text("a file")
+    with pytest.raises(InputError, match="cannot be written: "):
+        random_checkpoint(tmp_path / inside)
+
+
+@pytest.mark.parametrize("architecture", ["BertModel", "MPNetModel", "ElectraModel"])
+def test_the_epsilon_of_a_random_checkpoint_matters(tmp_path, architecture):
+    """A port with another one, whichever, is far off."""
+    checkpoint = read_checkpoint(random_checkpoint(tmp_path, architecture))
+    for epsilon in (1e-12, 1e-5):
+        config = replace(checkpoint.config, layer_norm_eps=epsilon)
+        model = build("torch", config, checkpoint.architecture, checkpoint.tensors)
+        port = lambda ids, mask, types, model=model: model.forward(Inputs(ids, mask), True)
+        report = reference.parity.compare(tmp_path, backends=(), port=port)
+        assert max(row.ratio for row in report.rows) > 20, report
+
+
+def test_an_epsilon_outside_the_root_is_seen_on_a_random_checkpoint(random_folder):
+    checkpoint = read_checkpoint(random_folder)
+    subject = Subject(checkpoint, [random_batch(checkpoint.config)])
+    finding = seed(FAULTS["epsilon_outside_the_root"], "torch", subject)
+    assert finding.located and finding.worst.ratio > 20
 
 
 @pytest.mark.parametrize("architecture", ["BertForMaskedLM", "ModernBertForMaskedLM"])

@@ -2,13 +2,14 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
 from reference.families import architecture_named
 from reference.families.bert import BertConfig
-from reference.parity import Divergence, Report, Row
-from reference.parity.divergence import first_divergence
+from reference.parity import Divergence, Likeness, Report, Row
+from reference.parity.divergence import first_divergence, strangers_divergence
 from reference.parity.report import kind
 
 
@@ -74,6 +75,13 @@ def test_json_holds_no_nan():
     assert values == report(FAILING).to_dict()
 
 
+def test_a_report_is_read_back():
+    alike = {"torch": Likeness("tanh_gelu", "a story", 1e-6)}
+    for rows in (PASSING, FAILING):
+        found = replace(report(rows), unchecked={"torch": ("loss", "packed")}, likeness=alike)
+        assert Report.from_dict(json.loads(found.to_json())).table() == found.table()
+
+
 @pytest.mark.parametrize(
     ("tensor", "its_kind"),
     [
@@ -86,30 +94,94 @@ def test_kinds(tensor, its_kind):
     assert kind(tensor) == its_kind
 
 
+HIDDEN = [f"hidden_states.{number}" for number in range(3)]
+UP = f"gradients.{LAYER}.output.dense.bias"
+
+
 @pytest.mark.parametrize(
-    ("failing", "layer", "message"),
+    ("passing", "failing", "layer", "message"),
     [
         (
+            HIDDEN[:2],
             ["hidden_states.2", "logits", "packed.hidden_states.1"],
             1,
             "layer 1 (hidden_states.2)",
         ),
-        (["hidden_states.0", "loss"], None, "the embeddings (hidden_states.0)"),
-        (["logits", "loss", "gradients.bert.x"], None, "logits; the hidden states agree"),
-        (["packed.hidden_states.2"], 1, "layer 1 of the packed row; the padded batch agrees"),
-        (["packed.logits"], None, "packed.logits; the hidden states agree"),
-        (["sentence_embedding"], None, "sentence_embedding; the hidden states agree"),
+        ([], ["hidden_states.0", "loss"], None, "the embeddings (hidden_states.0)"),
+        (HIDDEN, ["logits", "loss", UP], None, "logits; the hidden states agree"),
+        (["last_hidden_state"], ["logits"], None, "logits; the last hidden state agrees"),
+        ([], ["logits"], None, "logits; no hidden states were compared"),
         (
-            ["gradients.embeddings.LayerNorm.bias", f"gradients.{LAYER}.output.dense.bias"],
+            HIDDEN,
+            ["packed.hidden_states.2"],
+            1,
+            "layer 1 of the packed row; the padded batch agrees",
+        ),
+        (
+            ["pooler_output"],
+            ["packed.hidden_states.2"],
+            1,
+            "layer 1 of the packed row; no hidden states were compared",
+        ),
+        (HIDDEN, ["packed.logits"], None, "packed.logits; the hidden states agree"),
+        (HIDDEN, ["sentence_embedding"], None, "sentence_embedding; the hidden states agree"),
+        (
+            [],
+            ["sentence_embedding"],
+            None,
+            "sentence_embedding; no hidden states were compared",
+        ),
+        (
+            [*HIDDEN, "loss"],
+            ["gradients.embeddings.LayerNorm.bias", UP],
             1,
             f"layer 1, the gradient of {LAYER}.output.dense.bias; the forward pass and the "
             "loss agree",
         ),
+        (
+            ["loss"],
+            [UP],
+            1,
+            f"layer 1, the gradient of {LAYER}.output.dense.bias; the loss agrees",
+        ),
+        (
+            [],
+            [UP],
+            1,
+            f"layer 1, the gradient of {LAYER}.output.dense.bias; neither the forward pass "
+            "nor the loss was compared",
+        ),
     ],
 )
-def test_the_first_divergence_follows_the_order_of_computation(failing, layer, message):
-    divergence = first_divergence([row(tensor, 3.0) for tensor in failing], PLACES)
+def test_the_first_divergence_follows_the_order_of_computation(
+    passing, failing, layer, message
+):
+    """And nothing is said to agree that was not compared."""
+    rows = [row(tensor) for tensor in passing] + [row(tensor, 3.0) for tensor in failing]
+    divergence = first_divergence(rows, PLACES)
     assert (divergence.layer, str(divergence)) == (layer, message)
+
+
+@pytest.mark.parametrize(
+    ("passing", "failing", "operation"),
+    [
+        (HIDDEN[:2], [HIDDEN[2], f"trace.{LAYER}.output"], f"{LAYER}.output"),
+        (
+            [],
+            ["last_hidden_state", f"trace.{LAYER}.attention.self", "trace.pooler"],
+            f"{LAYER}.attention.self",
+        ),
+        (HIDDEN, [f"trace.{LAYER}.intermediate"], f"{LAYER}.intermediate"),
+        (HIDDEN[:2], [HIDDEN[2]], None),
+    ],
+)
+def test_a_strangers_trace_names_the_operation(passing, failing, operation):
+    rows = [row(tensor) for tensor in passing] + [row(tensor, 3.0) for tensor in failing]
+    assert strangers_divergence(rows, PLACES).operation == operation
+
+
+def test_a_strangers_trace_without_a_fault():
+    assert strangers_divergence([row("trace.embeddings"), *PASSING], PLACES) is None
 
 
 def test_operations_name_the_place_inside_a_layer():

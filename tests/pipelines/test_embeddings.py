@@ -65,6 +65,17 @@ def test_batches_do_not_change_the_result(models, backend):
     np.testing.assert_allclose(one_by_one, whole, atol=1e-6)
 
 
+def test_a_generator_is_embedded_a_window_at_a_time(models, monkeypatch, backend):
+    model = models[backend]
+    whole = model.encode(TEXTS)
+    monkeypatch.setattr("reference.pipelines.batching.TEXTS_AT_ONCE", 4)
+    np.testing.assert_allclose(model.encode(iter(TEXTS)), whole, atol=1e-6)
+    np.testing.assert_allclose(model.encode(TEXTS), whole, atol=1e-6)
+    assert model.encode(iter(())).shape == (0, 384)
+    with pytest.raises(InputError, match=r"texts\[5\] is int"):
+        model.encode(text for text in [*TEXTS[:5], 5])
+
+
 def test_normalize_overrides_the_checkpoint(models, backend):
     model = models[backend]
     raw, unit = model.encode(TEXTS, normalize=False), model.encode(TEXTS, normalize=True)

@@ -3,8 +3,6 @@ them, embedded by both and by every reader of this package. Either the vectors a
 noise of float32, or the folder is refused by name."""
 
 import json
-import os
-import subprocess
 import warnings
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from sentence_transformers.sentence_transformer.modules import (
 )
 
 import reference
+from reference.candle import _native
 from reference.errors import EncodersError
 from reference.parity.arrays import compare_arrays
 from reference.parity.random_models import random_checkpoint
@@ -34,8 +33,6 @@ TEXTS = [
     "",
     "HELLO Σ ΣΑΣ",
 ]
-RUST = Path(__file__).parents[2] / "rust_ports"
-EMBED = RUST / "encoders/examples/embed.rs"
 
 MAX = {"max_seq_length": 9}
 CROSS = {"config_sentence_transformers.json": {"model_type": "CrossEncoder"}}
@@ -212,20 +209,9 @@ def change_file(path: Path, change: object) -> None:
         path.write_text(json.dumps({k: v for k, v in values.items() if v is not ...}))
 
 
-def rust_vectors(folder: Path, texts: list[str]) -> np.ndarray:
-    """By the Rust library, which refuses a folder with exit code 2 and a message."""
-    command = "cargo run --release --quiet -p encoders --example embed --manifest-path".split()
-    done = subprocess.run(
-        [*command, str(RUST / "Cargo.toml"), "--", str(folder)],
-        input=json.dumps(texts),
-        capture_output=True,
-        text=True,
-        env=os.environ | {"RUST_BACKTRACE": "0"},
-    )
-    if done.returncode == 2:
-        raise EncodersError(done.stderr)
-    assert done.returncode == 0, done.stderr
-    return np.array(json.loads(done.stdout), np.float32)
+def rust_vectors(folder: Path, texts: list[str], _: str) -> np.ndarray:
+    """By the Rust library alone."""
+    return _native.embed_texts(str(folder), texts)
 
 
 def python_vectors(folder: Path, texts: list[str], backend: str) -> np.ndarray:
@@ -234,9 +220,7 @@ def python_vectors(folder: Path, texts: list[str], backend: str) -> np.ndarray:
         return reference.load(folder, backend=backend, pipeline="embeddings").encode(texts)
 
 
-READERS = dict.fromkeys(BACKENDS, python_vectors)
-if EMBED.is_file() and "stdin" in EMBED.read_text():
-    READERS["rust"] = lambda folder, texts, _: rust_vectors(folder, texts)
+READERS = dict.fromkeys(BACKENDS, python_vectors) | {"rust": rust_vectors}
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from typing import Any
 
 from reference.backend import BACKENDS, Model, build
 from reference.checkpoint import Checkpoint
-from reference.families import EncoderConfig
+from reference.families import BASE, EncoderConfig, architecture_named
 from reference.parity.sample import Tensors, sentence_settings
 
 # The ports whose code is Python and can be patched by name while it runs; their names are the
@@ -59,6 +59,13 @@ class Fault:
     def backends(self) -> tuple[str, ...]:
         """Where it can be seeded: compiled code cannot be patched."""
         return BACKENDS if self.patch is None else PATCHABLE
+
+    def fits(self, checkpoint: Checkpoint) -> bool:
+        """Whether a checkpoint's model can have it: a bug of a base model is one of every head
+        on it too, and what any encoder may get wrong is kept under the usual architecture."""
+        its_own, model = architecture_named(self.architecture), checkpoint.architecture
+        kin = its_own.family is model.family or self.architecture == Fault.architecture
+        return kin and (its_own.task is BASE or its_own.task is model.task)
 
     def shows_on(self, checkpoint: Checkpoint) -> bool:
         """Whether a checkpoint has what the fault needs."""

@@ -21,5 +21,5 @@ def find(fault: Fault | str) -> Fault:
     if isinstance(fault, Fault):
         return fault
     if fault not in FAULTS:
-        raise InputError(f"fault {fault!r} is unknown; it is one of {', '.join(FAULTS)}")
+        raise InputError(f"fault {fault!r:.80} is unknown; it is one of {', '.join(FAULTS)}")
     return FAULTS[fault]

@@ -1,24 +1,59 @@
 //! Text in, one vector a text out, as sentence-transformers has it.
 
-use std::path::Path;
-
-use candle_core::{Device, Tensor};
+use candle_core::{D, Device, Tensor};
 use encoders_models::family::Config;
 use encoders_models::inputs::Inputs;
 use encoders_models::model::{Network, in_single_precision};
 use encoders_models::pooling::{Pooling, normalize, pool_packed};
 use encoders_models::weights::Weights;
-use encoders_models::{Lengths, Result, checkpoint_error, config_error};
-use serde_json::Value;
+use encoders_models::{Lengths, Result, checkpoint_error, input_error};
 
 use crate::checkpoint::{read_config, read_tensors, select_tensors};
-use crate::files::{is_plain_name, read_json};
 use crate::pretrained::locate;
+use crate::sentence::SentenceSettings;
 use crate::text::Tokenizer;
 
 /// How many tokens are packed into one row: enough to keep all cores busy, little enough for
 /// their caches.
 const TOKENS_A_ROW: usize = 2048;
+
+/// How [`SentenceEmbedder::encode_with`] goes about it; the vectors do not depend on it beyond
+/// rounding.
+///
+/// ```
+/// use encoders::embedder::Options;
+///
+/// let report = |done, all| eprintln!("{done} of {all}");
+/// let options = Options::new().batch_size(8).progress(report);
+/// ```
+pub struct Options<'a> {
+    batch_size: usize,
+    progress: Box<dyn FnMut(usize, usize) + 'a>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<'a> Options<'a> {
+    /// As [`SentenceEmbedder::encode`] has it.
+    pub fn new() -> Self {
+        Self { batch_size: usize::MAX, progress: Box::new(|_, _| {}) }
+    }
+
+    /// How many texts are embedded at a time, at most; by itself it is as many as have about
+    /// 2,048 tokens together.
+    pub fn batch_size(self, texts: usize) -> Self {
+        Self { batch_size: texts, ..self }
+    }
+
+    /// What is called after each batch, with how many texts are done and how many there are.
+    pub fn progress(self, call: impl FnMut(usize, usize) + 'a) -> Self {
+        Self { progress: Box::new(call), ..self }
+    }
+}
 
 /// A sentence embedding model: tokenizer, encoder, pooling, and normalization where the
 /// checkpoint has it.
@@ -33,6 +68,11 @@ pub struct SentenceEmbedder {
     pub pooling: Vec<Pooling>,
     /// Whether vectors have length one.
     pub normalize: bool,
+    /// What is put before each text: the prompt that the checkpoint names as its default.
+    pub prompt: String,
+    /// How many numbers of a vector are kept, of those that it has after normalization; None:
+    /// all of them.
+    pub truncate_dim: Option<usize>,
     device: Device,
 }
 
@@ -40,8 +80,9 @@ impl SentenceEmbedder {
     /// Loads a folder, or a hub id through the hub's cache; see [`locate`].
     pub fn from_pretrained(model: &str, device: &Device) -> Result<Self> {
         let folder = locate(model)?;
-        let modules = read_modules(&folder)?;
         let config = read_config(&folder)?;
+        let settings = SentenceSettings::read(&folder, config.encoder().hidden_size)?;
+        let tokenizer = Tokenizer::from_folder(&folder, &config)?;
         let build = || {
             let name = config.class("Model");
             let architecture = config.architecture(&name)?;
@@ -51,20 +92,40 @@ impl SentenceEmbedder {
             Weights::build(&tensors, |weights| Network::new(&name, &config, weights))
         };
         let model = build().map_err(|error| error.at(folder.display()))?;
-        let tokenizer = Tokenizer::from_folder(&folder, config.limits().max_tokens)?;
-        let Modules { pooling, normalize } = modules;
-        Ok(Self { tokenizer, config, model, pooling, normalize, device: device.clone() })
+        let SentenceSettings { pooling, normalize, prompt, truncate_dim } = settings;
+        let device = device.clone();
+        Ok(Self { tokenizer, config, model, pooling, normalize, prompt, truncate_dim, device })
     }
 
     /// One vector a text, in the order of `texts`: `[texts, dimensions]`.
     ///
-    /// Texts of like length are packed into one row, so that a long one does not wait alone.
+    /// Texts of like length are packed into one row, so that a long one does not wait alone. A
+    /// vector that is not finite is an error.
     pub fn encode<S: AsRef<str>>(&self, texts: &[S]) -> Result<Vec<Vec<f32>>> {
-        let ids = self.tokenizer.ids(texts)?;
+        self.encode_with(texts, Options::new())
+    }
+
+    /// The same with a size for the batches, or with a report of progress.
+    pub fn encode_with<S: AsRef<str>>(
+        &self,
+        texts: &[S],
+        mut options: Options,
+    ) -> Result<Vec<Vec<f32>>> {
+        if options.batch_size == 0 {
+            return Err(input_error!("batch_size is 0; it must be at least 1"));
+        }
+        let ids = match self.prompt.as_str() {
+            "" => self.tokenizer.ids(texts)?,
+            prompt => {
+                let prompted = texts.iter().map(|text| format!("{prompt}{}", text.as_ref()));
+                self.tokenizer.ids(&prompted.collect::<Vec<_>>())?
+            }
+        };
         let mut order: Vec<usize> = (0..ids.len()).collect();
         order.sort_by_key(|text| std::cmp::Reverse(ids[*text].len()));
         let mut vectors = vec![Vec::new(); ids.len()];
-        for row in rows(&order, &ids) {
+        let mut done = 0;
+        for row in rows(&order, &ids, options.batch_size) {
             let packed: Vec<i64> =
                 row.iter().flat_map(|text| ids[*text].iter().copied()).collect();
             let mut cu_seqlens = vec![0];
@@ -76,6 +137,8 @@ impl SentenceEmbedder {
             for (text, vector) in row.iter().zip(embedded) {
                 vectors[*text] = vector;
             }
+            done += row.len();
+            (options.progress)(done, ids.len());
         }
         Ok(vectors)
     }
@@ -86,16 +149,26 @@ impl SentenceEmbedder {
         let hidden = self.model.last_hidden_state(&Inputs::packed(&ids, cu_seqlens))?;
         let lengths = Lengths::new(cu_seqlens, input_ids.len())?;
         let pooled = pool_packed(&hidden, lengths, &self.pooling)?;
-        if self.normalize { normalize(&pooled, 1e-12) } else { Ok(pooled) }
+        let vectors = if self.normalize { normalize(&pooled, 1e-12)? } else { pooled };
+        let numbers = vectors.flatten_all()?.to_vec1::<f32>()?;
+        if !numbers.into_iter().all(f32::is_finite) {
+            return Err(checkpoint_error!(
+                "the vectors come out as NaN or infinity; in float32 this model overflows"
+            ));
+        }
+        let size = vectors.dim(D::Minus1)?;
+        Ok(vectors.narrow(D::Minus1, 0, self.truncate_dim.map_or(size, |dim| dim.min(size)))?)
     }
 }
 
-/// Cuts `order` into rows of at most [`TOKENS_A_ROW`] tokens, each of at least one text.
-fn rows<'a>(order: &'a [usize], ids: &[Vec<i64>]) -> Vec<&'a [usize]> {
+/// Cuts `order` into rows of at most [`TOKENS_A_ROW`] tokens and `most` texts, each of at least
+/// one text.
+fn rows<'a>(order: &'a [usize], ids: &[Vec<i64>], most: usize) -> Vec<&'a [usize]> {
     let mut rows = Vec::new();
     let (mut start, mut tokens) = (0, 0);
     for (position, text) in order.iter().enumerate() {
-        if position > start && tokens + ids[*text].len() > TOKENS_A_ROW {
+        let full = tokens + ids[*text].len() > TOKENS_A_ROW || position - start == most;
+        if position > start && full {
             rows.push(&order[start..position]);
             (start, tokens) = (position, 0);
         }
@@ -105,81 +178,4 @@ fn rows<'a>(order: &'a [usize], ids: &[Vec<i64>]) -> Vec<&'a [usize]> {
         rows.push(&order[start..]);
     }
     rows
-}
-
-struct Modules {
-    pooling: Vec<Pooling>,
-    normalize: bool,
-}
-
-/// What modules.json lines up after the transformer; without that file, sentence-transformers
-/// takes the mean.
-fn read_modules(folder: &Path) -> Result<Modules> {
-    let path = folder.join("modules.json");
-    if !path.is_file() {
-        return Ok(Modules { pooling: vec![Pooling::Mean], normalize: false });
-    }
-    let wrong = |what: &str| checkpoint_error!("{}: {what}", path.display());
-    let value = read_json(&path)?;
-    let mut modules = Modules { pooling: Vec::new(), normalize: false };
-    for module in value.as_array().ok_or_else(|| wrong("it must hold a list of modules"))? {
-        let kind = module["type"].as_str().ok_or_else(|| wrong("a module has no type"))?;
-        match kind.rsplit('.').next().unwrap_or(kind) {
-            "Transformer" => {}
-            "Pooling" => {
-                let place = module["path"].as_str().filter(|place| is_plain_name(place));
-                let place = place.ok_or_else(|| {
-                    wrong("the pooling module's path must be a folder inside the model's")
-                })?;
-                modules.pooling = read_pooling(&folder.join(place).join("config.json"))?;
-            }
-            "Normalize" => modules.normalize = true,
-            _ => {
-                return Err(wrong(&format!(
-                    "module {kind} is not implemented; supported: Transformer, Pooling, \
-                     Normalize"
-                )));
-            }
-        }
-    }
-    match modules.pooling.is_empty() {
-        true => Err(wrong("there is no pooling module")),
-        false => Ok(modules),
-    }
-}
-
-/// The modes of a Pooling module's config.json, in the old spelling (one flag a mode) or the
-/// new one (a name or several).
-fn read_pooling(path: &Path) -> Result<Vec<Pooling>> {
-    let value = read_json(path)?;
-    let named: Vec<&str> = match &value["pooling_mode"] {
-        Value::String(name) => vec![name],
-        Value::Array(names) => names.iter().filter_map(Value::as_str).collect(),
-        _ => flagged(&value),
-    };
-    let modes: Result<Vec<Pooling>> = named.into_iter().map(str::parse).collect();
-    match modes {
-        Ok(modes) if modes.is_empty() => {
-            Err(config_error!("{}: no pooling mode is set", path.display()))
-        }
-        modes => modes.map_err(|error| error.at(path.display())),
-    }
-}
-
-/// sentence-transformers concatenates in this order; what is not implemented keeps its name and
-/// is refused.
-fn flagged(value: &Value) -> Vec<&'static str> {
-    let flags = [
-        ("pooling_mode_cls_token", "cls"),
-        ("pooling_mode_max_tokens", "max"),
-        ("pooling_mode_mean_tokens", "mean"),
-        ("pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens"),
-        ("pooling_mode_weightedmean_tokens", "weightedmean"),
-        ("pooling_mode_lasttoken", "lasttoken"),
-    ];
-    flags
-        .into_iter()
-        .filter(|(flag, _)| value[flag] == Value::Bool(true))
-        .map(|(_, mode)| mode)
-        .collect()
 }

@@ -7,12 +7,16 @@ use hf_hub::api::sync::ApiBuilder;
 use hf_hub::{Cache, Repo, RepoType};
 
 /// Files beside config.json and the weights that a model may or may not have.
-const OPTIONAL_FILES: [&str; 5] = [
+const OPTIONAL_FILES: [&str; 9] = [
+    "1_Pooling/config.json",
+    "added_tokens.json",
+    "config_sentence_transformers.json",
+    "modules.json",
+    "special_tokens_map.json",
     "tokenizer.json",
     "tokenizer_config.json",
-    "sentence_bert_config.json",
-    "modules.json",
-    "1_Pooling/config.json",
+    "vocab.txt",
+    "sentencepiece.bpe.model",
 ];
 
 /// The folder of a hub id: in the hub's cache, or fetched into it.
@@ -52,7 +56,11 @@ fn fetch(
     let repo = builder.build()?.model(model.to_string());
     let files: Vec<String> =
         repo.info()?.siblings.into_iter().map(|file| file.rfilename).collect();
-    for name in files.iter().filter(|name| OPTIONAL_FILES.contains(&name.as_str())) {
+    let beside = |name: &&String| {
+        OPTIONAL_FILES.contains(&name.as_str())
+            || (name.starts_with("sentence_") && name.ends_with("_config.json"))
+    };
+    for name in files.iter().filter(beside) {
         repo.get(name)?;
     }
     let is_weight = |name: &&String| {

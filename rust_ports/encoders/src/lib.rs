@@ -28,15 +28,20 @@
 //! models. Around it stand what a library needs to stand alone: [`checkpoint`], [`pretrained`],
 //! [`text`], [`embedder`].
 //!
+//! The features `cuda` and `metal` are candle's; [`device()`] then knows devices of that name.
+//! The kernels of this project run on the CPU only: elsewhere the plain forms do.
+//!
 //! A model is a folder. With the feature `hub`, which is on by default, it may be an id of the
 //! Hugging Face hub too.
 
 pub mod checkpoint;
+mod device;
 pub mod embedder;
 mod files;
 #[cfg(feature = "hub")]
 mod hub;
 pub mod pretrained;
+mod sentence;
 pub mod text;
 
 pub use encoders_models::{
@@ -50,6 +55,7 @@ pub use config::{
     BertConfig, Config, DistilBertConfig, ElectraConfig, MPNetConfig, ModernBertConfig,
     RobertaConfig, XLMRobertaConfig,
 };
+pub use device::device;
 pub use distilbert::DistilBertModel;
 pub use electra::ElectraModel;
 pub use embedder::SentenceEmbedder;
@@ -60,7 +66,7 @@ pub use model::{Model, Network, Output};
 pub use modernbert::{ModernBertModel, ModernBertModelOutput, RopeTables};
 pub use mpnet::MPNetModel;
 pub use pooling::{Pooling, pool_packed};
-pub use pretrained::{DEFAULT_MODEL, FromPretrained, device, locate};
+pub use pretrained::{DEFAULT_MODEL, FromPretrained, locate};
 pub use roberta::{RobertaModel, XLMRobertaModel};
 pub use text::Tokenizer;
 

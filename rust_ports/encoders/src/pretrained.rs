@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::Device;
 use encoders_models::model::Load;
-use encoders_models::{Result, checkpoint_error, config_error};
+use encoders_models::{Result, checkpoint_error};
 
 use crate::checkpoint::{read_config, read_tensors, select_tensors};
 #[cfg(feature = "hub")]
@@ -13,17 +13,6 @@ use crate::hub::from_hub;
 
 /// The embedding model that is used where none is named.
 pub const DEFAULT_MODEL: &str = "sentence-transformers/all-MiniLM-L6-v2";
-
-/// The CPU, or the accelerator that candle was built for: `device("cpu")`, `device("cuda")`,
-/// `device("metal")`.
-pub fn device(name: &str) -> Result<Device> {
-    match name {
-        "cpu" => Ok(Device::Cpu),
-        "cuda" => Ok(Device::new_cuda(0)?),
-        "metal" => Ok(Device::new_metal(0)?),
-        _ => Err(config_error!("device {name:?} is unknown; there are cpu, cuda and metal")),
-    }
-}
 
 /// What can be loaded by the name of its model: every encoder, with or without a head, and
 /// [`Model`](crate::Model).
@@ -40,10 +29,10 @@ impl<M: Load> FromPretrained for M {
         let folder = locate(model)?;
         let config = read_config(&folder)?;
         let load = || {
-            let architecture = M::architecture(&config)?;
-            let tensors =
-                select_tensors(read_tensors(&folder, device)?, &config, architecture)?;
-            M::from_tensors(&config, tensors)
+            let tensors = read_tensors(&folder, device)?;
+            let architecture = M::architecture(&config, &tensors)?;
+            let tensors = select_tensors(tensors, &config, architecture)?;
+            M::from_tensors(&config, architecture, tensors)
         };
         load().map_err(|error| error.at(folder.display()))
     }
@@ -129,11 +118,5 @@ mod tests {
             assert!(!is_hub_id(wrong), "{wrong}");
             assert!(locate(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn devices_have_names() {
-        assert!(device("cpu").unwrap().is_cpu());
-        assert!(device("tpu").unwrap_err().to_string().contains("tpu"));
     }
 }

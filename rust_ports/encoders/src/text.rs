@@ -1,22 +1,37 @@
-//! Text to ids, through the tokenizer.json that a checkpoint carries.
+//! Text to ids, through the tokenizer that a checkpoint carries, opened as Transformers opens
+//! it.
+
+mod added;
+mod classes;
+mod guard;
+mod opening;
+mod settings;
 
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use encoders_models::{Result, checkpoint_error, input_error};
-use serde_json::Value;
+use encoders_models::family::Config;
+use encoders_models::{Result, checkpoint_error, config_error, input_error};
+use serde_json::{Value, json};
 use tokenizers::{
-    PaddingDirection, PaddingParams, PaddingStrategy, PostProcessor, TruncationParams,
+    PaddingDirection, PaddingParams, PaddingStrategy, PostProcessor, TruncationDirection,
+    TruncationParams,
 };
 
+use self::classes::{Build, Class, SETTINGS, class_for};
+use self::guard::guarded;
+use self::opening::{Source, open};
+use self::settings::{TextSettings, token_limit};
 use crate::checkpoint::read_config;
-use crate::files::read_json;
+use crate::files::{Part, is_there, read_object, read_optional, read_text, shown};
 use crate::pretrained::locate;
 
-/// A checkpoint's tokenizer, which cuts a text where the model's positions end.
+/// A checkpoint's tokenizer, which cuts a text where its settings say, and where the model's
+/// positions end.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
+    side: TruncationDirection,
 }
 
 /// A padded batch: all three tensors are `[batch, tokens]` of dtype i64.
@@ -34,22 +49,32 @@ impl Tokenizer {
     /// Loads a folder, or a hub id through the hub's cache; see [`locate`].
     pub fn from_pretrained(model: &str) -> Result<Self> {
         let folder = locate(model)?;
-        Self::from_folder(&folder, read_config(&folder)?.limits().max_tokens)
+        Self::from_folder(&folder, &read_config(&folder)?)
     }
 
-    /// Reads `folder`/tokenizer.json; texts are cut at `max_tokens`, or at the max_seq_length
-    /// of sentence_bert_config.json where that is less. The padding and truncation that the
-    /// file itself was saved with were those of its training, and do not count.
-    pub fn from_folder(folder: &Path, max_tokens: usize) -> Result<Self> {
-        let path = folder.join("tokenizer.json");
-        let mut inner = tokenizers::Tokenizer::from_file(&path).map_err(|problem| {
-            checkpoint_error!("{} cannot be used: {problem}", path.display())
+    /// Reads `folder`/tokenizer.json, or the word list in vocab.txt, with what
+    /// tokenizer_config.json and sentence_bert_config.json say. The padding and the truncation
+    /// that the file itself was saved with were those of its training, and do not count.
+    pub fn from_folder(folder: &Path, config: &Config) -> Result<Self> {
+        let of_sentences = TextSettings::read(folder)?;
+        let mut settings = read_settings(folder)?;
+        settings.extend(of_sentences.tokenizer.clone());
+        let named = read_object(&folder.join("config.json"))?;
+        let given = |settings: &Part| settings.get("tokenizer_class").cloned();
+        let named = given(&settings).filter(|name| !name.is_null()).or(given(&named));
+        let class = class_for(named.as_ref(), config.model_type())?;
+        let (path, content) = read_vocabulary(folder, class)?;
+        let side = truncation_side(&settings, &content)?;
+        let inner = open(Source {
+            path: &path,
+            content,
+            settings: &settings,
+            older: &read_optional(&folder.join("added_tokens.json"))?,
+            class,
+            lower_case: of_sentences.lower_case,
         })?;
-        inner.with_padding(None);
-        let max_length =
-            max_seq_length(folder)?.map_or(max_tokens, |limit| limit.min(max_tokens));
-        let mut tokenizer = Self { inner };
-        tokenizer.truncate(max_length)?;
+        let mut tokenizer = Self { inner, side };
+        tokenizer.truncate(max_length(folder, config, &of_sentences, &settings)?)?;
         Ok(tokenizer)
     }
 
@@ -66,7 +91,8 @@ impl Tokenizer {
                 special + 1
             ));
         }
-        let params = TruncationParams { max_length, ..TruncationParams::default() };
+        let direction = self.side;
+        let params = TruncationParams { max_length, direction, ..TruncationParams::default() };
         match self.inner.with_truncation(Some(params)) {
             Ok(_) => Ok(()),
             Err(problem) => {
@@ -78,9 +104,8 @@ impl Tokenizer {
     /// The ids of each text, special tokens included, without padding.
     pub fn ids<S: AsRef<str>>(&self, texts: &[S]) -> Result<Vec<Vec<i64>>> {
         let texts = texts.iter().map(AsRef::as_ref).collect();
-        let encodings = self.inner.encode_batch_fast::<&str>(texts, true);
-        let encodings = encodings
-            .map_err(|problem| input_error!("the texts cannot be tokenized: {problem}"))?;
+        let encodings =
+            guarded(unusable, || self.inner.encode_batch_fast::<&str>(texts, true))?;
         let ids: Vec<Vec<i64>> = encodings
             .iter()
             .map(|encoding| encoding.get_ids().iter().map(|id| i64::from(*id)).collect())
@@ -111,9 +136,8 @@ impl Tokenizer {
             pad_type_id: 0,
             pad_token: pad.1.to_string(),
         }));
-        let encodings = inner
-            .encode_batch::<&str>(texts.iter().map(AsRef::as_ref).collect(), true)
-            .map_err(|problem| input_error!("the texts cannot be tokenized: {problem}"))?;
+        let texts = texts.iter().map(AsRef::as_ref).collect();
+        let encodings = guarded(unusable, || inner.encode_batch::<&str>(texts, true))?;
         let table = |column: fn(&tokenizers::Encoding) -> &[u32]| {
             let rows: Vec<Vec<i64>> = encodings
                 .iter()
@@ -129,21 +153,107 @@ impl Tokenizer {
     }
 }
 
-/// How many tokens a text may have according to sentence_bert_config.json, where there is one
-/// that says so.
-fn max_seq_length(folder: &Path) -> Result<Option<usize>> {
-    let path = folder.join("sentence_bert_config.json");
-    if !path.is_file() {
-        return Ok(None);
+fn unusable() -> String {
+    "the texts cannot be tokenized".into()
+}
+
+/// tokenizer_config.json; and special_tokens_map.json, in which older folders name the special
+/// tokens, and which Transformers prefers until it has written its added_tokens_decoder.
+fn read_settings(folder: &Path) -> Result<Part> {
+    let mut settings = read_optional(&folder.join(SETTINGS))?;
+    for key in ["add_bos_token", "add_eos_token"] {
+        if settings.get(key).is_some_and(|value| !value.is_null()) {
+            return Err(config_error!(
+                "{}: {key} is {}, by which Transformers puts other special tokens about a text \
+                 than the tokenizer has; it is not implemented",
+                folder.join(SETTINGS).display(),
+                shown(&settings[key])
+            ));
+        }
     }
-    match &read_json(&path)?["max_seq_length"] {
-        Value::Null => Ok(None),
-        length => match length.as_u64() {
-            Some(length) if length > 0 => Ok(Some(length as usize)),
-            _ => Err(checkpoint_error!(
-                "{}: max_seq_length is {length}; it must be a whole number of at least 1",
-                path.display()
-            )),
-        },
+    if !settings.contains_key("added_tokens_decoder") {
+        settings.extend(read_optional(&folder.join("special_tokens_map.json"))?);
+    }
+    Ok(settings)
+}
+
+/// The file that holds the vocabulary, and what is in it.
+fn read_vocabulary(folder: &Path, class: &Class) -> Result<(std::path::PathBuf, Part)> {
+    let names = ["tokenizer.json", "vocab.txt", "sentencepiece.bpe.model"];
+    let [ready, words, pieces] = names.map(|name| folder.join(name));
+    if is_there(&ready) {
+        let content = read_object(&ready)?;
+        return Ok((ready, content));
+    }
+    if is_there(&words) {
+        let content = word_list(&words, class)?;
+        return Ok((words, content));
+    }
+    let advice = "save the tokenizer with Transformers, which writes a tokenizer.json";
+    match is_there(&pieces) {
+        true => Err(checkpoint_error!(
+            "{} is a SentencePiece model, which is not read here; {advice}",
+            pieces.display()
+        )),
+        false => Err(checkpoint_error!(
+            "{} holds no tokenizer: no tokenizer.json and no vocab.txt; {advice}",
+            folder.display()
+        )),
+    }
+}
+
+/// A bare word list as the model of a tokenizer.json: WordPiece's (Wu et al. 2016).
+fn word_list(path: &Path, class: &Class) -> Result<Part> {
+    if class.build != Build::WordPieces {
+        return Err(checkpoint_error!(
+            "{} is a bare word list, which {}, by which this folder's tokenizer is opened, \
+             does not read; save the tokenizer with Transformers, which writes a tokenizer.json",
+            path.display(),
+            class.name
+        ));
+    }
+    let text = read_text(path)?;
+    let words = text.lines().zip(0u32..);
+    let vocabulary: Part =
+        words.map(|(word, id)| (word.trim_end().to_string(), json!(id))).collect();
+    Ok(Part::from_iter([("model".to_string(), json!({"vocab": vocabulary}))]))
+}
+
+/// sentence-transformers' own limit, else the tokenizer's, capped by the positions that the
+/// model was made for, as it has it.
+fn max_length(
+    folder: &Path,
+    config: &Config,
+    of_sentences: &TextSettings,
+    settings: &Part,
+) -> Result<usize> {
+    let limits = config.limits();
+    let own = match of_sentences.tokenizer.contains_key("model_max_length") {
+        true => token_limit(settings, "model_max_length", &of_sentences.path)?,
+        false => of_sentences.max_seq_length,
+    };
+    if let Some(own) = own {
+        return Ok(own.min(limits.max_tokens));
+    }
+    let key =
+        if settings.contains_key("model_max_length") { "model_max_length" } else { "max_len" };
+    let longest = limits.max_tokens.min(limits.max_position_embeddings);
+    let limit = token_limit(settings, key, &folder.join(SETTINGS))?;
+    Ok(limit.map_or(longest, |limit| limit.min(longest)))
+}
+
+/// On which side a text that is too long is cut.
+fn truncation_side(settings: &Part, content: &Part) -> Result<TruncationDirection> {
+    let side = settings.get("truncation_side").filter(|side| !side.is_null());
+    let stored = content.get("truncation").map(|stored| &stored["direction"]);
+    match side.map(Value::as_str) {
+        Some(Some("left")) => Ok(TruncationDirection::Left),
+        Some(Some("right")) => Ok(TruncationDirection::Right),
+        Some(_) => Err(config_error!(
+            "{SETTINGS}: truncation_side is {}; it must be left or right",
+            side.map(shown).unwrap_or_default()
+        )),
+        None if stored == Some(&json!("Left")) => Ok(TruncationDirection::Left),
+        None => Ok(TruncationDirection::Right),
     }
 }

@@ -2,6 +2,7 @@
 
 /// Everything that can go wrong, sorted by whose mistake it is.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// A configuration asks for something that is malformed or that is not implemented.
     #[error("{0}")]
@@ -13,8 +14,8 @@ pub enum Error {
     /// An argument (ids, a mask, texts, labels) cannot be used.
     #[error("{0}")]
     Input(String),
-    /// candle refused an operation.
-    #[error(transparent)]
+    /// candle refused an operation; its own error is the source.
+    #[error("candle: {0}")]
     Candle(#[from] candle_core::Error),
 }
 

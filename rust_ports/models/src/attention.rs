@@ -7,6 +7,7 @@ use candle_core::{D, DType, Device, Tensor};
 use encoders_kernels::input_error;
 pub use encoders_kernels::{BLOCK, Block, Lengths};
 
+pub(crate) use packed::check_row;
 pub use packed::{attend_to, first_tokens, packed_attention, pad_packed, positions};
 pub use projections::{Projections, project_and_turn};
 
@@ -89,10 +90,12 @@ pub fn scaled_dot_product_attention(
 ///
 /// `queries` is `[queries]`, `keys` `[keys]`, the result `[queries, keys]`.
 pub fn sliding_window_mask(queries: &Tensor, keys: &Tensor, window: usize) -> Result<Tensor> {
-    // candle has no absolute value of integers.
-    let queries = queries.to_dtype(DType::F64)?.unsqueeze(1)?;
-    let keys = keys.to_dtype(DType::F64)?.unsqueeze(0)?;
-    Ok(queries.broadcast_sub(&keys)?.abs()?.le(window as f64)?)
+    // candle has no absolute value of integers, and Metal no float64.
+    let (queries, keys) = (queries.unsqueeze(1)?, keys.unsqueeze(0)?);
+    let reach = i64::try_from(window).unwrap_or(i64::MAX);
+    let behind = queries.broadcast_sub(&keys)?.le(reach)?;
+    let ahead = keys.broadcast_sub(&queries)?.le(reach)?;
+    Ok((behind * ahead)?) // of 0 and 1, where times means and
 }
 
 /// Attention to the whole text, or to `window` tokens on each side, without ever holding all

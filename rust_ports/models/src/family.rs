@@ -142,6 +142,10 @@ pub trait Build: Sized {
     type Config: FamilyConfig;
     /// What the name of its architecture ends in: "Model", "ForMaskedLM", ...
     const SUFFIX: &'static str;
+    /// What the keys of the head begin with that a checkpoint may name and not hold: sentence
+    /// encoders often go on naming the masked language model that they were trained from, as
+    /// all-mpnet-base-v2 does. Without its head they are the encoder by itself.
+    const HEAD: &'static [&'static str] = &[];
     /// What the keys begin with that checkpoints may hold beside its own, and that nothing
     /// reads.
     const UNREAD: &'static [&'static str] = &[];
@@ -160,6 +164,8 @@ pub struct Architecture {
     pub suffix: &'static str,
     /// Whether it is an encoder by itself.
     pub is_base: bool,
+    /// [`Build::HEAD`].
+    pub head: &'static [&'static str],
     /// [`Build::UNREAD`].
     pub unread: &'static [&'static str],
     /// [`Build::TIES`].
@@ -187,6 +193,7 @@ impl Architecture {
         is_base: bool,
         build: fn(&Config, &Weights) -> Result<Network>,
     ) -> Self {
-        Self { suffix: N::SUFFIX, is_base, unread: N::UNREAD, ties: N::TIES, build }
+        let (suffix, head, unread, ties) = (N::SUFFIX, N::HEAD, N::UNREAD, N::TIES);
+        Self { suffix, is_base, head, unread, ties, build }
     }
 }

@@ -8,8 +8,8 @@ use crate::error::Result;
 use crate::rope::RopeTables;
 
 /// What goes into a model: a padded batch, or the tokens of several texts packed in one row.
-/// Ids and masks are tensors of dtype i64. Where a model chooses among texts, a padded batch is
-/// `[batch, choices, tokens]`.
+/// Ids and masks are tensors of dtype i64, u32 or u8. Where a model chooses among texts, a
+/// padded batch is `[batch, choices, tokens]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a> {
     /// `[batch, tokens]`, or packed `[tokens]`.
@@ -29,7 +29,8 @@ pub struct Inputs<'a> {
     pub rope_tables: Option<&'a RopeTables>,
 }
 
-/// Inputs that were found sound. Layers and heads are given these and need not look again.
+/// Inputs that were found sound, with ids and masks as i64. Layers and heads are given these
+/// and need not look again.
 #[derive(Debug, Clone)]
 pub struct Batch<'a> {
     /// `[batch, tokens]`, or packed `[tokens]`.
@@ -73,9 +74,9 @@ impl<'a> Inputs<'a> {
     /// Refuses shapes, dtypes, ids and lengths that a model of these `limits` cannot take.
     pub fn check(&self, limits: &Limits) -> Result<Batch<'a>> {
         let batch = Batch {
-            input_ids: self.input_ids.clone(),
-            attention_mask: self.attention_mask.cloned(),
-            token_type_ids: self.token_type_ids.cloned(),
+            input_ids: whole_numbers("input_ids", self.input_ids)?,
+            attention_mask: optional("attention_mask", self.attention_mask)?,
+            token_type_ids: optional("token_type_ids", self.token_type_ids)?,
             lengths: check_shape(self.input_ids, self.cu_seqlens)?,
             choices: None,
             output_hidden_states: self.output_hidden_states,
@@ -103,7 +104,7 @@ impl<'a> Inputs<'a> {
         };
         let texts = |name, tensor: &Tensor| -> Result<Tensor> {
             check_same_shape(name, tensor, self.input_ids)?;
-            Ok(tensor.flatten(0, 1)?)
+            Ok(whole_numbers(name, tensor)?.flatten(0, 1)?)
         };
         let mask = self.attention_mask.map(|mask| texts("attention_mask", mask));
         let types = self.token_type_ids.map(|types| texts("token_type_ids", types));
@@ -137,6 +138,7 @@ impl Batch<'_> {
             }
             check_same_shape("attention_mask", mask, &self.input_ids)?;
             check_ids("attention_mask", mask, 2)?;
+            check_rows(mask)?;
         }
         self.check_lengths(limits)
     }
@@ -191,10 +193,32 @@ fn check_same_shape(name: &str, tensor: &Tensor, input_ids: &Tensor) -> Result<(
     ))
 }
 
-fn check_ids(name: &str, ids: &Tensor, count: usize) -> Result<()> {
-    if ids.dtype() != DType::I64 {
-        return Err(input_error!("{name} is of dtype {:?}; it must be I64", ids.dtype()));
+/// The tensor as i64. candle's own models take u32.
+fn whole_numbers(name: &str, tensor: &Tensor) -> Result<Tensor> {
+    match tensor.dtype() {
+        DType::I64 | DType::U32 | DType::U8 => Ok(tensor.to_dtype(DType::I64)?),
+        other => {
+            Err(input_error!("{name} is of dtype {other:?}; it must be one of I64, U32 and U8"))
+        }
     }
+}
+
+fn optional(name: &str, tensor: Option<&Tensor>) -> Result<Option<Tensor>> {
+    tensor.map(|tensor| whole_numbers(name, tensor)).transpose()
+}
+
+/// A text without a single token has no vector.
+fn check_rows(attention_mask: &Tensor) -> Result<()> {
+    let rows: Vec<Vec<i64>> = attention_mask.to_vec2()?;
+    match rows.iter().position(|row| row.iter().all(|real| *real == 0)) {
+        None => Ok(()),
+        Some(row) => Err(input_error!(
+            "row {row} of attention_mask is all padding; a text has at least one token"
+        )),
+    }
+}
+
+fn check_ids(name: &str, ids: &Tensor, count: usize) -> Result<()> {
     let ids: Vec<i64> = ids.flatten_all()?.to_vec1()?;
     match ids.into_iter().find(|id| !(0..count as i64).contains(id)) {
         None => Ok(()),

@@ -22,21 +22,25 @@ impl Network {
 
 /// What a checkpoint can be turned into, once its files are read.
 pub trait Load: Sized {
-    /// What is wanted of a checkpoint with that configuration.
-    fn architecture(config: &Config) -> Result<&'static Architecture>;
+    /// What is wanted of a checkpoint with that configuration and those tensors.
+    fn architecture(config: &Config, tensors: &Tensors) -> Result<&'static Architecture>;
 
     /// Built from exactly the tensors of that architecture.
-    fn from_tensors(config: &Config, tensors: Tensors) -> Result<Self>;
+    fn from_tensors(
+        config: &Config,
+        architecture: &Architecture,
+        tensors: Tensors,
+    ) -> Result<Self>;
 }
 
 /// Each architecture loads as itself, in float32.
 impl<N: Build> Load for N {
-    fn architecture(config: &Config) -> Result<&'static Architecture> {
+    fn architecture(config: &Config, _: &Tensors) -> Result<&'static Architecture> {
         config.get::<N::Config>()?;
         config.architecture(&config.class(N::SUFFIX))
     }
 
-    fn from_tensors(config: &Config, tensors: Tensors) -> Result<Self> {
+    fn from_tensors(config: &Config, _: &Architecture, tensors: Tensors) -> Result<Self> {
         let tensors = in_single_precision(tensors)?;
         Weights::build(&tensors, |weights| N::build(config.get()?, weights))
     }
@@ -48,14 +52,24 @@ pub fn in_single_precision(tensors: Tensors) -> Result<Tensors> {
     tensors.into_iter().map(single).collect()
 }
 
-/// The architecture that the configuration names, in the precision of the tensors.
+/// The architecture that the configuration names, in the precision of the tensors; the encoder
+/// by itself where the checkpoint lacks the head that [`Build::HEAD`] speaks of.
 impl Load for Model {
-    fn architecture(config: &Config) -> Result<&'static Architecture> {
-        config.architecture(&config.named_architecture())
+    fn architecture(config: &Config, tensors: &Tensors) -> Result<&'static Architecture> {
+        let named = config.architecture(&config.named_architecture())?;
+        let of_head = |key: &String| named.head.iter().any(|prefix| key.starts_with(prefix));
+        match named.head.is_empty() || tensors.keys().any(of_head) {
+            true => Ok(named),
+            false => config.architecture(&config.class("Model")),
+        }
     }
 
-    fn from_tensors(config: &Config, tensors: Tensors) -> Result<Self> {
-        Self::new(&config.named_architecture(), config.clone(), tensors)
+    fn from_tensors(
+        config: &Config,
+        architecture: &Architecture,
+        tensors: Tensors,
+    ) -> Result<Self> {
+        Self::new(&config.class(architecture.suffix), config.clone(), tensors)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 use encoders_kernels::input_error;
 
 use crate::error::Result;
@@ -97,7 +97,7 @@ fn real_token_loss(
     let Some(mask) = attention_mask else {
         return mean_squared_error(hidden, &labels);
     };
-    let mask = mask.flatten_all()?.to_vec1::<i64>()?;
+    let mask = mask.to_dtype(DType::I64)?.flatten_all()?.to_vec1::<i64>()?;
     let real: Vec<i64> =
         (0..mask.len() as i64).filter(|row| mask[*row as usize] != 0).collect();
     let real = Tensor::new(real, hidden.device())?;

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use candle_core::{D, DType, Tensor};
 use encoders_kernels::{Lengths, config_error, input_error};
 
+use crate::attention::check_row;
 use crate::error::{Error, Result};
 
 /// How the vectors of a text's tokens become one.
@@ -40,6 +41,7 @@ pub fn pool_packed(hidden: &Tensor, cu_seqlens: Lengths, modes: &[Pooling]) -> R
     if modes.is_empty() {
         return Err(input_error!("pooling names no mode; there are cls, max and mean"));
     }
+    check_row("hidden", hidden, 0, cu_seqlens)?;
     let mut vectors = Vec::with_capacity(cu_seqlens.count());
     for (start, length) in cu_seqlens.texts() {
         let text = hidden.narrow(0, start, length)?.unsqueeze(0)?; // [1, tokens, hidden]

@@ -11,7 +11,7 @@ pub fn raise(py: Python, error: Error) -> PyErr {
     let class = match error {
         Error::Config(_) => "ConfigError",
         Error::Checkpoint(_) => "CheckpointError",
-        Error::Input(_) | Error::Candle(_) => "InputError",
+        _ => "InputError",
     };
     exception(py, class, error.to_string())
 }

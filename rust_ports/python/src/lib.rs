@@ -32,7 +32,7 @@ mod _native {
         pairs_to_halves, rope_tables, rotate_half, rotate_pairs,
     };
     #[pymodule_export]
-    use crate::functions::whole::{embed_texts, read_checkpoint, token_ids};
+    use crate::functions::whole::{check_device, embed_texts, read_checkpoint, token_ids};
     #[pymodule_export]
     use crate::model::Model;
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 use encoders::config::LayerType;
 use encoders::{Config, Inputs, Lengths, Output, Pooling, RopeTables, pool_packed, pooling};
 use pyo3::prelude::*;
@@ -13,10 +13,12 @@ use crate::arrays::{self, Array};
 use crate::errors::{raise, run};
 
 /// A model of any architecture: the text of its config.json, Transformers' name of the
-/// architecture, exactly the tensors that it is made of, and the dtype to compute in.
+/// architecture, exactly the tensors that it is made of, and the dtype and the device to
+/// compute in and on.
 #[pyclass(frozen, module = "reference.candle._native")]
 pub struct Model {
     model: encoders::Model,
+    device: Device,
     rope_tables: Mutex<Option<Arc<RopeTables>>>,
 }
 
@@ -46,6 +48,17 @@ impl Arrays {
             cu_seqlens: given("cu_seqlens")?
                 .map(|array| arrays::cu_seqlens(&array))
                 .transpose()?,
+        })
+    }
+
+    /// The same where the model is.
+    fn on(self, device: &Device) -> encoders::Result<Self> {
+        let there = |tensor: Tensor| tensor.to_device(device);
+        Ok(Self {
+            input_ids: there(self.input_ids)?,
+            attention_mask: self.attention_mask.map(there).transpose()?,
+            token_type_ids: self.token_type_ids.map(there).transpose()?,
+            cu_seqlens: self.cu_seqlens,
         })
     }
 
@@ -84,23 +97,27 @@ pub fn dtype_of(py: Python, name: &str) -> PyResult<DType> {
 #[pymethods]
 impl Model {
     #[new]
+    #[pyo3(signature = (config, architecture, tensors, dtype, device="cpu"))]
     fn new(
         py: Python,
         config: &str,
         architecture: &str,
         tensors: BTreeMap<String, Bound<PyAny>>,
         dtype: &str,
+        device: &str,
     ) -> PyResult<Self> {
         let dtype = dtype_of(py, dtype)?;
+        let device = encoders::device(device).map_err(|error| raise(py, error))?;
         let tensors =
             tensors.iter().map(|(key, array)| Ok((key.clone(), arrays::float(key, array)?)));
         let tensors: BTreeMap<String, Tensor> = tensors.collect::<PyResult<_>>()?;
         run(py, || {
-            let tensors =
-                tensors.into_iter().map(|(key, tensor)| Ok((key, tensor.to_dtype(dtype)?)));
+            let there = |tensor: Tensor| tensor.to_dtype(dtype)?.to_device(&device);
+            let tensors = tensors.into_iter().map(|(key, tensor)| Ok((key, there(tensor)?)));
             let tensors = tensors.collect::<encoders::Result<_>>()?;
             Ok(Self {
                 model: encoders::Model::new(architecture, Config::from_json(config)?, tensors)?,
+                device,
                 rope_tables: Mutex::default(),
             })
         })
@@ -117,7 +134,11 @@ impl Model {
     ) -> PyResult<()> {
         let named = |(name, (cos, sin)): (String, Pair)| {
             let kind = LayerType::from_name(&name).map_err(|error| raise(py, error))?;
-            Ok((kind, (arrays::float("cos", &cos)?, arrays::float("sin", &sin)?)))
+            let there = |name, table| {
+                let table = arrays::float(name, table)?.to_device(&self.device);
+                table.map_err(|problem| raise(py, problem.into()))
+            };
+            Ok((kind, (there("cos", &cos)?, there("sin", &sin)?)))
         };
         let tables =
             tables.map(|tables| tables.into_iter().map(named).collect::<PyResult<_>>());
@@ -137,6 +158,7 @@ impl Model {
     ) -> PyResult<Bound<'py, PyDict>> {
         let (arrays, tables) = (Arrays::of(inputs)?, self.rope_tables());
         let (single, states) = run(py, || {
+            let arrays = arrays.on(&self.device)?;
             let inputs = arrays.inputs(output_hidden_states, tables.as_deref());
             let output = self.model.network.forward(&inputs, None)?;
             let states = output.hidden_states.iter().flatten().map(Array::of);
@@ -167,6 +189,7 @@ impl Model {
                 .iter()
                 .map(|way| way.parse())
                 .collect::<encoders::Result<Vec<Pooling>>>()?;
+            let arrays = arrays.on(&self.device)?;
             let inputs = arrays.inputs(false, tables.as_deref());
             let hidden = self.model.network.last_hidden_state(&inputs)?;
             let lengths = Lengths::new(inputs.cu_seqlens.unwrap_or_default(), hidden.dim(0)?)?;
@@ -186,7 +209,9 @@ impl Model {
         let (arrays, tables) = (Arrays::of(inputs)?, self.rope_tables());
         let labels = arrays::labels(labels)?;
         let (loss, gradients) = run(py, || {
+            let arrays = arrays.on(&self.device)?;
             let inputs = arrays.inputs(false, tables.as_deref());
+            let labels = labels.to_device(&self.device)?;
             let (loss, gradients) = self.model.gradients(&inputs, &labels)?;
             Ok((loss, named(gradients)?))
         })?;
@@ -205,6 +230,7 @@ impl Model {
         let wanted: HashSet<String> =
             operations.try_iter()?.map(|name| name?.extract()).collect::<PyResult<_>>()?;
         let trace = run(py, || {
+            let arrays = arrays.on(&self.device)?;
             let inputs = arrays.inputs(false, tables.as_deref());
             let seen = self.model.trace(&inputs)?;
             named(seen.into_iter().filter(|(name, _)| wanted.contains(name)))

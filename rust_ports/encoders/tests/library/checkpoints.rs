@@ -302,3 +302,19 @@ fn another_architecture_is_refused() {
         refused(folder.path(), &format!("architecture {name} is not implemented"));
     }
 }
+
+/// all-mpnet-base-v2 names the masked language model that it was trained from.
+#[test]
+fn a_masked_language_model_without_its_head_is_the_encoder() {
+    let changes = json!({"architectures": ["BertForMaskedLM"]});
+    let weights = tensors(&config("bert", changes.clone()), "BertModel", DType::F32);
+    let folder = TempDir::new().unwrap();
+    write(folder.path(), &config_json("bert", changes), &weights);
+    let model = load(folder.path()).unwrap();
+    assert_eq!(model.state().count(), weights.len());
+    let name = folder.path().to_str().unwrap();
+    assert!(BertForMaskedLM::from_pretrained(name, &Device::Cpu).is_err());
+    let other = json!({"architectures": ["BertForTokenClassification"]});
+    write(folder.path(), &config_json("bert", other), &weights);
+    refused(folder.path(), "is missing");
+}

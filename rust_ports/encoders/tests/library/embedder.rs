@@ -1,9 +1,11 @@
 //! From text to vectors, with a tokenizer and a checkpoint made from nothing.
 
 use crate::common::{config, config_json, tensors};
-use crate::files::write;
+use crate::files::{write, write_json};
 use candle_core::{DType, Device};
-use encoders::{Inputs, SentenceEmbedder, Tokenizer};
+use encoders::embedder::Options;
+use encoders::weights::Tensors;
+use encoders::{Error, Inputs, SentenceEmbedder, Tokenizer};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -14,7 +16,7 @@ const WORDS: [&str; 13] = [
 
 /// A word-level tokenizer as tokenizer.json spells it, saved with a padding and a truncation to
 /// be ignored.
-fn tokenizer_json() -> Value {
+pub fn tokenizer_json() -> Value {
     let vocabulary: Value =
         WORDS.iter().enumerate().map(|(id, word)| (word.to_string(), json!(id))).collect();
     let special = |id: usize| json!({"id": WORDS[id], "type_id": 0});
@@ -47,37 +49,38 @@ fn tokenizer_json() -> Value {
     })
 }
 
-fn folder(pooling: Value, normalize: bool) -> TempDir {
+/// A folder as sentence-transformers writes it, with a tokenizer that is taken as it stands.
+pub fn folder(pooling: Value, normalize: bool) -> TempDir {
+    folder_of(pooling, normalize, |_| {})
+}
+
+fn folder_of(pooling: Value, normalize: bool, edit: impl FnOnce(&mut Tensors)) -> TempDir {
     let folder = TempDir::new().unwrap();
     let place = |name: &str| folder.path().join(name);
-    write(
-        folder.path(),
-        &config_json("bert", json!({})),
-        &tensors(&config("bert", json!({})), "BertModel", DType::F32),
-    );
-    std::fs::write(place("tokenizer.json"), tokenizer_json().to_string()).unwrap();
-    std::fs::write(
-        place("sentence_bert_config.json"),
-        json!({"max_seq_length": 6}).to_string(),
-    )
-    .unwrap();
+    let mut tensors = tensors(&config("bert", json!({})), "BertModel", DType::F32);
+    edit(&mut tensors);
+    write(folder.path(), &config_json("bert", json!({})), &tensors);
+    write_json(&place("tokenizer.json"), &tokenizer_json());
+    let class = json!({"tokenizer_class": "PreTrainedTokenizerFast"});
+    write_json(&place("tokenizer_config.json"), &class);
+    write_json(&place("sentence_bert_config.json"), &json!({"max_seq_length": 6}));
     let module = |path: &str, kind: &str| {
         let kind = format!("sentence_transformers.models.{kind}");
         json!({"path": path, "type": kind})
     };
     let mut modules = vec![module("", "Transformer"), module("1_Pooling", "Pooling")];
     modules.extend(normalize.then(|| module("2_Normalize", "Normalize")));
-    std::fs::write(place("modules.json"), Value::from(modules).to_string()).unwrap();
+    write_json(&place("modules.json"), &Value::from(modules));
     std::fs::create_dir(place("1_Pooling")).unwrap();
-    std::fs::write(place("1_Pooling/config.json"), pooling.to_string()).unwrap();
+    write_json(&place("1_Pooling/config.json"), &pooling);
     folder
 }
 
-fn embedder(folder: &TempDir) -> encoders::Result<SentenceEmbedder> {
+pub fn embedder(folder: &TempDir) -> encoders::Result<SentenceEmbedder> {
     SentenceEmbedder::from_pretrained(folder.path().to_str().unwrap(), &Device::Cpu)
 }
 
-fn mean() -> Value {
+pub fn mean() -> Value {
     json!({
         "word_embedding_dimension": 8, "pooling_mode_cls_token": false,
         "pooling_mode_mean_tokens": true,
@@ -133,11 +136,51 @@ fn pooling_follows_its_configuration() {
     let unknown = [
         json!({"pooling_mode": "lasttoken"}),
         json!({"pooling_mode_mean_sqrt_len_tokens": true}),
-        json!({}),
+        json!({"pooling_mode_of_tomorrow": true}),
     ];
     for pooling in unknown {
         let error = embedder(&folder(pooling, false)).err().unwrap().to_string();
         assert!(error.contains("pooling mode"), "{error}");
+    }
+}
+
+#[test]
+fn no_pooling_mode_is_the_mean() {
+    let vector =
+        |pooling| embedder(&folder(pooling, false)).unwrap().encode(&["a cat"]).unwrap();
+    assert_eq!(vector(json!({"pooling_mode_cls_token": false})), vector(mean()));
+    assert_ne!(vector(json!({"pooling_mode_cls_token": true})), vector(mean()));
+}
+
+#[test]
+fn batches_of_any_size_give_the_same_and_are_counted() {
+    let embedder = embedder(&folder(mean(), true)).unwrap();
+    let texts = ["a", "the cat", "dogs ran", "", "a cat sat on the mat"];
+    let whole = embedder.encode(&texts).unwrap();
+    for size in [1, 2, 100] {
+        let mut seen = Vec::new();
+        let options =
+            Options::new().batch_size(size).progress(|done, all| seen.push((done, all)));
+        let vectors = embedder.encode_with(&texts, options).unwrap();
+        for (a, b) in vectors.iter().flatten().zip(whole.iter().flatten()) {
+            assert!((a - b).abs() < 1e-6);
+        }
+        let counted: Vec<_> = (1..=5).filter(|done| done % size == 0 || *done == 5).collect();
+        assert_eq!(seen, counted.into_iter().map(|done| (done, 5)).collect::<Vec<_>>());
+    }
+    let none = embedder.encode_with(&texts, Options::new().batch_size(0));
+    assert!(none.unwrap_err().to_string().contains("batch_size is 0"));
+}
+
+#[test]
+fn vectors_that_are_not_finite_are_an_error() {
+    let folder = folder_of(mean(), true, |tensors| {
+        let scale = tensors.get_mut("encoder.layer.1.output.LayerNorm.weight").unwrap();
+        *scale = (scale.ones_like().unwrap() * 3e38).unwrap();
+    });
+    match embedder(&folder).unwrap().encode(&["a cat sat"]) {
+        Err(Error::Checkpoint(text)) => assert!(text.contains("NaN or infinity"), "{text}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -148,19 +191,34 @@ fn unknown_modules_and_broken_files_are_refused() {
         std::fs::write(folder.path().join(name), text).unwrap();
         embedder(&folder).err().unwrap_or_else(|| panic!("{name} {text} loaded")).to_string()
     };
-    let dense = r#"[{"path": "2_Dense", "type": "sentence_transformers.models.Dense"}]"#;
-    assert!(broken("modules.json", dense).contains("Dense is not implemented"));
-    let outside =
-        r#"[{"path": "../1_Pooling", "type": "sentence_transformers.models.Pooling"}]"#;
-    assert!(broken("modules.json", outside).contains("folder inside"));
-    assert!(broken("modules.json", "[]").contains("no pooling module"));
+    let module = |path: &str, kind: &str| json!({"path": path, "type": kind});
+    let st =
+        |path: &str, kind: &str| module(path, &format!("sentence_transformers.models.{kind}"));
+    let modules = |modules: &[Value]| broken("modules.json", &json!(modules).to_string());
+    let (first, second) = (st("", "Transformer"), st("1_Pooling", "Pooling"));
+    let listed = "supported: Transformer, Pooling, Normalize";
+    assert!(modules(&[first.clone(), second.clone(), st("2_Dense", "Dense")]).contains(listed));
+    assert!(modules(&[second.clone(), first.clone()]).contains(listed));
+    assert!(modules(&[first.clone()]).contains(listed));
+    assert!(modules(&[]).contains("lists the modules none"));
+    assert!(
+        modules(&[module("", "my.Transformer"), second.clone()]).contains("my.Transformer")
+    );
+    assert!(modules(&[st("0_Transformer", "Transformer"), second]).contains("0_Transformer"));
+    for outside in ["../1_Pooling", "/1_Pooling", "", ".", "./", "1_Pooling/../.."] {
+        let error = modules(&[first.clone(), st(outside, "Pooling")]);
+        assert!(error.contains("a folder inside its own"), "{outside}: {error}");
+    }
     assert!(broken("modules.json", "{").contains("not valid JSON"));
-    assert!(broken("tokenizer.json", "{}").contains("tokenizer.json cannot be used"));
-    assert!(
-        broken("sentence_bert_config.json", r#"{"max_seq_length": -1}"#)
-            .contains("max_seq_length is -1")
-    );
-    assert!(
-        broken("sentence_bert_config.json", r#"{"max_seq_length": 1}"#).contains("cut at 1")
-    );
+    assert!(broken("tokenizer.json", "{}").contains("holds no model"));
+    for wrong in ["-1", "2", "3.5", "true", "\"6\""] {
+        let error =
+            broken("sentence_bert_config.json", &format!(r#"{{"max_seq_length": {wrong}}}"#));
+        assert!(error.contains("max_seq_length is"), "{error}");
+    }
+    let pooling = |values: Value| broken("1_Pooling/config.json", &values.to_string());
+    assert!(pooling(json!({"word_embedding_dimension": 9})).contains("pools vectors of 9"));
+    assert!(pooling(json!({"include_prompt": false})).contains("include_prompt is false"));
+    assert!(pooling(json!({"pooling_mode_cls_token": 1})).contains("must be true or false"));
+    assert!(pooling(json!({"pooling_mode": []})).contains("pooling_mode is []"));
 }

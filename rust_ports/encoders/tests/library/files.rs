@@ -7,10 +7,14 @@ use serde_json::Value;
 
 /// Writes a folder with config.json and model.safetensors.
 pub fn write(folder: &Path, config: &Value, tensors: &Tensors) {
-    std::fs::write(folder.join("config.json"), config.to_string()).unwrap();
+    write_json(&folder.join("config.json"), config);
     write_tensors(&folder.join("model.safetensors"), tensors);
 }
 
 pub fn write_tensors(path: &Path, tensors: &Tensors) {
     safetensors::serialize_to_file(tensors.iter(), None, path).unwrap();
+}
+
+pub fn write_json(path: &Path, value: &Value) {
+    std::fs::write(path, value.to_string()).unwrap();
 }

@@ -8,9 +8,11 @@ mod embedder;
 mod families;
 mod files;
 mod modernbert;
+mod settings;
 #[path = "../../../models/tests/library/tiny_families.rs"]
 #[allow(dead_code)]
 mod tiny_families;
 #[path = "../../../models/tests/library/tiny_modernbert.rs"]
 #[allow(dead_code)]
 mod tiny_modernbert;
+mod tokenizers;

@@ -99,7 +99,12 @@ pub fn first_tokens(hidden: &Tensor, cu_seqlens: Option<Lengths>) -> Result<Tens
 }
 
 /// Whether the texts fill the axis of `x` on which they stand in a row.
-fn check_row(name: &str, x: &Tensor, axis: usize, cu_seqlens: Lengths) -> Result<()> {
+pub(crate) fn check_row(
+    name: &str,
+    x: &Tensor,
+    axis: usize,
+    cu_seqlens: Lengths,
+) -> Result<()> {
     let tokens = x.dim(axis)?;
     match cu_seqlens.tokens() == tokens {
         true => Ok(()),

@@ -106,6 +106,7 @@ pub struct BertForMaskedLM {
 impl Build for BertForMaskedLM {
     type Config = BertConfig;
     const SUFFIX: &str = "ForMaskedLM";
+    const HEAD: &[&str] = &["cls.predictions."];
     const UNREAD: &[&str] = UNREAD;
     const TIES: &[(&str, &str)] = &[
         ("cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight"),

@@ -45,6 +45,14 @@ impl<'a> Fields<'a> {
         self.there(key) == Some(&Value::Null)
     }
 
+    /// Where null has no meaning, though other keys of its kind have one.
+    pub fn refuse_null(&self, key: &str) -> Result<()> {
+        match self.is_null(key) {
+            true => Err(config_error!("{key} is null, which is not implemented")),
+            false => Ok(()),
+        }
+    }
+
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.there(key).filter(|value| !value.is_null())
     }

@@ -33,6 +33,7 @@ pub struct DistilBertForMaskedLM {
 impl Build for DistilBertForMaskedLM {
     type Config = DistilBertConfig;
     const SUFFIX: &str = "ForMaskedLM";
+    const HEAD: &[&str] = &["vocab_"];
     const TIES: &[(&str, &str)] =
         &[("vocab_projector.weight", "distilbert.embeddings.word_embeddings.weight")];
 

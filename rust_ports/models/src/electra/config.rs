@@ -19,8 +19,8 @@ pub struct ElectraConfig {
     pub embedding_size: usize,
     /// Whether a text's vector is projected before its choice is scored.
     pub summary_use_proj: bool,
-    /// One of [`ACTIVATIONS`](crate::layers::ACTIVATIONS), for that vector; None leaves it as
-    /// it is.
+    /// One of [`ACTIVATIONS`](crate::layers::ACTIVATIONS), for that vector; None, in
+    /// config.json the empty name, leaves it as it is.
     pub summary_activation: Option<String>,
     /// The share of that vector that training drops.
     pub summary_last_dropout: f64,
@@ -41,6 +41,9 @@ impl ElectraConfig {
     pub(super) fn from_map(map: &Map<String, Value>) -> Result<Config> {
         let fields = Fields::new(map);
         fields.check_only_values(&only_values())?;
+        for key in ["summary_type", "summary_activation"] {
+            fields.refuse_null(key)?;
+        }
         let defaults =
             Defaults { hidden_size: 256, heads: 4, intermediate_size: 1024, ..Defaults::BERT };
         let config = Self {
@@ -59,10 +62,8 @@ impl ElectraConfig {
     }
 }
 
-/// Null and the empty name stand for none.
 fn summary_activation(fields: &Fields) -> Result<Option<String>> {
-    let none = fields.is_null("summary_activation")
-        || fields.text("summary_activation")?.is_some_and(|name| name.is_empty());
+    let none = fields.text("summary_activation")?.is_some_and(|name| name.is_empty());
     (!none).then(|| fields.activation("summary_activation", "gelu")).transpose()
 }
 

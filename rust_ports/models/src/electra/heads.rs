@@ -63,6 +63,7 @@ pub struct ElectraForMaskedLM {
 impl Build for ElectraForMaskedLM {
     type Config = ElectraConfig;
     const SUFFIX: &str = "ForMaskedLM";
+    const HEAD: &[&str] = &["generator_predictions.", "generator_lm_head."];
     const UNREAD: &[&str] = UNREAD;
     const TIES: &[(&str, &str)] =
         &[("generator_lm_head.weight", "electra.embeddings.word_embeddings.weight")];

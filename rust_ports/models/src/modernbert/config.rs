@@ -106,7 +106,7 @@ impl ModernBertConfig {
             attention_dropout: share("attention_dropout")?,
             layer_types: layer_types(fields, transformer.num_hidden_layers)?,
             rope_thetas: rope_thetas(fields)?,
-            local_attention: fields.size("local_attention", 128)?,
+            local_attention: local_attention(fields)?,
             embedding_dropout: share("embedding_dropout")?,
             mlp_bias: fields.flag("mlp_bias", false)?,
             mlp_dropout: share("mlp_dropout")?,
@@ -162,6 +162,15 @@ impl Deref for ModernBertConfig {
 
     fn deref(&self) -> &TransformerConfig {
         &self.transformer
+    }
+}
+
+/// The whole window. A config.json may have half of it, which Transformers then believes.
+fn local_attention(fields: &Fields) -> Result<usize> {
+    fields.refuse_null("sliding_window")?;
+    match fields.integer("sliding_window", 1)? {
+        Some(half) => Ok(2 * half),
+        None => fields.size("local_attention", 128),
     }
 }
 

@@ -81,6 +81,7 @@ pub struct ModernBertForMaskedLM {
 impl Build for ModernBertForMaskedLM {
     type Config = ModernBertConfig;
     const SUFFIX: &str = "ForMaskedLM";
+    const HEAD: &[&str] = &["head.", "decoder."];
     const TIES: &[(&str, &str)] =
         &[("decoder.weight", "model.embeddings.tok_embeddings.weight")];
 

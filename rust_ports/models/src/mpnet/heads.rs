@@ -29,6 +29,7 @@ pub struct MPNetForMaskedLM {
 impl Build for MPNetForMaskedLM {
     type Config = MPNetConfig;
     const SUFFIX: &str = "ForMaskedLM";
+    const HEAD: &[&str] = &["lm_head."];
     const UNREAD: &[&str] = UNREAD;
     const TIES: &[(&str, &str)] = &[
         ("lm_head.decoder.weight", "mpnet.embeddings.word_embeddings.weight"),

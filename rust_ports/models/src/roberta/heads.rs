@@ -87,6 +87,7 @@ pub struct XLMRobertaForMaskedLM {
 impl Build for XLMRobertaForMaskedLM {
     type Config = XLMRobertaConfig;
     const SUFFIX: &str = "ForMaskedLM";
+    const HEAD: &[&str] = &["lm_head."];
     const UNREAD: &[&str] = UNREAD;
     const TIES: &[(&str, &str)] = &[
         ("lm_head.decoder.weight", "roberta.embeddings.word_embeddings.weight"),

@@ -62,10 +62,8 @@ fn distilbert_spells_in_its_own_way() {
 
 #[test]
 fn electra_may_leave_a_summary_as_it_is() {
-    for none in ["null", r#""""#] {
-        let text = format!(r#"{{"model_type": "electra", "summary_activation": {none}}}"#);
-        assert_eq!(ElectraConfig::from_json(&text).unwrap().summary_activation, None);
-    }
+    let text = r#"{"model_type": "electra", "summary_activation": ""}"#;
+    assert_eq!(ElectraConfig::from_json(text).unwrap().summary_activation, None);
 }
 
 #[test]

@@ -25,6 +25,8 @@ fn defaults_are_those_of_transformers() {
     assert_eq!(config.windows()[&FullAttention], None);
     let odd = read(json!({"local_attention": 5})).unwrap();
     assert_eq!(odd.windows()[&SlidingAttention], Some(2));
+    let half = read(json!({"local_attention": 128, "sliding_window": 2})).unwrap();
+    assert_eq!((half.local_attention, half.windows()[&SlidingAttention]), (4, Some(2)));
 }
 
 #[test]

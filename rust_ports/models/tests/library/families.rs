@@ -62,7 +62,7 @@ fn gradients_of_choices_are_slopes() {
         let changes = [
             json!({}),
             json!({"summary_use_proj": false, "summary_activation": "tanh"}),
-            json!({"summary_activation": null}),
+            json!({"summary_activation": ""}),
         ];
         for changes in changes.into_iter().take(if model_type == "electra" { 3 } else { 1 }) {
             let architecture = format!("{prefix}ForMultipleChoice");

@@ -7,6 +7,7 @@ mod configs_families;
 mod configs_modernbert;
 mod families;
 mod gradients;
+mod inputs;
 mod masking;
 mod modernbert;
 mod modernbert_heads;

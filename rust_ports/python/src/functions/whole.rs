@@ -10,6 +10,12 @@ use crate::arrays::Array;
 use crate::errors::run;
 use crate::model::dict;
 
+/// Raises the InputError that names what is available unless there is a device of that name.
+#[pyfunction]
+pub fn check_device(py: Python, name: &str) -> PyResult<()> {
+    run(py, || encoders::device(name).map(|_| ()))
+}
+
 /// The tensors of a model folder, as the Rust library itself reads and checks them.
 #[pyfunction]
 pub fn read_checkpoint<'py>(py: Python<'py>, folder: &str) -> PyResult<Bound<'py, PyDict>> {

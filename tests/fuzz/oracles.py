@@ -1,0 +1,97 @@
+"""What Transformers and sentence-transformers make of the same folder; None where they refuse
+it."""
+
+import contextlib
+import io
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from reference.checkpoint import Checkpoint, read_checkpoint
+from reference.families import Architecture, EncoderConfig
+from reference.parity.gate import EPSILONS, LEAST_EPSILONS
+from reference.parity.oracle import oracle_for, quiet
+from reference.pipelines import pipeline_class
+
+# How many times Transformers' own error in float32 a port may be off. The parity gates are
+# stricter, over more batches; one batch of a few tokens is left room for luck.
+FACTOR = 20
+STEADY = 1e-3
+NAMES = ("last_hidden_state", "pooler_output", "logits")
+
+
+def fixed_batch(
+    config: EncoderConfig, architecture: Architecture
+) -> tuple[np.ndarray, np.ndarray]:
+    """Two texts of six ids and three, or a question with these two choices; a pad id where the
+    mask hides."""
+    ids = np.array([[2, 5, 7, 11, 13, 3], [2, 8, 3, 0, 0, 0]]) % config.vocab_size
+    if config.pad_token_id is not None:
+        ids[ids == config.pad_token_id] = (config.pad_token_id + 1) % config.vocab_size
+        ids[1, 3:] = config.pad_token_id
+    mask = np.array([[1] * 6, [1] * 3 + [0] * 3])
+    return (ids[None], mask[None]) if architecture.task.row == "choice" else (ids, mask)
+
+
+@dataclass
+class Truth:
+    """Of each output the float64 values, and how far off float32 may be."""
+
+    arrays: dict[str, np.ndarray]
+    off: dict[str, float]
+
+    @property
+    def steady(self) -> bool:
+        """Whether float32 is of any use here."""
+        return all(
+            np.isfinite(array).all() and self.off[name] <= STEADY * np.abs(array).max()
+            for name, array in self.arrays.items()
+        )
+
+
+def transformers_outputs(folder: Path, pipeline: str | None) -> Truth | None:
+    task = None if pipeline is None else pipeline_class(pipeline).task
+    with _undisturbed():
+        checkpoint = read_checkpoint(folder, task)
+        try:
+            truth, noisy = (_outputs(checkpoint, dtype) for dtype in ("float64", "float32"))
+        except Exception:  # whatever it says about the damage
+            return None
+    off = {name: FACTOR * _floor(noisy[name], array) for name, array in truth.items()}
+    return Truth(truth, off)
+
+
+def _outputs(checkpoint: Checkpoint, dtype: str) -> dict[str, np.ndarray]:
+    oracle = oracle_for(checkpoint, dtype)
+    ids, mask = map(torch.from_numpy, fixed_batch(checkpoint.config, checkpoint.architecture))
+    with torch.no_grad():
+        outputs = oracle.model(input_ids=ids, attention_mask=mask)
+    names = [name for name in NAMES if outputs.get(name) is not None]
+    return {name: outputs[name].numpy() for name in names}
+
+
+def _floor(noisy: np.ndarray, truth: np.ndarray) -> float:
+    least = LEAST_EPSILONS * EPSILONS["float32"] * np.abs(truth).max()
+    return max(float(np.abs(noisy - truth).max()), float(least))
+
+
+def sentence_vectors(folder: Path, texts: list[str]) -> np.ndarray | None:
+    from sentence_transformers import SentenceTransformer
+
+    try:
+        with _undisturbed():
+            model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+            return model.encode(texts, show_progress_bar=False)
+    except Exception:  # whatever it says about the damage
+        return None
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    with warnings.catch_warnings(), quiet(), contextlib.redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
