@@ -7,6 +7,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 import torch
+from transformers import MPNetTokenizer
 from transformers.models.mpnet.modeling_mpnet import MPNetEncoder
 
 import reference
@@ -120,6 +121,6 @@ def test_its_bare_word_list_is_not_framed_as_berts(minilm, tmp_path):
     an id beyond the words where they lack it, as in Transformers."""
     folder = random_checkpoint(tmp_path, "MPNetModel", vocab_size=30527)
     shutil.copy(minilm / "vocab.txt", folder)
-    theirs = transformers.MPNetTokenizer.from_pretrained(folder)
+    theirs = MPNetTokenizer.from_pretrained(folder)
     ids = read_tokenizer(folder, read_config(folder))(["a word"])
     assert ids == theirs(["a word"])["input_ids"] and ids[0][0] >= 30522

@@ -35,7 +35,6 @@ TEXTS = [
 ]
 
 MAX = {"max_seq_length": 9}
-CROSS = {"config_sentence_transformers.json": {"model_type": "CrossEncoder"}}
 OLD_MEAN = {
     "word_embedding_dimension": 32,
     "pooling_mode_cls_token": False,
