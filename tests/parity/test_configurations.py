@@ -35,7 +35,7 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
-@settings(max_examples=int(CONFIGURATIONS or 300), derandomize=CONFIGURATIONS is None)
+@settings(max_examples=int(CONFIGURATIONS or 200), derandomize=CONFIGURATIONS is None)
 @given(model=models(), shape=few_tokens())
 def test_outputs_losses_and_gradients(model, shape):
     subject = in_memory(shape, **model)
