@@ -21,6 +21,7 @@ use tokenizers::{
 use self::classes::{Build, Class, SETTINGS, class_for};
 use self::guard::guarded;
 use self::opening::{Source, open};
+pub(crate) use self::settings::sentence_files;
 use self::settings::{TextSettings, token_limit};
 use crate::checkpoint::read_config;
 use crate::files::{Part, is_there, read_object, read_optional, read_text, shown};
