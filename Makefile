@@ -20,7 +20,7 @@ NOTEBOOKS := $(wildcard chapters/*.ipynb book/*.ipynb)
 export TOKENIZERS_PARALLELISM := true
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: book serve test lint rust-test python-test notebook-test book-test setup lock clean
+.PHONY: book serve test lint rust-test python-test notebook-test book-test setup lock strangers clean
 .DEFAULT_GOAL := book
 
 book: $(HTML)/.built
@@ -87,6 +87,11 @@ lock:
 	@test -x $(BIN)/uv || $(MAKE) setup
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras --no-header --no-annotate \
 	  pyproject.toml --output-file requirements.txt
+
+# Two ports by others, each pinned in a lock of its own, held against the oracle: book/check_a_port.ipynb shows what was found.
+strangers: setup $(VENV)/peers/.dependencies
+	$(CARGO) build --manifest-path book/strangers/candle_modernbert/Cargo.toml --target-dir $(VENV)/strangers --release --locked --quiet
+	$(BIN)/python book/strangers/check.py $(VENV)/peers/bin/python $(VENV)/strangers/release/candle-modernbert
 
 clean:
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis
