@@ -31,8 +31,11 @@ def with_added_tokens(settings: Part, content: Part, older: Part) -> Part:
         number: {"content": token, "special": token in special}
         for token, number in older.items()
     }
-    for token in content.get("added_tokens") or []:
-        if not isinstance(token, dict) or "id" not in token:
+    added = content.get("added_tokens") or []
+    if not isinstance(added, list):
+        raise CheckpointError(f"tokenizer.json: added_tokens is {added!r:.80}, and no list")
+    for token in added:
+        if not isinstance(token, dict) or not isinstance(token.get("id"), int):
             raise CheckpointError(f"tokenizer.json: an added token is {token!r:.80}")
         found[token["id"]] = {key: value for key, value in token.items() if key != "id"}
     return settings | {"added_tokens_decoder": found}

@@ -30,6 +30,12 @@ HARMLESS = (
     {"type": "WhitespaceSplit"},
     {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "},
 )
+# Enough of a tokenizer for the library to read the other parts of one.
+NO_WORDS = {
+    "version": "1.0",
+    "added_tokens": [],
+    "model": {"type": "WordLevel", "vocab": {}, "unk_token": ""},
+}
 NOT_COMPARED = {"type", "trim_offsets"}
 
 
@@ -47,10 +53,14 @@ def open_tokenizer(
         )
     names = special_names(kind, settings)
     if kind.build is not None:
+        with guarded(f"{path} is not a tokenizer"):  # what is compared has the right shape
+            tokenizers.Tokenizer.from_str(json.dumps(content | NO_WORDS))
         content = _rebuilt(path, content, settings, kind, names)
     check_growth(content, path)
     with guarded(f"{path} is not a tokenizer"):
         tokenizer = tokenizers.Tokenizer.from_str(json.dumps(content))
+    tokenizer.no_padding()  # that of its training; it may not even fit into memory
+    tokenizer.no_truncation()  # the samples are tried whole
     with guarded(f"{path}: the special tokens of this folder cannot be added"):
         add_tokens(tokenizer, settings, names, kind)
         if kind.frame is not None:
