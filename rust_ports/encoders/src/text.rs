@@ -1,5 +1,4 @@
-//! Text to ids, through the tokenizer that a checkpoint carries, opened as Transformers opens
-//! it.
+//! Text to ids, through a checkpoint's tokenizer, opened as Transformers opens it.
 
 mod added;
 mod classes;
@@ -63,7 +62,7 @@ impl Tokenizer {
         let named = read_object(&folder.join("config.json"))?;
         let given = |settings: &Part| settings.get("tokenizer_class").cloned();
         let named = given(&settings).filter(|name| !name.is_null()).or(given(&named));
-        let class = class_for(named.as_ref(), config.model_type())?;
+        let class = class_for(named.as_ref(), config.tokenizer())?;
         let (path, content) = read_vocabulary(folder, class)?;
         let side = truncation_side(&settings, &content)?;
         let inner = open(Source {

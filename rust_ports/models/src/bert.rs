@@ -33,6 +33,7 @@ use crate::weights::{Path, Weights};
 /// BERT, for whoever learns at run time which family a model is of.
 pub static FAMILY: Family = Family {
     model_types: &["bert"],
+    tokenizers: &["BertTokenizer"],
     class_prefixes: &["Bert"],
     base: "bert",
     read: BertConfig::from_map,

@@ -31,6 +31,7 @@ use crate::weights::{Path, Weights};
 /// DistilBERT, for whoever learns at run time which family a model is of.
 pub static FAMILY: Family = Family {
     model_types: &["distilbert"],
+    tokenizers: &["BertTokenizer"],
     class_prefixes: &["DistilBert"],
     base: "distilbert",
     read: DistilBertConfig::from_map,

@@ -26,6 +26,7 @@ use crate::weights::Weights;
 /// ELECTRA, for whoever learns at run time which family a model is of.
 pub static FAMILY: Family = Family {
     model_types: &["electra"],
+    tokenizers: &["BertTokenizer"],
     class_prefixes: &["Electra"],
     base: "electra",
     read: ElectraConfig::from_map,

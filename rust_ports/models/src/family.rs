@@ -65,6 +65,13 @@ impl Config {
         &self.encoder().model_type
     }
 
+    /// The class by which Transformers opens the tokenizer of a folder that names none.
+    pub fn tokenizer(&self) -> &'static str {
+        let Family { model_types, tokenizers, .. } = self.family();
+        let place = model_types.iter().position(|known| *known == self.model_type());
+        tokenizers[place.unwrap_or_default()]
+    }
+
     /// What the names of Transformers' classes for this configuration begin with; the first is
     /// the usual one.
     pub fn class_prefixes(&self) -> &'static [&'static str] {
@@ -126,6 +133,9 @@ impl Config {
 pub struct Family {
     /// The names that config.json has for it.
     pub model_types: &'static [&'static str],
+    /// For each of these the class by which Transformers opens the tokenizer of a folder that
+    /// names none.
+    pub tokenizers: &'static [&'static str],
     /// What the names of Transformers' classes begin with; the first is the usual one.
     pub class_prefixes: &'static [&'static str],
     /// The attribute, and so the key prefix, of the encoder under a head.

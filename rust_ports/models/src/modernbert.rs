@@ -35,6 +35,7 @@ use crate::weights::Weights;
 /// ModernBERT, for whoever learns at run time which family a model is of.
 pub static FAMILY: Family = Family {
     model_types: &["modernbert"],
+    tokenizers: &["PreTrainedTokenizerFast"],
     class_prefixes: &["ModernBert"],
     base: "model",
     read: ModernBertConfig::from_map,

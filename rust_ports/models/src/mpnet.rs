@@ -34,6 +34,7 @@ use crate::weights::{Path, Weights};
 /// MPNet, for whoever learns at run time which family a model is of.
 pub static FAMILY: Family = Family {
     model_types: &["mpnet"],
+    tokenizers: &["MPNetTokenizer"],
     class_prefixes: &["MPNet"],
     base: "mpnet",
     read: MPNetConfig::from_map,

@@ -26,6 +26,7 @@ use crate::weights::Weights;
 /// RoBERTa and its relatives, for whoever learns at run time which family a model is of.
 pub static FAMILY: Family = Family {
     model_types: &["xlm-roberta", "roberta", "camembert"],
+    tokenizers: &["XLMRobertaTokenizer", "RobertaTokenizer", "CamembertTokenizer"],
     class_prefixes: &["XLMRoberta", "Roberta", "Camembert"],
     base: "roberta",
     read: XLMRobertaConfig::from_map,

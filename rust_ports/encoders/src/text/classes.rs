@@ -134,15 +134,7 @@ static CLASSES: [Class; 9] = [
 
 /// The class that opens a folder: the one that its settings name, else the model's usual one.
 /// Where the usual one takes the file as it stands, Transformers lets no settings change that.
-pub(super) fn class_for(named: Option<&Value>, model_type: &str) -> Result<&'static Class> {
-    let usual = match model_type {
-        "roberta" => "RobertaTokenizer",
-        "xlm-roberta" => "XLMRobertaTokenizer",
-        "camembert" => "CamembertTokenizer",
-        "mpnet" => "MPNetTokenizer",
-        "modernbert" => "PreTrainedTokenizerFast",
-        _ => "BertTokenizer",
-    };
+pub(super) fn class_for(named: Option<&Value>, usual: &str) -> Result<&'static Class> {
     let named = match named {
         _ if usual == AS_IT_STANDS.name => usual,
         None | Some(Value::Null) => usual,
