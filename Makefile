@@ -23,7 +23,7 @@ NOTEBOOKS := $(wildcard chapters/*.ipynb book/*.ipynb)
 export TOKENIZERS_PARALLELISM := true
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: book serve test lint rust-test python-test notebook-test book-test setup lock peers audit clean
+.PHONY: book serve test lint rust-test python-test notebook-test book-test setup lock peers strangers audit clean
 .PHONY: fuzz fuzz-python fuzz-configurations fuzz-rust
 .DEFAULT_GOAL := book
 
@@ -134,6 +134,11 @@ $(VENV)/%/.dependencies: requirements-%.txt | $(VENV)/.dependencies
 	@echo "Installing what $< pins ..."
 	@$(BIN)/uv pip install --quiet --require-hashes --python $(@D)/bin/python --requirement $<
 	@touch $@
+
+# Two ports by others, each pinned in a lock of its own, held against the oracle: book/check_a_port.ipynb shows what was found.
+strangers: setup $(VENV)/peers/.dependencies
+	$(CARGO) build --manifest-path book/strangers/candle_modernbert/Cargo.toml --target-dir $(VENV)/strangers --release --locked --quiet
+	$(BIN)/python book/strangers/check.py $(VENV)/peers/bin/python $(VENV)/strangers/release/candle-modernbert
 
 clean:
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis

@@ -7,8 +7,10 @@ folder of that name. `make strangers` installs and builds both, and calls this.
 """
 
 import json
+import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 from reference.checkpoint import EMBEDDED_MODEL, SMALL_MODERNBERT, locate
@@ -48,15 +50,28 @@ def main(python: str, candle: str) -> None:
         "mlx-embeddings": [python, HERE / "mlx_bert.py"],
         "candle-transformers": [candle],
     }
+    versions = {"mlx-embeddings": installed(python), "candle-transformers": locked()}
     found = {}
     with tempfile.TemporaryDirectory() as workshop:
         for name, checkpoints in CHECKPOINTS.items():
-            found[name] = {
+            found[f"{name} {versions[name]}"] = {
                 model: check(commands[name], model, settings, Path(workshop))
                 for model, settings in checkpoints.items()
             }
     text = json.dumps(found, indent=1, allow_nan=False) + "\n"
     write_atomically(HERE / "results.json", text.encode())
+
+
+def installed(python: str) -> str:
+    code = "import importlib.metadata as m; print(m.version('mlx-embeddings'))"
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def locked() -> str:
+    lock = tomllib.loads((HERE / "candle_modernbert" / "Cargo.lock").read_text())
+    packages = {package["name"]: package["version"] for package in lock["package"]}
+    return packages["candle-transformers"]
 
 
 def check(command: list, model: str, settings: dict | None, workshop: Path) -> dict:

@@ -157,6 +157,49 @@ def test_the_model_refuses_what_it_cannot_take(model):
         model.embed(PACKED, ("median",), True)
 
 
+def test_lengths_that_wrap_around_are_refused(model):
+    row = np.array([2, 5, 3])
+    for wrong in (
+        [0, 2**62, -(2**63), -(2**62), 3],
+        [0, 2**63 - 1, 3],
+        [0, 2, 1, 3],
+        [0, 3, 3],
+        [-(2**63), 3],
+    ):
+        inputs = Inputs(row, cu_seqlens=np.array(wrong))
+        with pytest.raises(InputError, match="cu_seqlens"):
+            model.forward(inputs)
+        with pytest.raises(InputError, match="cu_seqlens"):
+            model.embed(inputs, ("mean",), True)
+
+
+def test_a_device_that_is_not_there_is_refused_by_name(tiny):
+    checkpoint = read_checkpoint(tiny())
+    arguments = json.dumps(checkpoint.config.to_dict()), checkpoint.architecture.name
+    arguments = *arguments, checkpoint.tensors, "float32"
+    assert _native.check_device("cpu") is None
+    plain = _native.Model(*arguments).forward(PADDED)["last_hidden_state"]
+    named = _native.Model(*arguments, device="cpu").forward(PADDED)["last_hidden_state"]
+    np.testing.assert_array_equal(plain, named)
+    for wrong in ("tpu", "cuda:x", "", "metal:-1"):
+        for ask in (_native.check_device, lambda name: _native.Model(*arguments, name)):
+            with pytest.raises(InputError, match=f'device "{wrong}" is not available'):
+                ask(wrong)
+
+
+def test_a_panic_of_the_tokenizers_library_is_an_error(minilm, tmp_path):
+    folder = shutil.copytree(minilm, tmp_path / "damaged")
+    path = folder / "tokenizer_config.json"
+    settings = json.loads(path.read_text()) | {"tokenizer_class": "PreTrainedTokenizerFast"}
+    path.write_text(json.dumps(settings))
+    path = folder / "tokenizer.json"
+    content = json.loads(path.read_text())
+    content["post_processor"]["special_tokens"] = {}
+    path.write_text(json.dumps(content))
+    with pytest.raises(CheckpointError, match=r"tokenizer\.json"):
+        _native.token_ids(str(folder), ["a cat"])
+
+
 def test_a_model_is_built_from_exactly_its_tensors(tiny):
     checkpoint = read_checkpoint(tiny())
     config, kind, tensors = checkpoint.config, checkpoint.architecture, checkpoint.tensors

@@ -8,6 +8,7 @@ use encoders_models::{Result, checkpoint_error, config_error};
 use serde_json::{Map, Value};
 
 use crate::files::{Part, is_there, read_json, read_object, read_optional, shown};
+use crate::text::sentence_files;
 
 /// The ways of pooling with the switch that the old spelling has for each, in the order in
 /// which sentence-transformers lays them side by side.
@@ -19,6 +20,9 @@ const SWITCHES: [(&str, &str); 6] = [
     ("weightedmean", "pooling_mode_weightedmean_tokens"),
     ("lasttoken", "pooling_mode_lasttoken"),
 ];
+/// What a Pooling module's config.json says besides.
+const KEYS: [&str; 4] =
+    ["word_embedding_dimension", "embedding_dimension", "pooling_mode", "include_prompt"];
 
 /// How a checkpoint turns token vectors into one.
 #[derive(Debug, PartialEq)]
@@ -32,15 +36,34 @@ pub(crate) struct SentenceSettings {
 }
 
 impl SentenceSettings {
-    /// What modules.json and config_sentence_transformers.json say; without modules.json,
+    /// What modules.json and config_sentence_transformers.json say; without either,
     /// sentence-transformers takes the mean.
     pub fn read(folder: &Path, hidden_size: usize) -> Result<Self> {
         let path = folder.join("config_sentence_transformers.json");
+        if !is_there(&folder.join("modules.json")) {
+            check_alone(folder, &path)?;
+            let pooling = vec![Pooling::Mean];
+            let (normalize, prompt, truncate_dim) = (false, String::new(), None);
+            return Ok(Self { pooling, normalize, prompt, truncate_dim });
+        }
         let values = read_optional(&path)?;
         check_kind(&values, &path)?;
         let (prompt, truncate_dim) = (prompt(&values, &path)?, truncate_dim(&values, &path)?);
         let (pooling, normalize) = read_modules(folder, hidden_size)?;
         Ok(Self { pooling, normalize, prompt, truncate_dim })
+    }
+}
+
+/// Without a modules.json sentence-transformers reads none of the other files.
+fn check_alone(folder: &Path, settings: &Path) -> Result<()> {
+    match sentence_files(folder).chain([settings.to_path_buf()]).find(|path| is_there(path)) {
+        None => Ok(()),
+        Some(path) => Err(checkpoint_error!(
+            "{} is there but no modules.json, without which sentence-transformers does not \
+             read it: the copy is not whole. Bring modules.json and the folders that it names, \
+             or remove the other files",
+            path.display()
+        )),
     }
 }
 
@@ -113,9 +136,6 @@ fn truncate_dim(values: &Part, path: &Path) -> Result<Option<usize>> {
 /// The ways of pooling, and whether vectors are normalized.
 fn read_modules(folder: &Path, hidden_size: usize) -> Result<(Vec<Pooling>, bool)> {
     let path = folder.join("modules.json");
-    if !is_there(&path) {
-        return Ok((vec![Pooling::Mean], false));
-    }
     let wrong = |what: String| config_error!("{}: {what}", path.display());
     let Value::Array(modules) = read_json(&path)? else {
         return Err(checkpoint_error!("{}: it must hold a list of modules", path.display()));
@@ -140,16 +160,39 @@ fn read_modules(folder: &Path, hidden_size: usize) -> Result<(Vec<Pooling>, bool
             shown(inside)
         )));
     }
-    let place = match modules[1].get("path") {
-        None => "1_Pooling",
-        Some(place) => place.as_str().filter(|place| is_inside(place)).ok_or_else(|| {
-            wrong(format!(
-                "it sends Pooling to {}; it must be a folder inside its own",
+    let config = |number: usize, usual: &'static str| match modules[number].get("path") {
+        None => Ok(folder.join(usual).join("config.json")),
+        Some(place) => match place.as_str().filter(|place| is_inside(place)) {
+            Some(place) => Ok(folder.join(place).join("config.json")),
+            None => Err(wrong(format!(
+                "it sends {} to {}; it must be a folder inside its own",
+                kinds[number],
                 shown(place)
-            ))
-        })?,
+            ))),
+        },
     };
-    Ok((read_pooling(&folder.join(place).join("config.json"), hidden_size)?, normalize))
+    if normalize {
+        check_normalize(&config(2, "2_Normalize")?)?;
+    }
+    Ok((read_pooling(&config(1, "1_Pooling")?, hidden_size)?, normalize))
+}
+
+/// It may be told to normalize the vectors of tokens instead; old releases tell it nothing.
+fn check_normalize(path: &Path) -> Result<()> {
+    let values = read_optional(path)?;
+    for key in ["module_input_name", "module_output_name"] {
+        match values.get(key) {
+            Some(value) if !value.is_null() && value != "sentence_embedding" => {
+                return Err(config_error!(
+                    "{}: {key} is {}; supported: \"sentence_embedding\"",
+                    path.display(),
+                    shown(value)
+                ));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// 'sentence_transformers.models.Pooling', in any release's spelling of the module path, is
@@ -189,8 +232,13 @@ fn read_pooling(path: &Path, hidden_size: usize) -> Result<Vec<Pooling>> {
         let shown = shown(value);
         return Err(wrong(format!("include_prompt is {shown}, which is not implemented")));
     }
-    for (key, value) in values.iter().filter(|(key, _)| key.starts_with("pooling_mode_")) {
+    for (key, value) in values.iter().filter(|(key, _)| !KEYS.contains(&key.as_str())) {
         let shown = shown(value);
+        if !key.starts_with("pooling_mode_") {
+            return Err(wrong(format!(
+                "it has the key {key:.80}, which sentence-transformers does not take"
+            )));
+        }
         match SWITCHES.iter().any(|(_, switch)| key == switch) {
             true if !value.is_boolean() => {
                 return Err(wrong(format!("{key} is {shown}; it must be true or false")));

@@ -21,6 +21,7 @@ use tokenizers::{
 use self::classes::{Build, Class, SETTINGS, class_for};
 use self::guard::guarded;
 use self::opening::{Source, open};
+pub(crate) use self::settings::sentence_files;
 use self::settings::{TextSettings, token_limit};
 use crate::checkpoint::read_config;
 use crate::files::{Part, is_there, read_object, read_optional, read_text, shown};
@@ -207,7 +208,8 @@ fn word_list(path: &Path, class: &Class) -> Result<Part> {
     if class.build != Build::WordPieces {
         return Err(checkpoint_error!(
             "{} is a bare word list, which {}, by which this folder's tokenizer is opened, \
-             does not read; save the tokenizer with Transformers, which writes a tokenizer.json",
+             does not read; save the tokenizer with Transformers, which writes a \
+             tokenizer.json",
             path.display(),
             class.name
         ));

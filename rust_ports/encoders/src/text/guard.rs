@@ -86,7 +86,14 @@ pub(super) fn try_out(tokenizer: &tokenizers::Tokenizer, path: &Path) -> Result<
             ));
         }
     }
-    guarded(what, || tokenizer.encode_batch_fast::<&str>(samples, true)).map(|_| ())
+    let encoded = guarded(what, || tokenizer.encode_batch_fast::<&str>(samples, true))?;
+    match encoded.iter().flat_map(|encoding| encoding.get_type_ids()).find(|kind| **kind != 0) {
+        None => Ok(()),
+        Some(kind) => Err(checkpoint_error!(
+            "{}: tokens of a single text are given the type {kind}; supported: 0",
+            path.display()
+        )),
+    }
 }
 
 /// The most that the replacements of a part, one after the other, multiply a text by.

@@ -44,6 +44,11 @@ const OF_THE_TOKENIZER: [&str; 6] = [
     "truncation_side",
 ];
 
+/// Where sentence_bert_config.json may be, under all of its names.
+pub(crate) fn sentence_files(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    KINDS.into_iter().map(|kind| folder.join(format!("sentence_{kind}_config.json")))
+}
+
 /// What sentence_bert_config.json says.
 #[derive(Debug, Default)]
 pub(super) struct TextSettings {
@@ -60,8 +65,7 @@ pub(super) struct TextSettings {
 impl TextSettings {
     /// Reads the file under any of its names; what is not implemented is refused.
     pub fn read(folder: &Path) -> Result<Self> {
-        for kind in KINDS {
-            let path = folder.join(format!("sentence_{kind}_config.json"));
+        for path in sentence_files(folder) {
             let values = read_optional(&path)?;
             if !values.is_empty() {
                 return Self::of(values, path);

@@ -199,7 +199,7 @@ fn unknown_modules_and_broken_files_are_refused() {
     let listed = "supported: Transformer, Pooling, Normalize";
     assert!(modules(&[first.clone(), second.clone(), st("2_Dense", "Dense")]).contains(listed));
     assert!(modules(&[second.clone(), first.clone()]).contains(listed));
-    assert!(modules(&[first.clone()]).contains(listed));
+    assert!(modules(std::slice::from_ref(&first)).contains(listed));
     assert!(modules(&[]).contains("lists the modules none"));
     assert!(
         modules(&[module("", "my.Transformer"), second.clone()]).contains("my.Transformer")
@@ -221,4 +221,10 @@ fn unknown_modules_and_broken_files_are_refused() {
     assert!(pooling(json!({"include_prompt": false})).contains("include_prompt is false"));
     assert!(pooling(json!({"pooling_mode_cls_token": 1})).contains("must be true or false"));
     assert!(pooling(json!({"pooling_mode": []})).contains("pooling_mode is []"));
+    assert!(pooling(json!({"of_tomorrow": 1})).contains("the key of_tomorrow"));
+    let folder = folder(mean(), true);
+    std::fs::create_dir(folder.path().join("2_Normalize")).unwrap();
+    let of_tokens = json!({"module_input_name": "token_embeddings"});
+    write_json(&folder.path().join("2_Normalize/config.json"), &of_tokens);
+    assert!(embedder(&folder).err().unwrap().to_string().contains("module_input_name"));
 }

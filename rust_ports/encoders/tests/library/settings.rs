@@ -76,6 +76,9 @@ fn without_modules_the_mean_is_taken() {
     let vector = |folder| embedder(folder).unwrap().encode(&["a cat"]).unwrap().remove(0);
     let unit = vector(&folder);
     std::fs::remove_file(folder.path().join("modules.json")).unwrap();
+    let error = embedder(&folder).err().unwrap().to_string();
+    assert!(error.contains(SENTENCE) && error.contains("no modules.json"), "{error}");
+    std::fs::remove_file(folder.path().join(SENTENCE)).unwrap();
     let mean = vector(&folder);
     let length = mean.iter().map(|x| x * x).sum::<f32>().sqrt();
     assert!(mean.iter().zip(unit).all(|(a, b)| (a / length - b).abs() < 1e-6));
@@ -150,7 +153,7 @@ fn texts_are_lower_cased_where_the_sentence_file_says() {
     let mut tokenizer = crate::embedder::tokenizer_json();
     tokenizer["normalizer"] = json!(null);
     let plain = ("tokenizer.json", tokenizer);
-    let unknown = embed(&[plain.clone()], "DOGS").unwrap();
+    let unknown = embed(std::slice::from_ref(&plain), "DOGS").unwrap();
     assert_eq!(unknown, embed(&[], "nonsense").unwrap());
     let lower = (SENTENCE, json!({"do_lower_case": true}));
     same(&[plain, lower], "DOGS", "dogs");

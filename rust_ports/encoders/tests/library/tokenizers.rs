@@ -125,9 +125,12 @@ fn damaged_tokenizers_are_an_error_and_never_a_panic() {
     };
     let precompiled =
         |table: &str| json!({"type": "Precompiled", "precompiled_charsmap": table});
+    let mut other_type = tokenizer_json()["post_processor"].clone();
+    other_type["single"][1]["Sequence"]["type_id"] = json!(1);
     let damages = [
         ("pre_tokenizer", regex("(")),
         ("post_processor", template("[GONE]")),
+        ("post_processor", other_type),
         ("normalizer", precompiled("AAAA")),
         ("normalizer", precompiled("/////////////////////w==")),
         ("normalizer", json!({"type": "Nonsense"})),
