@@ -56,8 +56,10 @@ def judge_folder(folder: Path, edits: list[Edit], pipeline: str | None) -> list[
     if complaints or not isinstance(found, dict) or _has_special_files(folder):
         return complaints
     truth = transformers_outputs(folder, pipeline)
+    if not all(map(_finite, results.values())):
+        return []
     if truth is None:
-        return disagreements(results) if all(map(_finite, results.values())) else []
+        return disagreements(results)
     if not truth.steady:  # float32 overflows, or close to it
         return []
     for backend, outputs in results.items():
