@@ -207,7 +207,8 @@ fn word_list(path: &Path, class: &Class) -> Result<Part> {
     if class.build != Build::WordPieces {
         return Err(checkpoint_error!(
             "{} is a bare word list, which {}, by which this folder's tokenizer is opened, \
-             does not read; save the tokenizer with Transformers, which writes a tokenizer.json",
+             does not read; save the tokenizer with Transformers, which writes a \
+             tokenizer.json",
             path.display(),
             class.name
         ));
