@@ -46,12 +46,21 @@ def read_lines(file: str, option: str) -> list[str]:
         raise InputError(f"{option} is empty; name a file, or - for standard input")
     name = "standard input" if file == "-" else file
     try:
-        content = _standard_input() if file == "-" else Path(file).read_bytes()
+        content = _standard_input() if file == "-" else _of_file(file)
         return split_lines(content.decode("utf-8-sig"))
     except UnicodeDecodeError as problem:
         raise InputError(f"{name} is not UTF-8 text: {problem}") from None
     except OSError as problem:
         raise InputError(f"{name} cannot be read: {problem.strerror}") from None
+
+
+def _of_file(file: str) -> bytes:
+    """A device may never end, as /dev/zero does not."""
+    with Path(file).open("rb") as source:
+        endless = Path(file).is_char_device() and not source.isatty()
+        if endless and not Path(file).samefile(os.devnull):
+            raise InputError(f"{file} is a device; texts come from a file or a pipe")
+        return source.read()
 
 
 def split_lines(text: str) -> list[str]:
