@@ -68,7 +68,14 @@ def _read_settings(folder: Path) -> Part:
     """tokenizer_config.json; and special_tokens_map.json, in which older folders name the
     special tokens, and which Transformers prefers until it has written its
     added_tokens_decoder."""
-    settings = _optional_json(folder / "tokenizer_config.json")
+    path = folder / "tokenizer_config.json"
+    settings = _optional_json(path)
+    for key in ("add_bos_token", "add_eos_token"):
+        if settings.get(key) is not None:
+            raise ConfigError(
+                f"{path}: {key} is {settings[key]!r:.80}, by which Transformers puts other "
+                "special tokens about a text than the tokenizer has; it is not implemented"
+            )
     if "added_tokens_decoder" in settings:
         return settings
     return settings | _optional_json(folder / "special_tokens_map.json")
