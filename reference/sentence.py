@@ -42,6 +42,7 @@ class SentenceSettings:
 def read_sentence_settings(folder: Path, hidden_size: int) -> SentenceSettings:
     """What modules.json and the files say that it goes with; without it mean pooling, with a
     warning."""
+    _check_no_chat(folder)
     path = folder / "modules.json"
     if not is_file(path):
         _check_alone(folder)
@@ -73,6 +74,18 @@ def read_sentence_settings(folder: Path, hidden_size: int) -> SentenceSettings:
     return SentenceSettings(
         ways, len(names) == 3, pooling_file=pooling_file, **_read_model_settings(folder)
     )
+
+
+def _check_no_chat(folder: Path) -> None:
+    """sentence-transformers writes every text into a tokenizer's chat template, if there is
+    one."""
+    path = folder / "tokenizer_config.json"
+    settings = read_json(path, CheckpointError) if is_file(path) else {}
+    if settings.get("chat_template") is not None or is_file(folder / "chat_template.jinja"):
+        raise ConfigError(
+            f"{folder} has a chat_template, into which sentence-transformers writes every "
+            "text; that is not implemented. If texts are meant to stand alone, remove it"
+        )
 
 
 def _check_alone(folder: Path) -> None:

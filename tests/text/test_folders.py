@@ -130,6 +130,7 @@ FOLDERS = {
     "last token": ("bert", {"pooling": "lasttoken"}, {}),
     "without the prompt": ("bert", {"include_prompt": False}, {}),
     "CrossEncoder": ("bert", {}, {MODEL: {"model_type": "CrossEncoder"}}),
+    "chat": ("bert", {}, {TOKENIZER: {"chat_template": "{{ messages[0].content }} please"}}),
     "add_bos_token": ("bert", {}, {TOKENIZER: {"add_bos_token": True}}),
     "model_args": ("bert", {}, {BERT: {"model_args": {"attn_implementation": "eager"}}}),
     "config_args": ("bert", {}, {BERT: {"config_args": {"num_hidden_layers": 1}}}),
@@ -148,6 +149,7 @@ REFUSED = {
     "without the prompt",
     "CrossEncoder",
     "config_args",
+    "chat",
     "add_bos_token",
     "Normalize of tokens",
 }

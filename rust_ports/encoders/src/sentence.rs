@@ -39,6 +39,7 @@ impl SentenceSettings {
     /// What modules.json and config_sentence_transformers.json say; without either,
     /// sentence-transformers takes the mean.
     pub fn read(folder: &Path, hidden_size: usize) -> Result<Self> {
+        check_no_chat(folder)?;
         let path = folder.join("config_sentence_transformers.json");
         if !is_there(&folder.join("modules.json")) {
             check_alone(folder, &path)?;
@@ -52,6 +53,20 @@ impl SentenceSettings {
         let (pooling, normalize) = read_modules(folder, hidden_size)?;
         Ok(Self { pooling, normalize, prompt, truncate_dim })
     }
+}
+
+/// sentence-transformers writes every text into a tokenizer's chat template, if there is one.
+fn check_no_chat(folder: &Path) -> Result<()> {
+    let settings = read_optional(&folder.join("tokenizer_config.json"))?;
+    let named = settings.get("chat_template").is_some_and(|template| !template.is_null());
+    if !named && !is_there(&folder.join("chat_template.jinja")) {
+        return Ok(());
+    }
+    Err(config_error!(
+        "{} has a chat_template, into which sentence-transformers writes every text; that is \
+         not implemented. If texts are meant to stand alone, remove it",
+        folder.display()
+    ))
 }
 
 /// Without a modules.json sentence-transformers reads none of the other files.
