@@ -50,10 +50,16 @@ class Likeness:
     fault: str  # its name in reference.parity.faults.FAULTS
     story: str
     difference: float
+    exact: bool = True  # whether that is no more than rounding
 
     def __str__(self) -> str:
         name = self.fault.replace("_", " ")
-        return f"as with {name}, to {self.difference:.0e}: {self.story}"
+        if self.exact:
+            return f"as with {name}, to {self.difference:.0e}: {self.story}"
+        return (
+            f"nearest to {name}, and still {self.difference:.0e} from it, so it is another "
+            f"fault or not the only one: {self.story}"
+        )
 
 
 @dataclass(frozen=True, repr=False)

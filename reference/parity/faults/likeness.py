@@ -17,6 +17,9 @@ BACKEND = "torch"  # where the bugs are seeded
 # A stranger's results must be so many times nearer to a fault's than to the truth, counted in
 # noise floors.
 NEARER = 8.0
+ROUNDING = (
+    8.0  # noise floors between two ports with one bug: each has two, and the bug adds some
+)
 
 
 def likeness(run: Callable[[Sample], Tensors], subject: Subject) -> Likeness | None:
@@ -52,7 +55,8 @@ def _nearest(found: Tensors, truth: Tensors, sample: Sample) -> Likeness | None:
         seeded = _seeded(fault, sample, found) if fault.fits(sample.checkpoint) else None
         if seeded is not None and (distance := _distance(found, seeded, floors)) <= least:
             difference = _distance(found, seeded, _scales(truth))
-            nearest, least = Likeness(fault.name, fault.story, difference), distance
+            exact = distance <= ROUNDING
+            nearest, least = Likeness(fault.name, fault.story, difference, exact), distance
     return nearest
 
 

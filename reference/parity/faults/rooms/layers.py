@@ -54,6 +54,14 @@ FAULTS = (
         alter=with_settings(hidden_activation="gelu_new"),
     ),
     Fault(
+        "modernbert_hard_coded_activation",
+        "GELU whatever hidden_activation says; a silu checkpoint loads without complaint",
+        "ModernBertModel",
+        settings={"hidden_activation": "silu"},
+        departs=r"^layer 0, layers\.0\.mlp\.Wo\.input \(",
+        alter=with_settings(hidden_activation="gelu"),
+    ),
+    Fault(
         "gate_activated",
         "the activation on the gate, which is the second half of Wi, and not on the first",
         "ModernBertModel",

@@ -46,6 +46,15 @@ FAULTS = (
         alter=edited((r"attn_norm\.weight$", np.ones_like)),
     ),
     Fault(
+        "biases_not_loaded",
+        "no biases, as published checkpoints have none, where norm_bias and attention_bias ask "
+        "for them",
+        "ModernBertModel",
+        settings={"norm_bias": True, "attention_bias": True},
+        departs=r"^embeddings \(",
+        alter=edited((r"\.bias$", np.zeros_like)),
+    ),
+    Fault(
         "norm_behind_the_block",
         "post-norm, as BERT has it, where ModernBERT norms what goes into a block",
         "ModernBertModel",
