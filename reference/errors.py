@@ -2,7 +2,7 @@
 
 from typing import Any
 
-LONGEST = 1000
+LONGEST = 2000
 
 
 class EncodersError(ValueError):

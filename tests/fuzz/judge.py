@@ -21,7 +21,7 @@ from reference.errors import EncodersError
 from tests.fuzz.edits import Edit, apply_edits
 from tests.fuzz.oracles import Truth, fixed_batch, sentence_vectors, transformers_outputs
 
-LONGEST_MESSAGE = 1000
+LONGEST_MESSAGE = 2000
 ROOT = Path(reference.__file__).parent.parent
 TEXTS = [
     "the cat sat",

@@ -21,7 +21,7 @@ SECONDS = 60  # of a case, on a busy machine; the slowest sound ones take two
 PROCESSOR_SECONDS = 15
 ROOM = 3 * 2**30  # so much more than the libraries have taken may be asked for
 MUCH = 2**30  # the seeds are of some ten thousand numbers
-START = 120
+START = 600  # behind other work
 
 
 class Worker:

@@ -22,7 +22,7 @@ BATCHES = 4
 MORE = 20
 
 
-@settings(max_examples=40)
+@settings(max_examples=15)  # of many more configurations test_configurations has small batches
 @given(model=models(), shape=shapes())
 def test_float32(model, shape):
     with tempfile.TemporaryDirectory() as folder:
