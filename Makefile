@@ -16,8 +16,9 @@ CARGO := cargo
 MANIFEST := --manifest-path rust_ports/Cargo.toml
 CRATES := -p encoders-kernels -p encoders-models -p encoders
 RUST_SOURCES := $(shell find rust_ports \( -name target -o -name fuzz \) -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
-# Two processes, for two cores and 5 GB of memory, whatever the machine has.
-IN_PAIRS := -p tests.in_pairs -n 2 --dist loadfile
+# Two processes, for two cores and 5 GB of memory, whatever the machine has. In the order of their names: files of few
+# tests would come last otherwise, and some of those tests are long.
+IN_PAIRS := -p tests.in_pairs -n 2 --dist loadfile --no-loadscope-reorder
 NOTEBOOKS := $(wildcard chapters/*.ipynb book/*.ipynb)
 
 export TOKENIZERS_PARALLELISM := true
