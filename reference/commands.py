@@ -100,16 +100,10 @@ def similar(options: argparse.Namespace) -> int:
     result = _load(options, "sentence-similarity").similarity(
         texts, references, batch_size=options.batch_size, show_progress=options.progress
     )
-    alike = len(set(references)) < len(references)
-    records = (
-        {
-            "text": text,
-            "scores": row.tolist()
-            if alike
-            else dict(zip(references, row.tolist(), strict=True)),
-        }
-        for text, row in zip(texts, result.scores, strict=True)
-    )
+    rows = result.scores.tolist()
+    if len(set(references)) == len(references):
+        rows = [dict(zip(references, row, strict=True)) for row in rows]
+    records = ({"text": text, "scores": row} for text, row in zip(texts, rows, strict=True))
     return _write(
         options, target, result.scores, records, _ranked(texts, references, result.scores)
     )

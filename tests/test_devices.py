@@ -112,3 +112,14 @@ def test_float64_of_mlx_is_the_cpus(monkeypatch):
         port.find_device("gpu", "float64")
     assert port.find_device("gpu", "float32") == mx.gpu
     assert port.find_device(None, "float64") == mx.cpu
+
+
+def test_auto_does_not_choose_what_cannot_compute_it(monkeypatch):
+    from reference.torch import port
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert port.find_device("auto", "float32").type == "mps"
+    assert port.find_device("auto", "float64").type == "cpu"
+    with pytest.raises(InputError, match="float64"):
+        port.find_device("mps", "float64")

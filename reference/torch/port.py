@@ -36,10 +36,12 @@ def find_device(name: str | None, dtype: str) -> torch.device:
     mps = ["mps"] * torch.backends.mps.is_available()
     accelerators = ["cuda", *cuda] * bool(cuda) + mps
     check_name(name, ["auto", "cpu", *accelerators], "device", "not available to PyTorch here")
-    chosen = [*accelerators, "cpu"][0] if name == "auto" else name
-    if chosen == "mps" and dtype == "float64":
+    if name == "auto":
+        usable = cuda + (mps if dtype != "float64" else [])
+        return torch.device(usable[0] if usable else "cpu")
+    if name == "mps" and dtype == "float64":
         raise InputError("Apple's GPUs know no float64: use device='cpu', or another dtype")
-    return torch.device(chosen)
+    return torch.device(name)
 
 
 def build(
