@@ -61,8 +61,11 @@ def check_switch(name: str, value: Any) -> bool:
 
 
 def check_whole(name: str, value: Any, least: int) -> int:
-    """A whole number, NumPy's too."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+    """A whole number, NumPy's too; a span of time is one to NumPy, but not to us."""
+    whole = isinstance(value, (int, np.integer)) and not isinstance(
+        value, (bool, np.timedelta64)
+    )
+    if not whole or value < least:
         raise InputError(
             f"{name} is {shown(value)}; it must be a whole number of at least {least}"
         )

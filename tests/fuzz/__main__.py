@@ -27,6 +27,7 @@ def main() -> int:
     rng, until = random.Random(seed), time.monotonic() + 60 * options.minutes
     seen: Counter[str] = Counter()
     cases = 0
+    options.found.mkdir(parents=True, exist_ok=True)
     with Worker() as worker:
         while time.monotonic() < until:
             case = draw_case(rng)
