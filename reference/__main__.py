@@ -6,17 +6,20 @@ An installed package brings the same under a name of its own: encoders-three-way
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 import warnings
 from pathlib import Path
 
-from reference import __version__, commands
+from reference import __version__
 from reference.errors import EncodersError
 
 NAME = "encoders-three-ways"  # the package as it is installed, and its script
-# Each command that has a file of its own: where, and what it does.
-ELSEWHERE = {
+# Each command: where it is written, in a module with its add_arguments and main; what it does.
+COMMANDS = {
+    "embed": ("reference.commands.embed", "turn texts into vectors"),
+    "similar": ("reference.commands.similar", "compare texts with references"),
     "info": ("reference.info", "describe a model"),
     "parity": ("reference.parity.command", "hold the ports against Transformers in float64"),
     "bench": ("reference.bench", "time the ports beside other libraries"),
@@ -70,12 +73,10 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"{NAME} {__version__}")
     subparsers = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    commands.add_embed(subparsers.add_parser("embed", help="turn texts into vectors"))
-    commands.add_similar(
-        subparsers.add_parser("similar", help="compare texts with references by cosine")
-    )
-    for name, (module, what) in ELSEWHERE.items():
-        commands.add_from(subparsers.add_parser(name, help=what), module)
+    for name, (module, what) in COMMANDS.items():
+        command, room = subparsers.add_parser(name, help=what), importlib.import_module(module)
+        room.add_arguments(command)
+        command.set_defaults(run=room.main)
     return top
 
 

@@ -3,7 +3,7 @@ argument it was, what it held, and what would be right."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,7 @@ def check_texts(texts: Any, name: str = "texts", first: int = 0) -> list[str]:
     """A list of strings; a lone string is refused where a list is meant, since it is a list of
     letters too. `first` is the number of the first of them, where they are part of a longer
     list."""
-    try:
-        items = None if isinstance(texts, (str, bytes)) else iter(texts)
-    except TypeError:
-        items = None
-    if items is None:
-        raise InputError(f"{name} must be a list of strings, not {type(texts).__name__}")
-    texts = list(items)
+    texts = list(check_iterable(texts, name))
     for number, text in enumerate(texts, first):
         if not isinstance(text, str):
             raise InputError(
@@ -35,6 +29,27 @@ def check_texts(texts: Any, name: str = "texts", first: int = 0) -> list[str]:
                 f"{name}[{number}] holds half of a surrogate pair, which is no text"
             ) from None
     return texts
+
+
+def check_iterable(texts: Any, name: str = "texts") -> Iterator[Any]:
+    """Whatever gives one text after another, a generator for one."""
+    try:
+        if not isinstance(texts, (str, bytes)):
+            return iter(texts)
+    except TypeError:
+        pass
+    raise InputError(f"{name} must be a list of strings, not {type(texts).__name__}")
+
+
+def check_vectors(vectors: np.ndarray, name: str, dimensions: int) -> np.ndarray:
+    """Vectors that a model has made, one a row."""
+    if vectors.ndim != 2 or vectors.shape[1] != dimensions:
+        raise InputError(
+            f"{name} has shape {vectors.shape}; this model's vectors have (texts, {dimensions})"
+        )
+    if not np.isfinite(vectors).all():
+        raise InputError(f"{name} holds NaN or infinity")
+    return vectors
 
 
 def check_name(value: Any, known: Collection[str], kind: str, fault: str = "unknown") -> str:

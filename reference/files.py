@@ -9,8 +9,10 @@ import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from reference.errors import CheckpointError, InputError
 
@@ -40,27 +42,33 @@ def read_json(path: Path, error: type[ValueError], kind: type[dict] | type[list]
     return values
 
 
-def read_lines(file: str, option: str) -> list[str]:
-    """The lines of a UTF-8 file, or of standard input for "-"; an empty line is a line too."""
+def read_lines(file: str, option: str) -> Iterator[str]:
+    """The lines of a UTF-8 file, or of standard input for "-", as they are asked for; an empty
+    line is a line too."""
     if not file:
         raise InputError(f"{option} is empty; name a file, or - for standard input")
     name = "standard input" if file == "-" else file
+    number = 0
     try:
-        content = _standard_input() if file == "-" else _of_file(file)
-        return split_lines(content.decode("utf-8-sig"))
+        with _standard_input() if file == "-" else _open(Path(file)) as source:
+            for number, line in enumerate(source, 1):
+                yield from split_lines(line.decode("utf-8-sig" if number == 1 else "utf-8"))
     except UnicodeDecodeError as problem:
-        raise InputError(f"{name} is not UTF-8 text: {problem}") from None
+        raise InputError(
+            f"{name} is not UTF-8 text: line {number} holds the byte "
+            f"{problem.object[problem.start]:#04x}"
+        ) from None
     except OSError as problem:
         raise InputError(f"{name} cannot be read: {problem.strerror}") from None
 
 
-def _of_file(file: str) -> bytes:
+def _open(path: Path) -> AbstractContextManager[BinaryIO]:
     """A device may never end, as /dev/zero does not."""
-    with Path(file).open("rb") as source:
-        endless = Path(file).is_char_device() and not source.isatty()
-        if endless and not Path(file).samefile(os.devnull):
-            raise InputError(f"{file} is a device; texts come from a file or a pipe")
-        return source.read()
+    if path.is_char_device() and not path.samefile(os.devnull):
+        with path.open("rb") as device:
+            if not device.isatty():
+                raise InputError(f"{path} is a device; texts come from a file or a pipe")
+    return path.open("rb")
 
 
 def split_lines(text: str) -> list[str]:
@@ -90,26 +98,40 @@ def check_target(file: str, option: str) -> Path:
     return path
 
 
-def write_result(path: Path, content: bytes) -> None:
-    """Write the whole result or, with an error, nothing."""
+@contextmanager
+def open_result(path: Path) -> Iterator[BinaryIO]:
+    """A file for the whole result or, with an error, for nothing."""
     try:
-        write_atomically(path, content)
+        with open_atomically(path) as file:
+            yield file
     except OSError as problem:
         raise InputError(f"{path} cannot be written: {problem.strerror}") from None
 
 
+def write_result(path: Path, content: bytes) -> None:
+    with open_result(path) as file:
+        file.write(content)
+
+
 def write_atomically(path: Path, content: bytes) -> None:
+    with open_atomically(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def open_atomically(path: Path) -> Iterator[BinaryIO]:
     """Write beside the target, then move into place: a reader sees the old file or the new one,
     never half."""
     if path.exists() and not path.is_file():
         # A pipe, /dev/null: it is written to, and stays what it is.
-        path.write_bytes(content)
+        with path.open("wb") as file:
+            yield file
         return
     path = path.resolve()  # a link stays, and the file behind it is replaced
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         if path.exists():
@@ -124,7 +146,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
-def _standard_input() -> bytes:
+def _standard_input() -> AbstractContextManager[BinaryIO]:
     if sys.stdin is None:
         raise InputError("standard input is closed, so no texts can be read from it")
-    return sys.stdin.buffer.read()
+    return nullcontext(sys.stdin.buffer)  # which stays open

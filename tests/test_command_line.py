@@ -194,9 +194,9 @@ def test_references_from_standard_input(monkeypatch, capfdbinary):
 def test_lines_end_at_newlines_only(text, lines, tmp_path, monkeypatch):
     path = tmp_path / "texts.txt"
     path.write_bytes(text.encode())
-    assert read_lines(str(path), "--file") == lines
+    assert list(read_lines(str(path), "--file")) == lines
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
-    assert read_lines("-", "--file") == lines
+    assert list(read_lines("-", "--file")) == lines
 
 
 def test_input_that_is_no_text(tmp_path, capfd):
@@ -288,3 +288,44 @@ def test_the_installed_script_is_the_same_command(tmp_path):
     assert shell(f"{sys.executable} -m reference embed --help").stdout.startswith(
         "usage: python -m reference embed "
     )
+
+
+def test_texts_are_read_as_they_are_needed(tmp_path, monkeypatch, capfd):
+    """The third window holds a bad byte: what comes before it has been printed by then."""
+    monkeypatch.setattr("reference.pipelines.batching.TEXTS_AT_ONCE", 2)
+    texts = tmp_path / "texts.txt"
+    texts.write_bytes(b"a\nb\nc\nd\n\xff\n")
+    assert run("embed", "--file", texts) == 2
+    captured = capfd.readouterr()
+    assert len(captured.out.splitlines()) == 4
+    assert "texts.txt is not UTF-8 text: line 5 holds the byte 0xff" in captured.err
+    target = tmp_path / "vectors.npy"
+    assert run("embed", "--file", texts, "--output", target) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["texts.txt"]
+
+
+@pytest.mark.parametrize("command", [["embed"], ["similar", "--to", "b", "c"]])
+def test_windows_are_one_result_in_every_format(command, tmp_path, monkeypatch):
+    lines = [f"text number {number}" for number in range(5)]
+    texts = tmp_path / "texts.txt"
+    texts.write_text("\n".join(lines))
+    made = {}
+    for size in (100, 2):
+        monkeypatch.setattr("reference.pipelines.batching.TEXTS_AT_ONCE", size)
+        for ending in ("json", "jsonl", "npy"):
+            target = tmp_path / f"{size}.{ending}"
+            assert run(*command, "--file", texts, "--output", target) == 0
+            made[size, ending] = target
+    for size in (100, 2):
+        array = np.load(made[size, "npy"])
+        records = json.loads(made[size, "json"].read_text())
+        assert records == [json.loads(line) for line in made[size, "jsonl"].open()]
+        assert [record["text"] for record in records] == lines
+        assert array.dtype == np.float32 and len(array) == 5
+        np.testing.assert_allclose(array, np.load(made[100, "npy"]), atol=1e-6)
+
+
+def test_an_array_goes_through_a_pipe(tmp_path):
+    target = tmp_path / "piped.npy"
+    done = shell(f"{sys.executable} -m reference embed a b --format npy | cat > {target}")
+    assert done.returncode == 0 and np.load(target).shape == (2, 384)

@@ -66,7 +66,7 @@ def main(options: argparse.Namespace) -> int:
     backends = check_names(chosen, BACKENDS, "backend")
     target = None if options.json is None else check_target(options.json, "--json")
 
-    texts = None if options.texts is None else read_lines(options.texts, "--texts")
+    texts = None if options.texts is None else list(read_lines(options.texts, "--texts"))
 
     report = compare(
         options.model, backends, options.dtype, texts=texts, port=port, seed=options.seed

@@ -9,7 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from reference.checks import check_switch, check_texts, check_whole
+from reference.checks import (
+    check_iterable,
+    check_switch,
+    check_texts,
+    check_vectors,
+    check_whole,
+)
 from reference.errors import CheckpointError
 from reference.inputs import Inputs, check_packed, pack
 from reference.pipelines.base import Pipeline
@@ -57,30 +63,52 @@ class Embeddings(Pipeline):
         """
         if isinstance(texts, str):
             return self.encode([texts], batch_size, normalize, show_progress)[0]
-        normalize = None if normalize is None else check_switch("normalize", normalize)
-        batch_size = check_whole("batch_size", batch_size, least=1)
         texts = texts if isinstance(texts, Iterator) else check_texts(texts)
+        made = self.encode_parts(texts, batch_size, normalize, show_progress)
+        parts = [self._vectors(0), *(vectors for _, vectors in made)]
+        return parts[-1] if len(parts) <= 2 else np.concatenate(parts)
+
+    def encode_parts(
+        self,
+        texts: Iterable[str],
+        batch_size: int = 32,
+        normalize: bool | None = None,
+        show_progress: bool = False,
+    ) -> Iterator[tuple[list[str], np.ndarray]]:
+        """What `encode` makes, a few thousand texts at a time, each part with its texts: for
+        more of them than memory holds."""
+        batch_size = check_whole("batch_size", batch_size, least=1)
+        normalize = None if normalize is None else check_switch("normalize", normalize)
+        shown = check_switch("show_progress", show_progress)
+        check_iterable(texts)
+        return self._encode_parts(texts, batch_size, normalize, shown)
+
+    def _encode_parts(
+        self, texts: Iterable[str], batch_size: int, normalize: bool | None, shown: bool
+    ) -> Iterator[tuple[list[str], np.ndarray]]:
         embed = partial(self._embed, normalize=normalize)
-        parts = [self._vectors(0)]
-        with progress(texts, check_switch("show_progress", show_progress)) as bar:
+        with progress(texts, shown) as bar:
             for first, window in windows(texts):
                 sequences, vectors = self._tokenize(window, first), self._vectors(len(window))
-                parts.append(run_in_batches(embed, sequences, batch_size, bar, vectors))
-        return parts[-1] if len(parts) <= 2 else np.concatenate(parts)
+                yield window, run_in_batches(embed, sequences, batch_size, bar, vectors)
 
     def similarity(
         self,
-        texts: Sequence[str],
-        references: Sequence[str],
+        texts: Sequence[str] | np.ndarray,
+        references: Sequence[str] | np.ndarray,
         batch_size: int = 32,
         show_progress: bool = False,
     ) -> Similarity:
-        """Embed both lists and compare every text with every reference."""
-        texts, references = check_texts(texts), check_texts(references, "references")
-        together = self.encode([*texts, *references], batch_size, show_progress=show_progress)
-        embeddings, reference_embeddings = together[: len(texts)], together[len(texts) :]
-        scores = SCORES[self.settings.similarity](embeddings, reference_embeddings)
-        return Similarity(embeddings, reference_embeddings, scores)
+        """Compare every text with every reference; either side may be vectors that `encode` has
+        made."""
+        encode = partial(self.encode, batch_size=batch_size, show_progress=show_progress)
+        sides = [
+            check_vectors(side, name, self.dimensions)
+            if isinstance(side, np.ndarray) and side.dtype.kind == "f"
+            else encode(check_texts(side, name))
+            for name, side in (("texts", texts), ("references", references))
+        ]
+        return Similarity(*sides, SCORES[self.settings.similarity](*sides))
 
     @property
     def dimensions(self) -> int:

@@ -352,3 +352,17 @@ def test_sentence_settings_that_cannot_be_honoured(copy, file, content, error, m
     (copy / file).write_text(content)
     with pytest.raises(error, match=message):
         reference.load(copy)
+
+
+def test_similarity_takes_vectors_already_made(models, backend):
+    model = models[backend]
+    texts, references = TEXTS[:2], TEXTS[1:]
+    whole = model.similarity(texts, references)
+    vectors = model.encode(references)
+    half = model.similarity(texts, vectors)
+    np.testing.assert_allclose(half.scores, whole.scores, atol=1e-6)
+    assert half.reference_embeddings is vectors
+    with pytest.raises(InputError, match=r"references has shape \(384,\)"):
+        model.similarity(texts, vectors[0])
+    with pytest.raises(InputError, match="texts holds NaN"):
+        model.similarity(np.full_like(vectors, np.nan), vectors)

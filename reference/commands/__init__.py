@@ -1,0 +1,1 @@
+"""The commands that do what a pipeline does, one file each: its options, and what it prints."""

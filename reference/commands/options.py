@@ -1,0 +1,81 @@
+"""What several commands ask for, and how they read texts and load a model."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from collections.abc import Iterable
+from typing import Any
+
+import reference
+from reference.backend import BACKENDS
+from reference.checkpoint import EMBEDDED_MODEL
+from reference.errors import InputError
+from reference.files import read_lines
+
+
+def add_texts(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "texts", nargs="*", metavar="TEXT", help="texts; without any, lines are read"
+    )
+    parser.add_argument(
+        "--file", metavar="FILE", help="read texts from FILE, one a line (- is standard input)"
+    )
+
+
+def read_texts(arguments: list[str], file: str | None, option: str = "--file") -> Iterable[str]:
+    """Texts from the arguments, from a file, or from standard input, one a line, as they are
+    asked for; at least one."""
+    if arguments and file is not None:
+        raise InputError(f"give texts as arguments or with {option}, not both")
+    if arguments:
+        return arguments
+    lines = read_lines("-" if file is None else file, option)
+    first = next(lines, None)
+    if first is not None:
+        return itertools.chain([first], lines)
+    if file not in (None, "-"):
+        raise InputError(f"there are no texts: {file} is empty")
+    raise InputError(
+        "there are no texts: standard input is empty, and none is named (what follows --to "
+        "is a reference); give texts as arguments ahead of the options, with --file, or as "
+        "lines of standard input"
+    )
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model",
+        default=EMBEDDED_MODEL,
+        help=f"a folder or a hub id (default {EMBEDDED_MODEL})",
+    )
+    parser.add_argument("--revision", help="a branch, tag or commit on the hub")
+    parser.add_argument("--backend", choices=BACKENDS, default="torch")
+    parser.add_argument(
+        "--dtype", default="float32", help="float32, float64, or what else the backend has"
+    )
+    parser.add_argument(
+        "--device",
+        help="cpu (the default), cuda, cuda:1, mps or auto for torch, gpu for mlx, cuda or "
+        "metal for candle, where they are",
+    )
+
+
+def load_model(options: argparse.Namespace, pipeline: str) -> Any:
+    return reference.load(
+        options.model,
+        backend=options.backend,
+        pipeline=pipeline,
+        dtype=options.dtype,
+        device=options.device,
+        revision=options.revision,
+    )
+
+
+def add_encoding(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--batch-size", type=int, default=32, help="texts in a batch at most (default 32)"
+    )
+    parser.add_argument(
+        "--progress", action="store_true", help="show a progress bar on standard error"
+    )

@@ -1,0 +1,77 @@
+"""python -m reference similar."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+
+import numpy as np
+
+from reference.commands.options import (
+    add_encoding,
+    add_model,
+    add_texts,
+    load_model,
+    read_texts,
+)
+from reference.commands.results import Part, add_output, target_of, write
+from reference.errors import InputError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Print the cosine of every text with every reference, best first."
+    add_texts(parser)
+    parser.add_argument(
+        "--to",
+        nargs="+",
+        metavar="REFERENCE",
+        default=[],
+        help="what the texts are compared with",
+    )
+    parser.add_argument(
+        "--to-file", metavar="FILE", help="read references from FILE, one a line"
+    )
+    add_encoding(parser)
+    add_model(parser)
+    add_output(parser, array=True)
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print or write the matrix of cosines."""
+    if not options.to and options.to_file is None:
+        raise InputError(
+            "there is nothing to compare with; name references with --to or --to-file"
+        )
+    if options.to_file == "-" and not options.texts and options.file in (None, "-"):
+        raise InputError(
+            "texts and references cannot both come from standard input; put one of them in a "
+            "file"
+        )
+    target = target_of(options)
+    references = list(read_texts(options.to, options.to_file, "--to-file"))
+    texts = read_texts(options.texts, options.file)
+    model = load_model(options, "sentence-similarity")
+    reference_embeddings = model.encode(references, options.batch_size)
+    parts = model.encode_parts(
+        texts, batch_size=options.batch_size, show_progress=options.progress
+    )
+    compared = (
+        (texts, model.similarity(vectors, reference_embeddings).scores)
+        for texts, vectors in parts
+    )
+    return write(options, target, (_part(*part, references) for part in compared))
+
+
+def _part(texts: list[str], scores: np.ndarray, references: list[str]) -> Part:
+    rows = scores.tolist()
+    if len(set(references)) == len(references):
+        rows = [dict(zip(references, row, strict=True)) for row in rows]
+    records = ({"text": text, "scores": row} for text, row in zip(texts, rows, strict=True))
+    return Part(records, _ranked(texts, references, scores), scores)
+
+
+def _ranked(texts: list[str], references: list[str], scores: np.ndarray) -> Iterator[str]:
+    for text, row in zip(texts, scores, strict=True):
+        yield text
+        for column in np.argsort(-row, kind="stable"):
+            yield f"  {row[column]: .4f}  {references[column]}"
