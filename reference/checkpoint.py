@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -119,15 +120,16 @@ def read_checkpoint(folder: Path, task: Task | str | None = None) -> Checkpoint:
     names.
 
     Sentence encoders often go on naming the masked language model that they were trained from,
-    as all-mpnet-base-v2 does. Without the head of it they are the encoder by itself.
+    as all-mpnet-base-v2 does. Without the head of it they are the encoder by itself; where no
+    architecture is named, one with that head is a masked language model.
     """
     folder = Path(folder)
     config, architecture = read_architecture(folder, task)
     tensors = read_tensors(folder)
-    if task is None and architecture.task is MASKED_LM:
+    if task is None and (architecture.task is MASKED_LM or not config.architectures):
         head = tuple(key for key, _ in architecture.family.head(config, MASKED_LM))
-        if not any(key.startswith(head) for key in tensors):
-            architecture = architecture_for(config, BASE)
+        held = any(key.startswith(head) for key in tensors)
+        architecture = architecture_for(config, MASKED_LM if held else BASE)
     tensors = select_tensors(tensors, config, architecture, str(folder))
     return Checkpoint(folder, config, architecture, tensors)
 
@@ -178,15 +180,16 @@ def write_checkpoint(
     tensors: dict[str, np.ndarray],
     beside: Mapping[str, bytes] | None = None,
     dtype: str = "float32",
+    more: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write config.json, model.safetensors in that dtype and the files `beside` them, under
-    their paths in the folder.
+    """Write config.json, with `more` keys in it, model.safetensors in that dtype, and the files
+    `beside` them, under their paths in the folder.
 
     An interrupted run leaves the old folder whole. The shards of an older checkpoint go.
     """
     if not isinstance(folder, (str, os.PathLike)) or not os.fspath(folder):
         raise InputError(f"a checkpoint is written to a folder, not to {folder!r:.80}")
-    settings = config.to_dict() | {"dtype": dtype}
+    settings = config.to_dict() | {"dtype": dtype} | dict(more or {})
     files = {
         **(beside or {}),
         "model.safetensors": serialize(tensors, dtype),

@@ -36,6 +36,11 @@ METADATA = frozenset(
     "use_bfloat16 use_cache xla_device".split()
 )
 
+# What pipelines read of a config.json, and save again: it changes no forward pass.
+PIPELINE_KEYS = frozenset(
+    "label_candidates sbert_ce_default_activation_function sentence_transformers".split()
+)
+
 
 def config_from_dict(values: Mapping[str, Any], where: str = "config") -> EncoderConfig:
     """Check a parsed config.json and turn it into a configuration."""
@@ -60,6 +65,12 @@ def read_config(folder: Path) -> EncoderConfig:
     return config_from_dict(read_json(path, ConfigError), str(path))
 
 
+def read_pipeline_keys(folder: Path) -> dict[str, Any]:
+    """What `folder`/config.json says to pipelines."""
+    values = read_json(Path(folder) / "config.json", ConfigError)
+    return {key: values[key] for key in sorted(PIPELINE_KEYS & set(values))}
+
+
 def _config_from_dict(values: Mapping[str, Any], where: str) -> EncoderConfig:
     model_type = values.get("model_type")
     check_choice("model_type", model_type, BY_MODEL_TYPE)
@@ -78,6 +89,7 @@ def _config_from_dict(values: Mapping[str, Any], where: str) -> EncoderConfig:
     values = kind.upgrade(dict(values))
     names = {item.name for item in dataclasses.fields(kind)}
     read = names | LABEL_KEYS | set(kind.ONLY_VALUES) | kind.LEGACY | METADATA
+    read |= PIPELINE_KEYS
     unknown = sorted(map(str, set(values) - read))
     if unknown:
         family = kind.__name__.removesuffix("Config")

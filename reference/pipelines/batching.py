@@ -47,6 +47,7 @@ def run_in_batches(
     batch_size: int,
     bar: Any = None,
     results: Any = None,
+    tokens: int = TOKENS_A_BATCH,
 ) -> Any:
     """What `run` makes of each sequence of ids, in the order given, though it is handed
     batches of similar length.
@@ -55,7 +56,7 @@ def run_in_batches(
     """
     batch_size = check_whole("batch_size", batch_size, least=1)
     results = [None] * len(sequences) if results is None else results
-    for rows in batches_by_length([len(ids) for ids in sequences], batch_size):
+    for rows in batches_by_length([len(ids) for ids in sequences], batch_size, tokens):
         made = run([sequences[row] for row in rows])
         for row, result in zip(rows, made, strict=True):
             results[row] = result

@@ -18,7 +18,7 @@ from reference.checks import (
 )
 from reference.errors import CheckpointError
 from reference.inputs import Inputs, check_packed, pack
-from reference.pipelines.base import Pipeline
+from reference.pipelines.base import Pipeline, token_types
 from reference.pipelines.batching import progress, run_in_batches, windows
 from reference.pipelines.scores import SCORES, unit_vectors
 from reference.processes import computing
@@ -125,7 +125,7 @@ class Embeddings(Pipeline):
         return self.tokenizer(prompted, first=first)
 
     def _embed(self, sequences: Sequence[Encoding], normalize: bool | None) -> np.ndarray:
-        inputs = check_packed(self.config, *pack(sequences), _token_types(sequences))
+        inputs = check_packed(self.config, *pack(sequences), token_types(sequences))
         vectors = self._shortened(inputs, normalize)
         if not np.isfinite(vectors).all():
             wider = "float64" if self.dtype == "float32" else "float32"
@@ -150,10 +150,3 @@ class Embeddings(Pipeline):
     def _names_beside(self) -> tuple[str, ...]:
         pooling = (self.settings.pooling_file,) if self.settings.pooling_file else ()
         return super()._names_beside() + SETTINGS_FILES + pooling
-
-
-def _token_types(sequences: Sequence[Encoding]) -> np.ndarray | None:
-    """None where all are 0, as a tokenizer nearly always has it for a single text."""
-    if not any(any(sequence.token_type_ids) for sequence in sequences):
-        return None
-    return np.concatenate([sequence.token_type_ids for sequence in sequences])

@@ -1,0 +1,65 @@
+"""What pipelines return: frozen dataclasses, plain to read, which a notebook shows as a table
+and `to_dict` turns into what JSON can hold."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+ROWS_SHOWN = 20
+
+
+class Result:
+    """What the dataclasses of results have in common."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Its fields by name, arrays as lists."""
+        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+
+    def _repr_html_(self) -> str:
+        header, rows = self.table()
+        return as_table(header, rows)
+
+    def table(self) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
+        """Column names and rows, as a notebook shows them."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return list(values), [list(values.values())]
+
+
+class Results(list[Any]):
+    """A list of results of one kind, which a notebook shows as one table."""
+
+    def _repr_html_(self) -> str:
+        tables = [result.table() for result in self if isinstance(result, Result)]
+        header = tables[0][0] if tables else ()
+        return as_table(header, [row for _, rows in tables for row in rows])
+
+
+def as_table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """An HTML table, numbers rounded, of the first rows."""
+    rows = list(rows)
+    lines = [_row("th", header), *(_row("td", row) for row in rows[:ROWS_SHOWN])]
+    if len(rows) > ROWS_SHOWN:
+        lines.append(_row("td", [f"… {len(rows) - ROWS_SHOWN} more"]))
+    return f"<table>{''.join(lines)}</table>"
+
+
+def _row(tag: str, cells: Sequence[Any]) -> str:
+    shown = (html.escape(_cell(cell)) for cell in cells)
+    return f"<tr>{''.join(f'<{tag}>{cell}</{tag}>' for cell in shown)}</tr>"
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, (float, np.floating)) else f"{value!s:.200}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Result):
+        return value.to_dict()
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
