@@ -22,6 +22,7 @@ from reference.families import BASE, Architecture, EncoderConfig, Task, architec
 from reference.families.reading import read_config
 from reference.families.tasks import MASKED_LM
 from reference.folders import write_together
+from reference.sentence import transformer_folder
 from reference.weights import POSITION_IDS, read_tensors, serialize, sharded_files, some
 
 EMBEDDED_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
@@ -40,6 +41,12 @@ class Checkpoint:
     config: EncoderConfig
     architecture: Architecture
     tensors: dict[str, np.ndarray]
+    parent: Path | None = None  # the model's folder, where the encoder has one inside of it
+
+    @property
+    def home(self) -> Path:
+        """The folder of the whole model."""
+        return self.parent or self.folder
 
 
 def locate(model: str | os.PathLike[str], revision: str | None = None) -> Path:
@@ -123,7 +130,8 @@ def read_checkpoint(folder: Path, task: Task | str | None = None) -> Checkpoint:
     as all-mpnet-base-v2 does. Without the head of it they are the encoder by itself; where no
     architecture is named, one with that head is a masked language model.
     """
-    folder = Path(folder)
+    home = Path(folder)
+    folder = transformer_folder(home)
     config, architecture = read_architecture(folder, task)
     tensors = read_tensors(folder)
     if task is None and (architecture.task is MASKED_LM or not config.architectures):
@@ -131,7 +139,7 @@ def read_checkpoint(folder: Path, task: Task | str | None = None) -> Checkpoint:
         held = any(key.startswith(head) for key in tensors)
         architecture = architecture_for(config, MASKED_LM if held else BASE)
     tensors = select_tensors(tensors, config, architecture, str(folder))
-    return Checkpoint(folder, config, architecture, tensors)
+    return Checkpoint(folder, config, architecture, tensors, None if home == folder else home)
 
 
 def select_tensors(

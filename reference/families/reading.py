@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reference.errors import CheckpointError, ConfigError, shortened
+from reference.errors import ConfigError, shortened
 from reference.families import BY_MODEL_TYPE
 from reference.families.checks import check_choice, check_integer, unsupported
 from reference.families.config import EncoderConfig
-from reference.files import is_file, read_json
+from reference.files import read_json
 
 MOST_LABELS = 1_000_000
 
@@ -57,11 +57,6 @@ def config_from_dict(values: Mapping[str, Any], where: str = "config") -> Encode
 def read_config(folder: Path) -> EncoderConfig:
     """Read `folder`/config.json."""
     path = Path(folder) / "config.json"
-    if not is_file(path) and is_file(path.with_name("modules.json")):
-        raise CheckpointError(
-            f"{path} is missing; a Transformer that modules.json keeps in a folder of its own "
-            "is not supported: move its files up to modules.json, and set its path there to ''"
-        )
     return config_from_dict(read_json(path, ConfigError), str(path))
 
 

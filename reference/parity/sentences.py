@@ -24,7 +24,7 @@ def sentence_embeddings(
             for row, its_real in zip(hidden, real, strict=True)
         ]
     )
-    if "Normalize" in modules:
+    if list(modules)[2:3] == ["Normalize"]:  # what a port does; the pipeline does the rest
         vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
     return vectors
 
@@ -32,7 +32,7 @@ def sentence_embeddings(
 def read_modules(checkpoint: Checkpoint) -> dict[str, dict[str, Any]]:
     """Kind of each module of modules.json -> its settings; read here once more, apart from the
     pipeline's reading."""
-    folder = checkpoint.folder
+    folder = checkpoint.home
     path = folder / "modules.json"
     modules = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
     settings = {}
@@ -51,6 +51,15 @@ def _pool(tokens: np.ndarray, settings: dict[str, Any]) -> np.ndarray:
         "cls": ("pooling_mode_cls_token", lambda: tokens[0]),
         "max": ("pooling_mode_max_tokens", lambda: tokens.max(axis=0)),
         "mean": ("pooling_mode_mean_tokens", lambda: tokens.mean(axis=0)),
+        "mean_sqrt_len_tokens": (
+            "pooling_mode_mean_sqrt_len_tokens",
+            lambda: tokens.sum(axis=0) / np.sqrt(len(tokens)),
+        ),
+        "weightedmean": (
+            "pooling_mode_weightedmean_tokens",
+            lambda: np.average(tokens, axis=0, weights=np.arange(1, len(tokens) + 1)),
+        ),
+        "lasttoken": ("pooling_mode_lasttoken", lambda: tokens[-1]),
     }
     named = settings.get("pooling_mode")
     chosen = [named] if isinstance(named, str) else named

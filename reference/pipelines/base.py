@@ -53,7 +53,7 @@ class Pipeline:
     def __repr__(self) -> str:
         name = self.checkpoint.architecture.name
         device = "" if self.device is None else f", {self.device}"
-        where = f"{self.checkpoint.folder} on {self.backend}{device}, {self.dtype}"
+        where = f"{self.checkpoint.home} on {self.backend}{device}, {self.dtype}"
         return f"<{type(self).__name__}: {name} from {where}>"
 
     def __reduce__(self) -> Any:
@@ -61,7 +61,7 @@ class Pipeline:
         models and a GPU's memory cannot be sent."""
         again = partial(
             reference.load,
-            self.checkpoint.folder.absolute(),
+            self.checkpoint.home.absolute(),
             backend=self.backend,
             pipeline=self.name,
             dtype=self.dtype,
@@ -178,12 +178,9 @@ class Pipeline:
         source = Path(self.checkpoint.folder)
         return {
             name: (source / name).read_bytes()
-            for name in self._names_beside()
+            for name in TOKENIZER_FILES
             if is_file(source / name)
         }
-
-    def _names_beside(self) -> tuple[str, ...]:
-        return TOKENIZER_FILES
 
 
 def token_types(encodings: Sequence[Encoding]) -> np.ndarray | None:
