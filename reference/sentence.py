@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reference.errors import CheckpointError, ConfigError
+from reference.errors import CheckpointError, ConfigError, shown
 from reference.files import is_file, read_json
 from reference.text.sentence_settings import SENTENCE_FILES
 
@@ -57,8 +57,8 @@ def read_sentence_settings(folder: Path, hidden_size: int) -> SentenceSettings:
     names = [_module_kind(module, path) for module in modules]
     if names[:2] != ["Transformer", "Pooling"] or names[2:] not in ([], ["Normalize"]):
         raise ConfigError(
-            f"{path} lists the modules {', '.join(names) or 'none'}; supported: Transformer, "
-            "Pooling, Normalize"
+            f"{path} lists the modules {', '.join(names) or 'none':.200}; supported: "
+            "Transformer, Pooling, Normalize"
         )
     inside = modules[0].get("path", "")
     if inside:
@@ -138,7 +138,8 @@ def _default_prompt(values: dict[str, Any], path: Path) -> str:
     prompts = {"query": "", "document": ""} | given
     if name not in prompts:
         raise ConfigError(
-            f"{path}: default_prompt_name is {name!r:.80}; prompts has {', '.join(prompts)}"
+            f"{path}: default_prompt_name is {name!r:.80}; prompts has "
+            f"{', '.join(prompts):.200}"
         )
     if not isinstance(prompts[name], (str, type(None))):
         raise ConfigError(
@@ -212,16 +213,19 @@ def _read_pooling(path: Path, hidden_size: int) -> tuple[str, ...]:
     )
     if size != hidden_size:
         raise ConfigError(
-            f"{path} pools vectors of {size}; the model's have hidden_size {hidden_size}"
+            f"{path} pools vectors of {shown(size)}; the model's have hidden_size {hidden_size}"
         )
     if values.get("include_prompt", True) is not True:
         raise ConfigError(
-            f"{path}: include_prompt is {values['include_prompt']!r}, which is not implemented"
+            f"{path}: include_prompt is {shown(values['include_prompt'])}, which is not "
+            "implemented"
         )
     ways = _chosen_ways(values, path)
     for way in ways:
         if way not in WAYS:
-            raise ConfigError(f"{path} asks for {way} pooling; supported: {', '.join(WAYS)}")
+            raise ConfigError(
+                f"{path} asks for {way:.80} pooling; supported: {', '.join(WAYS)}"
+            )
     return ways
 
 
@@ -248,7 +252,7 @@ def _chosen_ways(values: dict, path: Path) -> tuple[str, ...]:
         )
         if not ways or not all(isinstance(way, str) for way in ways):
             raise ConfigError(
-                f"{path}: pooling_mode is {chosen!r}; it must be a name or a list of names"
+                f"{path}: pooling_mode is {shown(chosen)}; it must be a name or a list of names"
             )
         return ways
     return tuple(way for way, key in switches.items() if values.get(key)) or ("mean",)
