@@ -8,10 +8,10 @@ from pathlib import Path
 from reference.errors import CheckpointError, ConfigError, shown
 from reference.files import read_json
 
-WAYS = ("cls", "max", "mean")
+# In the order in which the old spelling lays them side by side.
+WAYS = ("cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
 SWITCH = "pooling_mode_"  # what the old names of poolings begin with
 KEYS = ("word_embedding_dimension", "embedding_dimension", "pooling_mode", "include_prompt")
-OTHER_WAYS = ("mean_sqrt_len_tokens", "weightedmean", "lasttoken")
 
 
 def read_pooling(path: Path, hidden_size: int) -> tuple[tuple[str, ...], bool]:
@@ -28,7 +28,7 @@ def read_pooling(path: Path, hidden_size: int) -> tuple[tuple[str, ...], bool]:
     )
     if size != hidden_size:
         raise ConfigError(
-            f"{path} pools vectors of {size}; the model's have hidden_size {hidden_size}"
+            f"{path} pools vectors of {shown(size)}; the model's have hidden_size {hidden_size}"
         )
     include_prompt = values.get("include_prompt", True)
     if not isinstance(include_prompt, bool):
@@ -38,13 +38,13 @@ def read_pooling(path: Path, hidden_size: int) -> tuple[tuple[str, ...], bool]:
     ways = _chosen_ways(values, path)
     for way in ways:
         if way not in WAYS:
-            raise ConfigError(f"{path} asks for {way} pooling; supported: {', '.join(WAYS)}")
+            raise ConfigError(f"{path} asks for {way:.80} pooling; supported: {', '.join(WAYS)}")
     return ways, include_prompt
 
 
 def _chosen_ways(values: dict, path: Path) -> tuple[str, ...]:
     """The new spelling, one key with a name or several; or the old, one switch each."""
-    switches = {way: f"pooling_mode_{way}_tokens" for way in WAYS + OTHER_WAYS} | {
+    switches = {way: f"pooling_mode_{way}_tokens" for way in WAYS} | {
         "cls": "pooling_mode_cls_token",
         "mean_sqrt_len_tokens": "pooling_mode_mean_sqrt_len_tokens",
         "lasttoken": "pooling_mode_lasttoken",
@@ -65,7 +65,7 @@ def _chosen_ways(values: dict, path: Path) -> tuple[str, ...]:
         )
         if not ways or not all(isinstance(way, str) for way in ways):
             raise ConfigError(
-                f"{path}: pooling_mode is {chosen!r}; it must be a name or a list of names"
+                f"{path}: pooling_mode is {shown(chosen)}; it must be a name or a list of names"
             )
         return ways
     return tuple(way for way, key in switches.items() if values.get(key)) or ("mean",)

@@ -65,7 +65,7 @@ class SentenceSettings:
         if not isinstance(name, str) or name not in self.prompts:
             raise InputError(
                 f"prompt_name is {shown(name)}; this model has the prompts "
-                f"{', '.join(self.prompts)}"
+                f"{', '.join(self.prompts):.200}"
             )
         return self.prompts[name]
 
@@ -178,7 +178,7 @@ def _read_prompts(values: dict[str, Any], path: Path) -> dict[str, Any]:
             )
     if name and name not in prompts:
         raise ConfigError(
-            f"{path}: default_prompt_name is {name!r:.80}; prompts has {', '.join(prompts)}"
+            f"{path}: default_prompt_name is {name!r:.80}; prompts has {', '.join(prompts):.200}"
         )
     prompts = {key: prompt or "" for key, prompt in prompts.items()}
     return {"prompts": prompts, "default_prompt_name": name or None}

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from reference.errors import CheckpointError
+from reference.errors import CheckpointError, shortened
 from reference.text.encoding import Encoding, Origins
 from reference.text.truncation import kept_tokens
 
@@ -33,7 +33,9 @@ class SentencePieceVocabulary:
         try:
             self.processor = sentencepiece.SentencePieceProcessor(model_file=str(path))
         except (RuntimeError, OSError) as problem:
-            raise CheckpointError(f"{path} is not a SentencePiece model: {problem}") from None
+            raise CheckpointError(
+                f"{path} is not a SentencePiece model: {shortened(problem)}"
+            ) from None
         self.side = side or "right"
         self.specials = {
             "<s>": self.BOS,

@@ -105,8 +105,8 @@ def test_search_finds_the_best(models, backend, monkeypatch):
                 [hit.score for hit in hits], [hit.score for hit in first], atol=1e-6
             )
     assert again[0][0].text is None
-    assert model.search("a cat", corpus, top_k=99)[0] == found[0][0]
-    assert len(model.search("a cat", corpus, top_k=99)) == 5
+    hits = model.search("a cat", corpus, top_k=99)
+    assert len(hits) == 5 and hits[0].text == "a cat"
 
 
 @pytest.mark.parametrize(

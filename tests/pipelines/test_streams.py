@@ -50,12 +50,8 @@ def test_it_goes_on_where_it_was_stopped(model, tmp_path, monkeypatch, step):
     array = resumable.GrowingArray
     with monkeypatch.context() as patch:
         patch.setattr(resumable, "write_atomically", stop("note", resumable.write_atomically))
-        patch.setattr(
-            resumable.GrowingArray, "append", stop("row", resumable.GrowingArray.append)
-        )
-        patch.setattr(
-            resumable.GrowingArray, "finish", stop("end", resumable.GrowingArray.finish)
-        )
+        patch.setattr(array, "append", stop("row", array.append))
+        patch.setattr(array, "finish", stop("end", array.finish))
         try:
             model.encode_to(path, TEXTS)
         except KeyboardInterrupt:

@@ -45,6 +45,14 @@ OLD_MEAN = {
 OLD_TWO = OLD_MEAN | {"pooling_mode_max_tokens": True}
 BERT, POOLING = "sentence_bert_config.json", "1_Pooling/config.json"
 TOKENIZER, MODEL = "tokenizer_config.json", "config_sentence_transformers.json"
+PADDING = {
+    "strategy": "BatchLongest",
+    "direction": "Left",
+    "pad_to_multiple_of": None,
+    "pad_id": 0,
+    "pad_type_id": 0,
+    "pad_token": "[PAD]",
+}
 SPARE = {"content": "[spare]", "special": True}
 
 # Each folder: which model, what sentence-transformers is told when it writes it, and what is
@@ -99,6 +107,25 @@ FOLDERS = {
         {BERT: {"do_lower_case": True}, TOKENIZER: {"do_lower_case": False}},
     ),
     "cut on the left": ("bert", {}, {BERT: MAX, TOKENIZER: {"truncation_side": "left"}}),
+    "padded on the left": ("bert", {}, {TOKENIZER: {"padding_side": "left"}}),
+    "padded on the left by its file": ("electra", {}, {"tokenizer.json": {"padding": PADDING}}),
+    "padded on the right after all": (
+        "distilbert",
+        {},
+        {"tokenizer.json": {"padding": PADDING}, TOKENIZER: {"padding_side": "right"}},
+    ),
+    "roberta, padded on the left": (
+        "roberta",
+        {"pooling": ("cls", "mean")},
+        {TOKENIZER: {"padding_side": "left"}},
+    ),
+    "mpnet, padded on the left": ("mpnet", {}, {"tokenizer.json": {"padding": PADDING}}),
+    "modernbert, padded on the left": (
+        "modernbert",
+        {"pooling": ("cls", "mean")},
+        {TOKENIZER: {"padding_side": "left"}},
+    ),
+    "without a mask": ("bert", {}, {TOKENIZER: {"model_input_names": ["input_ids"]}}),
     "special tokens split": ("bert", {}, {TOKENIZER: {"split_special_tokens": True}}),
     "one more token": (
         "bert",
@@ -151,6 +178,9 @@ REFUSED = {
     "config_args",
     "chat",
     "add_bos_token",
+    "padded on the left",
+    "padded on the left by its file",
+    "without a mask",
     "Normalize of tokens",
 }
 ARCHITECTURES = {
