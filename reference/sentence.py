@@ -13,12 +13,12 @@ from reference.files import is_file, read_json
 from reference.text.sentence_settings import SENTENCE_FILES
 
 SETTINGS_FILES = ("modules.json", "config_sentence_transformers.json", *SENTENCE_FILES)
-WAYS = ("cls", "max", "mean")
+# In the order in which the old spelling lays them side by side.
+WAYS = ("cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
 SWITCH = "pooling_mode_"  # what the old names of poolings begin with
 KEYS = ("word_embedding_dimension", "embedding_dimension", "pooling_mode", "include_prompt")
 # How two vectors are compared.
 SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
-OTHER_WAYS = ("mean_sqrt_len_tokens", "weightedmean", "lasttoken")
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ def _read_pooling(path: Path, hidden_size: int) -> tuple[str, ...]:
 
 def _chosen_ways(values: dict, path: Path) -> tuple[str, ...]:
     """The new spelling, one key with a name or several; or the old, one switch each."""
-    switches = {way: f"pooling_mode_{way}_tokens" for way in WAYS + OTHER_WAYS} | {
+    switches = {way: f"pooling_mode_{way}_tokens" for way in WAYS} | {
         "cls": "pooling_mode_cls_token",
         "mean_sqrt_len_tokens": "pooling_mode_mean_sqrt_len_tokens",
         "lasttoken": "pooling_mode_lasttoken",
