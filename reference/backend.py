@@ -29,9 +29,15 @@ class Model(Protocol):
         """The keys that apply of last_hidden_state, pooler_output, logits, hidden_states."""
         ...
 
-    def embed(self, inputs: Inputs, ways: tuple[str, ...], normalize: bool) -> np.ndarray:
-        """One vector a packed text: its hidden states pooled in each of `ways` ("cls", "max",
-        "mean"), side by side."""
+    def embed(
+        self, inputs: Inputs, ways: tuple[str, ...], normalize: bool, skip: int = 0
+    ) -> np.ndarray:
+        """One vector a packed text: its hidden states pooled in each of `ways` (those of
+        reference.sentence.WAYS), side by side.
+
+        The first `skip` tokens of each text, a prompt's, are not pooled. A text that has no
+        token left gets zero from every mean and from the last token, minus infinity from the
+        maximum, and its first token's vector from cls."""
         ...
 
     def gradients(

@@ -109,6 +109,11 @@ def _transformers(folder: str) -> Encode:
         "cls": lambda hidden, mask: hidden[:, 0],
         "max": lambda hidden, mask: hidden.masked_fill(mask == 0, -torch.inf).amax(1),
         "mean": lambda hidden, mask: (hidden * mask).sum(1) / mask.sum(1),
+        "mean_sqrt_len_tokens": lambda hidden, mask: (
+            (hidden * mask).sum(1) / mask.sum(1).sqrt()
+        ),
+        "weightedmean": lambda hidden, mask: _weighted_mean(hidden, mask * mask.cumsum(1)),
+        "lasttoken": lambda hidden, mask: hidden[range(len(mask)), mask.sum(1)[:, 0] - 1],
     }
 
     @torch.inference_mode()
@@ -133,6 +138,10 @@ def _transformers(folder: str) -> Encode:
         return torch.nn.functional.normalize(vectors) if settings.normalize else vectors
 
     return encode
+
+
+def _weighted_mean(hidden: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    return (hidden * weights).sum(1) / weights.sum(1)
 
 
 def main() -> None:

@@ -29,7 +29,6 @@ from reference.processes import computing
 _WIDEST = 1 << 20
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")
-POOLING = {"cls": pooling.cls_pooling, "max": pooling.max_pooling, "mean": pooling.mean_pooling}
 
 
 def find_device(name: str | None, dtype: str) -> mx.Device | mx.DeviceType:
@@ -89,16 +88,20 @@ class MLXModel:
         with mx.stream(self.device):
             return _outputs(self.network(inputs.map(_tensor), output_hidden_states))
 
-    def embed(self, inputs: Inputs, ways: tuple[str, ...], normalize: bool) -> np.ndarray:
+    def embed(
+        self, inputs: Inputs, ways: tuple[str, ...], normalize: bool, skip: int = 0
+    ) -> np.ndarray:
         groups = _groups(inputs, self.tokens_at_once)
-        return np.concatenate([self._embed(group, ways, normalize) for group in groups])
+        return np.concatenate([self._embed(group, ways, normalize, skip) for group in groups])
 
-    def _embed(self, inputs: Inputs, ways: tuple[str, ...], normalize: bool) -> np.ndarray:
+    def _embed(
+        self, inputs: Inputs, ways: tuple[str, ...], normalize: bool, skip: int
+    ) -> np.ndarray:
         with mx.stream(self.device):
             inputs = inputs.map(_tensor)
             encoder = self.network.encoder if isinstance(self.network, Head) else self.network
             hidden, mask = pad_packed(encoder(inputs).last_hidden_state, inputs.cu_seqlens)
-            vectors = mx.concatenate([POOLING[way](hidden, mask) for way in ways], axis=-1)
+            vectors = pooling.pool(hidden, mask, ways, skip)
             return _array(pooling.normalize(vectors) if normalize else vectors)
 
     def gradients(

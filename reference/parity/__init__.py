@@ -109,8 +109,8 @@ def random_checkpoint(
     """Write a small checkpoint with seeded random weights, made and saved by Transformers; its
     folder comes back. Every part of it matters, its norms' epsilon too.
 
-    pooling: "cls", "max" or "mean" makes it an embedding model, `normalize` one whose vectors
-    have length one.
+    pooling: a way of pooling, "mean" for instance, makes it an embedding model, `normalize` one
+        whose vectors have length one.
     tokenizer: a model whose tokenizer it shall have, with that vocabulary and those special
         tokens; without one it takes ids and no texts.
     config: keys of the configuration that differ: hidden_size=64, hidden_act="relu",

@@ -47,17 +47,18 @@ def read_modules(checkpoint: Checkpoint) -> dict[str, dict[str, Any]]:
 
 def _pool(tokens: np.ndarray, settings: dict[str, Any]) -> np.ndarray:
     """One text's real tokens [tokens, hidden] to one vector, the poolings side by side."""
+    places = np.arange(1, len(tokens) + 1, dtype=tokens.dtype)
     ways = {
         "cls": ("pooling_mode_cls_token", lambda: tokens[0]),
         "max": ("pooling_mode_max_tokens", lambda: tokens.max(axis=0)),
         "mean": ("pooling_mode_mean_tokens", lambda: tokens.mean(axis=0)),
         "mean_sqrt_len_tokens": (
             "pooling_mode_mean_sqrt_len_tokens",
-            lambda: tokens.sum(axis=0) / np.sqrt(len(tokens)),
+            lambda: tokens.sum(axis=0) / np.sqrt(places[-1]),
         ),
         "weightedmean": (
             "pooling_mode_weightedmean_tokens",
-            lambda: np.average(tokens, axis=0, weights=np.arange(1, len(tokens) + 1)),
+            lambda: np.average(tokens, axis=0, weights=places),
         ),
         "lasttoken": ("pooling_mode_lasttoken", lambda: tokens[-1]),
     }

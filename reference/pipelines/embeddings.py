@@ -285,9 +285,7 @@ class Embeddings(Pipeline):
 
     def _embed(self, sequences: Sequence[Encoding], wanted: Wanted, skip: int) -> np.ndarray:
         inputs = check_packed(self.config, *pack(sequences), token_types(sequences))
-        pooled = self.model.embed(
-            inputs, self.settings.pooling, wanted.unit_first, *([skip] if skip else [])
-        )
+        pooled = self.model.embed(inputs, self.settings.pooling, wanted.unit_first, skip)
         return self._finite(wanted.finish(pooled))
 
     def _finite(self, vectors: np.ndarray) -> np.ndarray:

@@ -38,7 +38,9 @@ def read_pooling(path: Path, hidden_size: int) -> tuple[tuple[str, ...], bool]:
     ways = _chosen_ways(values, path)
     for way in ways:
         if way not in WAYS:
-            raise ConfigError(f"{path} asks for {way:.80} pooling; supported: {', '.join(WAYS)}")
+            raise ConfigError(
+                f"{path} asks for {way:.80} pooling; supported: {', '.join(WAYS)}"
+            )
     return ways, include_prompt
 
 

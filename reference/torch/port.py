@@ -20,11 +20,6 @@ from reference.torch.heads import EncoderOutput, Head, HeadOutput
 from reference.torch.losses import mean_squared_error
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")
-POOLING = {
-    "cls": pooling.cls_pooling,
-    "max": pooling.max_pooling,
-    "mean": pooling.mean_pooling,
-}
 
 
 def find_device(name: str | None, dtype: str) -> torch.device:
@@ -81,11 +76,13 @@ class TorchModel:
         return _outputs(self.network(inputs.map(self._tensor), output_hidden_states))
 
     @torch.inference_mode()
-    def embed(self, inputs: Inputs, ways: tuple[str, ...], normalize: bool) -> np.ndarray:
+    def embed(
+        self, inputs: Inputs, ways: tuple[str, ...], normalize: bool, skip: int = 0
+    ) -> np.ndarray:
         inputs = inputs.map(self._tensor)
         encoder = self.network.encoder if isinstance(self.network, Head) else self.network
         hidden, mask = pad_packed(encoder(inputs).last_hidden_state, inputs.cu_seqlens)
-        vectors = torch.cat([POOLING[way](hidden, mask) for way in ways], dim=-1)
+        vectors = pooling.pool(hidden, mask, ways, skip)
         return _array(pooling.normalize(vectors) if normalize else vectors)
 
     def gradients(

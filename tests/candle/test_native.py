@@ -68,6 +68,11 @@ def test_shapes_that_do_not_fit_are_refused():
     calls = [
         lambda: pooling.mean_pooling(x, np.ones((2, 4), int)),
         lambda: pooling.cls_pooling(x[0], np.ones((3, 4), int)),
+        lambda: pooling.last_token_pooling(x, np.ones((3, 2), int)),
+        lambda: pooling.weighted_mean_pooling(x, np.ones((2, 4), int), 1),
+        lambda: pooling.without_prompt(np.ones(3, int), 1),
+        lambda: pooling.without_prompt(np.ones((2, 0), int), 1),
+        lambda: pooling.pool(x, np.ones((2, 3), int), ()),
         lambda: attention.split_heads(x, 3),
         lambda: attention.split_heads(x, 0),
         lambda: attention.merge_heads(x[0]),
@@ -104,7 +109,7 @@ def test_functions_agree_with_the_torch_port():
         torch.from_numpy(MASK),
         torch.from_numpy(CU_SEQLENS),
     )
-    for name in ("mean_pooling", "cls_pooling", "max_pooling"):
+    for name in (name for name in pooling.__all__ if name.endswith("_pooling")):
         same(getattr(pooling, name)(hidden, MASK), getattr(torch_pooling, name)(x, mask))
     same(pooling.normalize(hidden), torch_pooling.normalize(x))
     for name in layers.ACTIVATIONS:

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from reference.mlx import pooling
 from reference.torch import pooling as twin
 
-WAYS = ("mean_pooling", "cls_pooling", "max_pooling")
+WAYS = (
+    "mean_pooling",
+    "cls_pooling",
+    "max_pooling",
+    "mean_sqrt_len_pooling",
+    "weighted_mean_pooling",
+    "last_token_pooling",
+)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -36,7 +43,7 @@ def test_agrees_with_torch(
 @pytest.mark.parametrize("way", WAYS)
 def test_a_nan_at_a_real_token_is_not_hidden(way: str) -> None:
     hidden = mx.zeros((2, 3, 4))
-    hidden[1, 0] = mx.nan
+    hidden[1, -1 if way == "last_token_pooling" else 0] = mx.nan
     broken = mx.isnan(getattr(pooling, way)(hidden, mx.ones((2, 3), dtype=mx.int64)))
     assert broken.all(axis=-1).tolist() == [False, True]
 
@@ -66,6 +73,8 @@ def test_half_precision_is_added_up_in_single() -> None:
     hidden = np.full((1, 200, 400), 600, np.float16)
     mask = np.ones((1, 200), np.int64)
     for port, array in ((pooling, mx.array), (twin, torch.from_numpy)):
+        weighted = port.weighted_mean_pooling(array(hidden), array(mask))
+        assert weighted.tolist() == [[600] * 400]
         mean = port.mean_pooling(array(hidden), array(mask))
         assert mean.dtype in (mx.float16, torch.float16)
         assert mean.tolist() == [[600] * 400]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from reference.families import ACTIVATIONS, BASE, FAMILIES, PROBLEM_TYPES, EncoderConfig
 from reference.families.tasks import MASKED_LM, TEXT_CLASSIFICATION
 from reference.parity.batch import Batch, batch_of
+from reference.parity.random_models import SWITCHES
 
 HEADS = [(1, 16), (1, 40), (2, 8), (2, 17), (3, 8), (4, 4), (4, 16), (6, 3), (8, 8), (24, 1)]
 # Any length up to 70, and those about the edges of windows and of the blocks in which attention
@@ -44,7 +45,7 @@ def models(draw: st.DrawFn) -> dict[str, Any]:
         ]
         model["problem_type"] = draw(st.sampled_from([None, *kinds]))
     if task is BASE:
-        model["pooling"] = draw(st.sampled_from([None, "cls", "max", "mean"]))
+        model["pooling"] = draw(st.sampled_from([None, *SWITCHES]))
         model["normalize"] = model["pooling"] is not None and draw(st.booleans())
     return model | draw(SETTINGS[family.room])
 

@@ -95,7 +95,10 @@ def test_arguments_are_checked_before_the_work(minilm, arguments, monkeypatch):
     ("settings", "message"),
     [
         ({"seed": -1}, "seed is -1"),
-        ({"pooling": "median"}, "pooling 'median' is unknown; it is one of cls, max, mean"),
+        (
+            {"pooling": "median"},
+            "pooling 'median' is unknown; it is one of cls, max, mean, mean_",
+        ),
         ({"pooling": ["mean"]}, "pooling .'mean'. is unknown"),
         ({"normalize": True}, "normalize=True needs pooling"),
         ({"pooling": "mean", "normalize": "yes"}, "normalize is 'yes'"),

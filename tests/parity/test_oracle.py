@@ -14,6 +14,7 @@ from reference.masking import IGNORED
 from reference.parity import random_checkpoint
 from reference.parity.batch import BATCHES, LENGTHS, make_batches
 from reference.parity.oracle import oracle_for
+from reference.parity.random_models import SWITCHES
 from reference.parity.sentences import sentence_embeddings
 
 
@@ -102,12 +103,19 @@ def test_ignored_labels_stand_on_pads(random_folder, tmp_path):
         assert 0.1 < (labels != IGNORED).sum() / batch.real.sum() <= 1
 
 
-@pytest.mark.parametrize("way", ["cls", "max", "mean"])
+@pytest.mark.parametrize("way", SWITCHES)
 def test_sentence_embeddings_by_hand(tmp_path, way):
     checkpoint = read_checkpoint(random_checkpoint(tmp_path, pooling=way, normalize=True))
     hidden = np.array([[[3.0, 0.0], [3.0, 8.0], [100.0, -100.0]]])
     vectors = sentence_embeddings(checkpoint, hidden, np.array([[True, True, False]]))
-    expected = {"cls": [1.0, 0.0], "max": [3 / 73**0.5, 8 / 73**0.5], "mean": [0.6, 0.8]}[way]
+    expected = {
+        "cls": [1.0, 0.0],
+        "max": [3 / 73**0.5, 8 / 73**0.5],
+        "mean": [0.6, 0.8],
+        "mean_sqrt_len_tokens": [0.6, 0.8],
+        "weightedmean": [9 / 337**0.5, 16 / 337**0.5],
+        "lasttoken": [3 / 73**0.5, 8 / 73**0.5],
+    }[way]
     np.testing.assert_allclose(vectors, [expected], rtol=1e-15)
 
 

@@ -43,6 +43,12 @@ OLD_MEAN = {
     "pooling_mode_mean_sqrt_len_tokens": False,
 }
 OLD_TWO = OLD_MEAN | {"pooling_mode_max_tokens": True}
+OLD_ROOT = {"word_embedding_dimension": 32, "pooling_mode_mean_sqrt_len_tokens": True}
+OLD_LATER = OLD_MEAN | {
+    "pooling_mode_mean_tokens": False,
+    "pooling_mode_weightedmean_tokens": True,
+    "pooling_mode_lasttoken": True,
+}
 BERT, POOLING = "sentence_bert_config.json", "1_Pooling/config.json"
 TOKENIZER, MODEL = "tokenizer_config.json", "config_sentence_transformers.json"
 PADDING = {
@@ -64,6 +70,16 @@ FOLDERS = {
     "max": ("bert", {"pooling": "max"}, {}),
     "cls and mean": ("bert", {"pooling": ("cls", "mean"), "normalize": True}, {}),
     "all three": ("bert", {"pooling": ("max", "cls", "mean")}, {}),
+    "mean by the root": ("bert", {"pooling": "mean_sqrt_len_tokens"}, {}),
+    "weighted mean": ("bert", {"pooling": "weightedmean"}, {}),
+    "last token": ("bert", {"pooling": "lasttoken", "normalize": True}, {}),
+    "three later ones": (
+        "bert",
+        {"pooling": ("lasttoken", "mean_sqrt_len_tokens", "weightedmean")},
+        {},
+    ),
+    "old mean by the root": ("bert", {}, {POOLING: OLD_ROOT}),
+    "old pooling, two later ones": ("bert", {}, {POOLING: OLD_LATER}),
     "old pooling": ("bert", {}, {POOLING: OLD_MEAN}),
     "old pooling, two": ("bert", {}, {POOLING: OLD_TWO}),
     "old pooling, none": ("bert", {}, {POOLING: {"word_embedding_dimension": 32}}),
@@ -154,7 +170,6 @@ FOLDERS = {
     "modernbert": ("modernbert", {}, {}),
     "modernbert, beyond its length": ("modernbert", {}, {BERT: {"max_seq_length": 120}}),
     "dropout": ("bert", {"dropout": True}, {}),
-    "last token": ("bert", {"pooling": "lasttoken"}, {}),
     "without the prompt": ("bert", {"include_prompt": False}, {}),
     "CrossEncoder": ("bert", {}, {MODEL: {"model_type": "CrossEncoder"}}),
     "chat": ("bert", {}, {TOKENIZER: {"chat_template": "{{ messages[0].content }} please"}}),
@@ -172,7 +187,6 @@ REFUSED = {
     "no such prompt",
     "modules.json gone",
     "dropout",
-    "last token",
     "without the prompt",
     "CrossEncoder",
     "config_args",

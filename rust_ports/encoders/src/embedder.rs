@@ -148,7 +148,7 @@ impl SentenceEmbedder {
         let ids = Tensor::new(input_ids, &self.device)?;
         let hidden = self.model.last_hidden_state(&Inputs::packed(&ids, cu_seqlens))?;
         let lengths = Lengths::new(cu_seqlens, input_ids.len())?;
-        let pooled = pool_packed(&hidden, lengths, &self.pooling)?;
+        let pooled = pool_packed(&hidden, lengths, &self.pooling, 0)?;
         let vectors = if self.normalize { normalize(&pooled, 1e-12)? } else { pooled };
         let numbers = vectors.flatten_all()?.to_vec1::<f32>()?;
         if !numbers.into_iter().all(f32::is_finite) {

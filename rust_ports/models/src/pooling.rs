@@ -17,41 +17,82 @@ pub enum Pooling {
     Max,
     /// [`mean_pooling`].
     Mean,
+    /// [`mean_sqrt_len_pooling`].
+    MeanSqrtLen,
+    /// [`weighted_mean_pooling`].
+    WeightedMean,
+    /// [`last_token_pooling`].
+    LastToken,
 }
+
+/// The ways by the names that checkpoints have for them.
+const NAMES: [(&str, Pooling); 6] = [
+    ("cls", Pooling::Cls),
+    ("max", Pooling::Max),
+    ("mean", Pooling::Mean),
+    ("mean_sqrt_len_tokens", Pooling::MeanSqrtLen),
+    ("weightedmean", Pooling::WeightedMean),
+    ("lasttoken", Pooling::LastToken),
+];
 
 impl FromStr for Pooling {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        match name {
-            "cls" => Ok(Self::Cls),
-            "max" => Ok(Self::Max),
-            "mean" => Ok(Self::Mean),
-            _ => Err(config_error!(
-                "pooling mode {name:?} is not implemented; supported: cls, max, mean"
-            )),
-        }
+        let named = NAMES.iter().find(|(known, _)| *known == name);
+        named.map(|(_, way)| *way).ok_or_else(|| {
+            let known = NAMES.map(|(known, _)| known).join(", ");
+            config_error!("pooling mode {name:.80?} is not implemented; supported: {known}")
+        })
     }
 }
 
-/// Pools each text of a packed row; several modes are concatenated in their order.
+/// Each text pooled in each of these ways, side by side; the first `skip` tokens of each, a
+/// prompt's, are not seen.
 ///
-/// `hidden` is `[tokens, hidden]`, the result `[texts, modes * hidden]`.
-pub fn pool_packed(hidden: &Tensor, cu_seqlens: Lengths, modes: &[Pooling]) -> Result<Tensor> {
-    if modes.is_empty() {
-        return Err(input_error!("pooling names no mode; there are cls, max and mean"));
+/// A text that has no token left is no embedding, but what it gets is sentence-transformers'
+/// answer for a padded batch: zero from every mean and from the last token, minus infinity from
+/// the maximum, and from cls the first vector of its row, which is its own first token's where
+/// it is padded on the right or not at all.
+///
+/// `hidden` is `[batch, tokens, hidden]`, `attention_mask` `[batch, tokens]`; the result is
+/// `[batch, ways * hidden]`.
+pub fn pool(
+    hidden: &Tensor,
+    attention_mask: &Tensor,
+    ways: &[Pooling],
+    skip: usize,
+) -> Result<Tensor> {
+    if ways.is_empty() {
+        return Err(input_error!("no way of pooling is named; there is Pooling::Mean"));
     }
+    let seen = without_prompt(attention_mask, skip)?;
+    let pooled = ways.iter().map(|way| match way {
+        Pooling::Cls => cls_pooling(hidden, &seen),
+        Pooling::Max => max_pooling(hidden, &seen),
+        Pooling::Mean => mean_pooling(hidden, &seen),
+        Pooling::MeanSqrtLen => mean_sqrt_len_pooling(hidden, &seen),
+        Pooling::WeightedMean => weighted_mean_pooling(hidden, attention_mask, skip),
+        Pooling::LastToken => last_token_pooling(hidden, &seen),
+    });
+    Ok(Tensor::cat(&pooled.collect::<Result<Vec<_>>>()?, D::Minus1)?)
+}
+
+/// [`pool`] for each text of a packed row.
+///
+/// `hidden` is `[tokens, hidden]`, the result `[texts, ways * hidden]`.
+pub fn pool_packed(
+    hidden: &Tensor,
+    cu_seqlens: Lengths,
+    ways: &[Pooling],
+    skip: usize,
+) -> Result<Tensor> {
     check_row("hidden", hidden, 0, cu_seqlens)?;
     let mut vectors = Vec::with_capacity(cu_seqlens.count());
     for (start, length) in cu_seqlens.texts() {
         let text = hidden.narrow(0, start, length)?.unsqueeze(0)?; // [1, tokens, hidden]
         let all = Tensor::ones((1, length), DType::I64, hidden.device())?;
-        let pooled = modes.iter().map(|mode| match mode {
-            Pooling::Cls => cls_pooling(&text, &all),
-            Pooling::Max => max_pooling(&text, &all),
-            Pooling::Mean => mean_pooling(&text, &all),
-        });
-        vectors.push(Tensor::cat(&pooled.collect::<Result<Vec<_>>>()?, D::Minus1)?);
+        vectors.push(pool(&text, &all, ways, skip)?);
     }
     Ok(Tensor::cat(&vectors, 0)?)
 }
@@ -96,6 +137,81 @@ pub fn max_pooling(hidden: &Tensor, attention_mask: &Tensor) -> Result<Tensor> {
     Ok(real.where_cond(hidden, &never)?.max(1)?)
 }
 
+/// The sum over a text's real tokens, divided by the square root of their number; zero without
+/// any.
+///
+/// `hidden` is `[batch, tokens, hidden]`, `attention_mask` `[batch, tokens]`; the result is
+/// `[batch, hidden]`.
+pub fn mean_sqrt_len_pooling(hidden: &Tensor, attention_mask: &Tensor) -> Result<Tensor> {
+    let real = real_tokens(hidden, attention_mask)?;
+    let wide = at_least_f32(hidden);
+    let sum = real.where_cond(hidden, &hidden.zeros_like()?)?.to_dtype(wide)?.sum(1)?;
+    let count = attention_mask.ne(0i64)?.to_dtype(wide)?.sum_keepdim(1)?;
+    let mean = sum.broadcast_div(&count.maximum(1e-9)?.sqrt()?)?;
+    Ok(mean.to_dtype(hidden.dtype())?)
+}
+
+/// The mean over a text's real tokens, the first with weight 1, the second with 2, and so on
+/// (Muennighoff 2022, SGPT).
+///
+/// The first `skip` tokens do not count, and the others keep their weights. A text that has no
+/// token left gets zero. `hidden` is `[batch, tokens, hidden]`, `attention_mask` `[batch,
+/// tokens]`; the result is `[batch, hidden]`.
+pub fn weighted_mean_pooling(
+    hidden: &Tensor,
+    attention_mask: &Tensor,
+    skip: usize,
+) -> Result<Tensor> {
+    let seen = without_prompt(attention_mask, skip)?;
+    let real = real_tokens(hidden, &seen)?;
+    let wide = at_least_f32(hidden);
+    let kept = real.where_cond(hidden, &hidden.zeros_like()?)?.to_dtype(wide)?;
+    let weights = ((positions(attention_mask)? + 1.0)? * seen)?.to_dtype(wide)?;
+    let sum = kept.broadcast_mul(&weights.unsqueeze(D::Minus1)?)?.sum(1)?;
+    let mean = sum.broadcast_div(&weights.sum_keepdim(1)?.maximum(1e-9)?)?;
+    Ok(mean.to_dtype(hidden.dtype())?)
+}
+
+/// The vector of a text's last real token, on whichever side its padding is; zero without any.
+///
+/// `hidden` is `[batch, tokens, hidden]`, `attention_mask` `[batch, tokens]`; the result is
+/// `[batch, hidden]`.
+pub fn last_token_pooling(hidden: &Tensor, attention_mask: &Tensor) -> Result<Tensor> {
+    let (batch, tokens, size) = dims(hidden, attention_mask)?;
+    let backwards = Tensor::arange_step(tokens as i64 - 1, -1, -1, hidden.device())?;
+    let mask = attention_mask.contiguous()?.index_select(&backwards, 1)?;
+    let after = mask.to_dtype(DType::F32)?.argmax(1)?; // how many pads follow: [batch]
+    let last = after.to_dtype(DType::I64)?.affine(-1.0, tokens as f64 - 1.0)?;
+    let index = last.reshape((batch, 1, 1))?.broadcast_as((batch, 1, size))?.contiguous()?;
+    let vector = hidden.contiguous()?.gather(&index, 1)?.squeeze(1)?;
+    let any = mask.ne(0i64)?.max_keepdim(1)?.broadcast_as((batch, size))?;
+    Ok(any.where_cond(&vector, &vector.zeros_like()?)?)
+}
+
+/// The mask without the first `skip` real tokens of each text, on whichever side its padding
+/// is.
+///
+/// Both are `[batch, tokens]`.
+pub fn without_prompt(attention_mask: &Tensor, skip: usize) -> Result<Tensor> {
+    let kept = positions(attention_mask)?.ge(skip.min(i64::MAX as usize) as i64)?;
+    Ok((attention_mask.ne(0i64)? * kept)?.to_dtype(DType::I64)?)
+}
+
+/// Each position counted from its row's first real token, which is 0: `[batch, tokens]`.
+fn positions(attention_mask: &Tensor) -> Result<Tensor> {
+    let tokens = match attention_mask.dims() {
+        &[_, tokens] if tokens > 0 => tokens,
+        shape => {
+            return Err(input_error!(
+                "attention_mask has shape {shape:?}; it must be [batch, tokens]"
+            ));
+        }
+    };
+    let first = attention_mask.to_dtype(DType::F32)?.argmax_keepdim(1)?.to_dtype(DType::I64)?;
+    let all = Tensor::arange(0, tokens as i64, attention_mask.device())?;
+    Ok(all.unsqueeze(0)?.broadcast_sub(&first)?)
+}
+
 /// Vectors of length one: x / max(|x|, eps), as PyTorch's `F.normalize` has it.
 ///
 /// `vectors` is `[..., hidden]`, and so is the result.
@@ -133,69 +249,5 @@ fn dims(hidden: &Tensor, attention_mask: &Tensor) -> Result<(usize, usize, usize
             "hidden has shape {hidden:?} and attention_mask {mask:?}; they must be [batch, \
              tokens, hidden] and [batch, tokens]"
         )),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use candle_core::Device;
-
-    fn example() -> (Tensor, Tensor) {
-        let nan = f64::NAN;
-        let hidden =
-            [[[1.0, -4.0], [3.0, -2.0], [nan, nan]], [[nan, 9.0], [5.0, -7.0], [6.0, -8.0]]];
-        let mask = [[1i64, 1, 0], [0, 1, 1]];
-        (Tensor::new(&hidden, &Device::Cpu).unwrap(), Tensor::new(&mask, &Device::Cpu).unwrap())
-    }
-
-    #[test]
-    fn padding_never_counts_even_if_it_is_nan() {
-        let (hidden, mask) = example();
-        let rows = |x: Result<Tensor>| x.unwrap().to_vec2::<f64>().unwrap();
-        assert_eq!(rows(mean_pooling(&hidden, &mask)), [[2.0, -3.0], [5.5, -7.5]]);
-        assert_eq!(rows(max_pooling(&hidden, &mask)), [[3.0, -2.0], [6.0, -7.0]]);
-        assert_eq!(rows(cls_pooling(&hidden, &mask)), [[1.0, -4.0], [5.0, -7.0]]);
-    }
-
-    #[test]
-    fn a_text_without_tokens_has_mean_zero() {
-        let (hidden, mask) = example();
-        let nothing = mask.zeros_like().unwrap();
-        let mean = mean_pooling(&hidden, &nothing).unwrap().to_vec2::<f64>().unwrap();
-        assert_eq!(mean, [[0.0, 0.0], [0.0, 0.0]]);
-    }
-
-    #[test]
-    fn half_precision_is_added_up_in_single() {
-        let hidden = Tensor::full(600f32, (1, 200, 400), &Device::Cpu)
-            .unwrap()
-            .to_dtype(DType::F16)
-            .unwrap();
-        let mask = Tensor::ones((1, 200), DType::I64, &Device::Cpu).unwrap();
-        // A sum of 120,000, where float16 ends at 65,504.
-        let mean = mean_pooling(&hidden, &mask).unwrap();
-        let first =
-            |x: &Tensor| x.to_dtype(DType::F32).unwrap().to_vec2::<f32>().unwrap()[0][0];
-        assert_eq!(first(&mean), 600.0);
-        assert!((first(&normalize(&mean, 1e-12).unwrap()) - 0.05).abs() < 1e-4);
-        let zero = mean.zeros_like().unwrap();
-        assert_eq!(first(&normalize(&zero, 1e-12).unwrap()), 0.0);
-    }
-
-    #[test]
-    fn normalize_keeps_a_zero_vector_at_zero() {
-        let vectors = Tensor::new(&[[3.0, 4.0], [0.0, 0.0]], &Device::Cpu).unwrap();
-        let unit = normalize(&vectors, 1e-12).unwrap().to_vec2::<f64>().unwrap();
-        assert_eq!(unit, [[0.6, 0.8], [0.0, 0.0]]);
-    }
-
-    #[test]
-    fn shapes_must_fit() {
-        let (hidden, mask) = example();
-        for pool in [mean_pooling, cls_pooling, max_pooling] {
-            assert!(pool(&hidden, &mask.narrow(1, 0, 2).unwrap()).is_err());
-            assert!(pool(&mask, &mask).is_err());
-        }
     }
 }

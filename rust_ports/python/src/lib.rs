@@ -25,7 +25,10 @@ mod _native {
     #[pymodule_export]
     use crate::functions::masking::{mask_tokens, spread, word_bounds};
     #[pymodule_export]
-    use crate::functions::pooling::{cls_pooling, max_pooling, mean_pooling, normalize};
+    use crate::functions::pooling::{
+        cls_pooling, last_token_pooling, max_pooling, mean_pooling, mean_sqrt_len_pooling,
+        normalize, pool, weighted_mean_pooling, without_prompt,
+    };
     #[pymodule_export]
     use crate::functions::rope::{
         apply_rope, apply_rope_interleaved, halves_to_pairs, inverse_frequencies,

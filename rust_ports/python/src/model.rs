@@ -174,14 +174,16 @@ impl Model {
         Ok(outputs)
     }
 
-    /// One vector a packed text: its hidden states pooled in each of `ways` ("cls", "max",
-    /// "mean"), side by side.
+    /// One vector a packed text: its hidden states pooled in each of `ways`, side by side; the
+    /// first `skip` tokens of each text, a prompt's, are not seen.
+    #[pyo3(signature = (inputs, ways, normalize, skip=0))]
     fn embed<'py>(
         &self,
         py: Python<'py>,
         inputs: Object,
         ways: Vec<String>,
         normalize: bool,
+        skip: usize,
     ) -> PyResult<Bound<'py, PyAny>> {
         let (arrays, tables) = (Arrays::of(inputs)?, self.rope_tables());
         let vectors = run(py, || {
@@ -193,7 +195,7 @@ impl Model {
             let inputs = arrays.inputs(false, tables.as_deref());
             let hidden = self.model.network.last_hidden_state(&inputs)?;
             let lengths = Lengths::new(inputs.cu_seqlens.unwrap_or_default(), hidden.dim(0)?)?;
-            let pooled = pool_packed(&hidden, lengths, &ways)?;
+            let pooled = pool_packed(&hidden, lengths, &ways, skip)?;
             Array::of(&if normalize { pooling::normalize(&pooled, 1e-12)? } else { pooled })
         });
         vectors?.into_python(py)

@@ -12,7 +12,7 @@ from reference.parity.faults.seeding import Around
 
 
 class PadsInTheMean(Around):
-    def embed(self, inputs: Inputs, ways: Any, normalize: bool) -> np.ndarray:
+    def embed(self, inputs: Inputs, ways: Any, normalize: bool, skip: int = 0) -> np.ndarray:
         lengths = np.diff(inputs.cu_seqlens)
         mask = (np.arange(lengths.max()) < lengths[:, None]).astype(np.int64)
         padded, types = np.zeros_like(mask), np.zeros_like(mask)
@@ -24,13 +24,13 @@ class PadsInTheMean(Around):
 
 
 class PoolingIgnored(Around):
-    def embed(self, inputs: Inputs, ways: Any, normalize: bool) -> np.ndarray:
-        return self.model.embed(inputs, ("mean",), normalize)
+    def embed(self, inputs: Inputs, ways: Any, normalize: bool, skip: int = 0) -> np.ndarray:
+        return self.model.embed(inputs, ("mean",), normalize, skip)
 
 
 class SquaredNorm(Around):
-    def embed(self, inputs: Inputs, ways: Any, normalize: bool) -> np.ndarray:
-        vectors = self.model.embed(inputs, ways, False)
+    def embed(self, inputs: Inputs, ways: Any, normalize: bool, skip: int = 0) -> np.ndarray:
+        vectors = self.model.embed(inputs, ways, False, skip)
         return vectors / np.square(vectors).sum(axis=-1, keepdims=True)
 
 

@@ -134,13 +134,29 @@ fn pooling_follows_its_configuration() {
     assert!((0..8).all(|place| vector[8 + place] == largest(place)));
 
     let unknown = [
-        json!({"pooling_mode": "lasttoken"}),
-        json!({"pooling_mode_mean_sqrt_len_tokens": true}),
+        json!({"pooling_mode": "firsttoken"}),
+        json!({"pooling_mode": ["mean", "median"]}),
         json!({"pooling_mode_of_tomorrow": true}),
     ];
     for pooling in unknown {
         let error = embedder(&folder(pooling, false)).err().unwrap().to_string();
         assert!(error.contains("pooling mode"), "{error}");
+    }
+}
+
+#[test]
+fn both_spellings_name_the_same_ways() {
+    let vectors = |pooling| embedder(&folder(pooling, false)).unwrap().encode(&["a cat sat"]);
+    for (name, switch) in [
+        ("mean_sqrt_len_tokens", "pooling_mode_mean_sqrt_len_tokens"),
+        ("weightedmean", "pooling_mode_weightedmean_tokens"),
+        ("lasttoken", "pooling_mode_lasttoken"),
+    ] {
+        let vector = vectors(json!({"pooling_mode": name})).unwrap();
+        assert_eq!(vector, vectors(json!({switch: true})).unwrap());
+        assert_ne!(vector, vectors(mean()).unwrap());
+        let both = vectors(json!({"pooling_mode_cls_token": true, switch: true})).unwrap();
+        assert_eq!(both[0][8..], vector[0]);
     }
 }
 

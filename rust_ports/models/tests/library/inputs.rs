@@ -71,10 +71,10 @@ fn pooling_wants_the_lengths_of_its_row() {
     }
     let longer = [0, 2, 5];
     let lengths = Lengths::new(&longer, 5).unwrap();
-    refused(pool_packed(&hidden, lengths, &[Pooling::Mean]), "has 3 tokens");
+    refused(pool_packed(&hidden, lengths, &[Pooling::Mean], 0), "has 3 tokens");
     let shorter = [0, 2];
     let lengths = Lengths::new(&shorter, 2).unwrap();
-    refused(pool_packed(&hidden, lengths, &[Pooling::Mean]), "has 3 tokens");
+    refused(pool_packed(&hidden, lengths, &[Pooling::Mean], 0), "has 3 tokens");
 }
 
 /// No value that a configuration may have overflows or panics; what comes out is a tensor.

@@ -12,5 +12,6 @@ mod masking;
 mod modernbert;
 mod modernbert_heads;
 mod packed;
+mod pooling;
 mod tiny_families;
 mod tiny_modernbert;

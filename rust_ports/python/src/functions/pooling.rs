@@ -1,6 +1,6 @@
 //! From one vector a token to one vector a text.
 
-use encoders::pooling;
+use encoders::{Pooling, pooling};
 use pyo3::prelude::*;
 
 use super::{Object, PyArray, compute};
@@ -27,6 +27,52 @@ poolings! {
     mean_pooling: "The mean over a text's real tokens.",
     cls_pooling: "The vector of a text's first real token.",
     max_pooling: "The largest value over a text's real tokens.",
+    mean_sqrt_len_pooling:
+        "The sum over a text's real tokens, divided by the square root of their number.",
+    last_token_pooling: "The vector of a text's last real token.",
+}
+
+/// The mean over a text's real tokens with weights 1, 2, 3 ..., without the first `skip`.
+#[pyfunction]
+#[pyo3(signature = (hidden, attention_mask, skip=0))]
+pub fn weighted_mean_pooling<'py>(
+    py: Python<'py>,
+    hidden: Object,
+    attention_mask: Object,
+    skip: usize,
+) -> PyArray<'py> {
+    let hidden = float("hidden", hidden)?;
+    let mask = integer("attention_mask", attention_mask)?;
+    compute(py, || pooling::weighted_mean_pooling(&hidden, &mask, skip))
+}
+
+/// The mask without the first `skip` real tokens of each text.
+#[pyfunction]
+pub fn without_prompt<'py>(
+    py: Python<'py>,
+    attention_mask: Object,
+    skip: usize,
+) -> PyArray<'py> {
+    let mask = integer("attention_mask", attention_mask)?;
+    compute(py, || pooling::without_prompt(&mask, skip))
+}
+
+/// Each text pooled in each of these ways, side by side, without its first `skip` tokens.
+#[pyfunction]
+#[pyo3(signature = (hidden, attention_mask, ways, skip=0))]
+pub fn pool<'py>(
+    py: Python<'py>,
+    hidden: Object,
+    attention_mask: Object,
+    ways: Vec<String>,
+    skip: usize,
+) -> PyArray<'py> {
+    let hidden = float("hidden", hidden)?;
+    let mask = integer("attention_mask", attention_mask)?;
+    compute(py, || {
+        let ways: encoders::Result<Vec<Pooling>> = ways.iter().map(|way| way.parse()).collect();
+        pooling::pool(&hidden, &mask, &ways?, skip)
+    })
 }
 
 /// Vectors [..., hidden] of length one: x / max(|x|, eps).
