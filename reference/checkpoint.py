@@ -159,7 +159,8 @@ def select_tensors(
         held = config.architectures[0] if config.architectures else "a model"
         raise CheckpointError(
             f"{where} holds {held} without the head of {architecture.name}: it lacks "
-            f"{some(head)}"
+            f"{some(head)}. It has the weights for the pipelines "
+            f"{', '.join(_possible_pipelines(tensors, config, architecture))}"
         )
     missing = [key for key in expected if key not in tensors]
     unused = [key for key in tensors if key not in expected]
@@ -180,6 +181,15 @@ def select_tensors(
                 f"{where}: {key} holds NaN or infinite values; the file is damaged"
             )
     return {key: tensors[key] for key in expected}
+
+
+def _possible_pipelines(
+    tensors: Mapping[str, np.ndarray], config: EncoderConfig, architecture: Architecture
+) -> list[str]:
+    """The pipelines whose heads are among the tensors; the encoder by itself is one."""
+    family = architecture.family
+    heads = {task: {key for key, _ in family.head(config, task)} for task in family.tasks}
+    return [task.pipeline for task, keys in heads.items() if keys <= set(tensors)]
 
 
 def write_checkpoint(

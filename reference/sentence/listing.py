@@ -18,8 +18,8 @@ def read_modules(folder: Path) -> list[dict[str, Any]]:
     kinds = [module["kind"] for module in modules]
     if kinds[:2] != ["Transformer", "Pooling"]:
         raise ConfigError(
-            f"{path} lists the modules {', '.join(kinds) or 'none':.200}; supported: a Transformer, "
-            "a Pooling, and what follows them"
+            f"{path} lists the modules {', '.join(kinds) or 'none':.200}; supported: "
+            "a Transformer, a Pooling, and what may follow them"
         )
     return modules
 

@@ -178,7 +178,8 @@ def _read_prompts(values: dict[str, Any], path: Path) -> dict[str, Any]:
             )
     if name and name not in prompts:
         raise ConfigError(
-            f"{path}: default_prompt_name is {name!r:.80}; prompts has {', '.join(prompts):.200}"
+            f"{path}: default_prompt_name is {name!r:.80}; prompts has "
+            f"{', '.join(prompts):.200}"
         )
     prompts = {key: prompt or "" for key, prompt in prompts.items()}
     return {"prompts": prompts, "default_prompt_name": name or None}

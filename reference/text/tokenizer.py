@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+
+import numpy as np
 
 from reference.checks import check_switch, check_texts, check_whole
 from reference.errors import CheckpointError, InputError, shown
@@ -39,12 +42,34 @@ class Tokenizer:
         pairs: Sequence[str] | None = None,
         max_length: int | None = None,
         first: int = 0,
-    ) -> list[Encoding]:
+        *,
+        padding: bool | str = False,
+        truncation: bool = True,
+    ) -> list[Encoding] | dict[str, np.ndarray]:
         """Encode each text, or each text and its pair, special tokens included, cut to
-        max_length tokens. Messages count texts from `first`."""
+        max_length tokens, or where `truncation` is False left whole. Messages count texts from
+        `first`.
+
+        With `padding` the result is arrays that `forward` takes: forward(**tokenizer(texts,
+        padding=True)). True pads to the longest, "max_length" to max_length.
+        """
         length = check_whole(
             "max_length", self.max_length if max_length is None else max_length, least=3
         )
+        width = length if padding == "max_length" else None
+        padded = padding == "max_length" or check_switch("padding", padding)
+        if not check_switch("truncation", truncation):
+            length = sys.maxsize
+        encodings = self._encode(texts, pairs, length, first)
+        return self._pad(encodings, width) if padded else encodings
+
+    def _encode(
+        self,
+        texts: Sequence[str],
+        pairs: Sequence[str] | None,
+        length: int,
+        first: int,
+    ) -> list[Encoding]:
         given = _side_by_side(texts, pairs)
         encodings = self.vocabulary.encode(given, length)
         for number, (encoding, its_texts) in enumerate(
@@ -54,6 +79,25 @@ class Tokenizer:
             if not self.has_token_types:
                 encoding.token_type_ids = [0] * len(encoding)
         return encodings
+
+    def _pad(self, encodings: list[Encoding], width: int | None) -> dict[str, np.ndarray]:
+        """The encodings below one another, padded on the right to that width or to the longest:
+        a batch for `forward`."""
+        if not encodings:
+            raise InputError("texts is empty; a batch holds at least one text")
+        longest = max(map(len, encodings))
+        width = max(longest, width or 0)
+        pad = self.pad_token_id or 0
+        rows = {
+            "input_ids": [(encoding, pad) for encoding in encodings],
+            "attention_mask": [([1] * len(encoding), 0) for encoding in encodings],
+        }
+        if self.has_token_types:
+            rows["token_type_ids"] = [(encoding.token_type_ids, 0) for encoding in encodings]
+        return {
+            name: np.array([[*row, *[fill] * (width - len(row))] for row, fill in its_rows])
+            for name, its_rows in rows.items()
+        }
 
     def decode(self, ids: Iterable[int], skip_special_tokens: bool = True) -> str:
         """The text that ids stand for, as near as the tokenizer can tell: BERT's forgets

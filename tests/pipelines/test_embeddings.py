@@ -273,12 +273,6 @@ def test_a_checkpoint_that_was_not_made_to_embed_warns(copy):
         ),
         (
             "1_Pooling/config.json",
-            '{"pooling_mode": "lasttoken"}',
-            ConfigError,
-            "lasttoken pooling",
-        ),
-        (
-            "1_Pooling/config.json",
             '{"pooling_mode_mean_tokens": 1}',
             ConfigError,
             "must be true or false",
@@ -295,12 +289,6 @@ def test_a_checkpoint_that_was_not_made_to_embed_warns(copy):
             '{"pooling_mode_median": true}',
             ConfigError,
             "asks for pooling_mode_median",
-        ),
-        (
-            "1_Pooling/config.json",
-            '{"pooling_mode_lasttoken": true}',
-            ConfigError,
-            "lasttoken pooling",
         ),
         (
             "modules.json",
