@@ -13,13 +13,21 @@ from reference.checkpoint import EMBEDDED_MODEL
 from reference.errors import InputError
 from reference.files import read_lines
 
+EXAMPLES = argparse.RawDescriptionHelpFormatter  # which leaves the lines of examples alone
 
-def add_texts(parser: argparse.ArgumentParser) -> None:
+
+def add_texts(parser: argparse.ArgumentParser, one: str = "text") -> None:
+    many = "queries" if one == "query" else f"{one}s"
     parser.add_argument(
-        "texts", nargs="*", metavar="TEXT", help="texts; without any, lines are read"
+        "texts",
+        nargs="*",
+        metavar=one.upper(),
+        help=f"{many}; without any, lines are read",
     )
     parser.add_argument(
-        "--file", metavar="FILE", help="read texts from FILE, one a line (- is standard input)"
+        "--file",
+        metavar="FILE",
+        help=f"read {many} from FILE, one a line (- is standard input)",
     )
 
 
