@@ -80,12 +80,18 @@ def _floor(noisy: np.ndarray, truth: np.ndarray) -> float:
 
 
 def sentence_vectors(folder: Path, texts: list[str]) -> np.ndarray | None:
-    """One text at a time: where it puts pads, and whether it hides them, is its affair."""
+    """One text at a time: where it puts pads, and whether it hides them, is its affair. In
+    float32, as `load` has it unless told otherwise, whatever dtype config.json was saved in."""
     from sentence_transformers import SentenceTransformer
 
     try:
         with _undisturbed():
-            model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+            model = SentenceTransformer(
+                str(folder),
+                device="cpu",
+                local_files_only=True,
+                model_kwargs={"dtype": "float32"},
+            )
             return model.encode(texts, batch_size=1, show_progress_bar=False)
     except Exception:  # whatever it says about the damage
         return None
