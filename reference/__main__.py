@@ -1,4 +1,4 @@
-"""The command line: python -m reference embed | similar | info | parity | bench | train.
+"""The command line: python -m reference embed | similar | fill | info | parity | bench | train.
 
 An installed package brings the same under a name of its own: encoders-three-ways embed ...
 """
@@ -20,6 +20,7 @@ NAME = "encoders-three-ways"  # the package as it is installed, and its script
 COMMANDS = {
     "embed": ("reference.commands.embed", "turn texts into vectors"),
     "similar": ("reference.commands.similar", "compare texts with references"),
+    "fill": ("reference.commands.fill", "find words for the masks of texts"),
     "info": ("reference.info", "describe a model"),
     "parity": ("reference.parity.command", "hold the ports against Transformers in float64"),
     "bench": ("reference.bench", "time the ports beside other libraries"),
