@@ -54,7 +54,7 @@ class ZeroShotEntailment(Choosing):
     ) -> list[str]:
         if letters:
             raise InputError(
-                "letters are answers at a mask; this checkpoint is asked whether a text entails "
+                "letters are answers at a mask; this checkpoint is asked if a text entails "
                 "a sentence: leave letters=False"
             )
         made = Template(TEMPLATE if template is None else template, ["label"])
