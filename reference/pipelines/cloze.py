@@ -63,14 +63,15 @@ class Cloze(Pipeline):
     task = tasks.MASKED_LM
 
     @property
-    def mask(self) -> int:
-        mask = self.tokenizer.mask_token_id
-        if mask is None:
+    def mask(self) -> int | None:
+        return self.tokenizer.mask_token_id
+
+    def _check_mask(self) -> None:
+        if self.mask is None:
             raise CheckpointError(
                 f"{self.checkpoint.folder}: this tokenizer has no mask token, so there is "
                 "nothing to fill"
             )
-        return mask
 
     def _log_probabilities(self, gaps: Sequence[Gap], batch_size: int) -> np.ndarray:
         """Of each gap's answer. What several answers ask alike is asked once."""

@@ -97,6 +97,7 @@ class MaskedLM(Cloze):
         truncation: str = "warn",
     ) -> Iterator[tuple[list[str], Results]]:
         """What `fill` makes, a few thousand texts at a time, each part with its texts."""
+        self._check_mask()
         top_k = check_whole("top_k", top_k, least=1)
         batch_size = check_whole("batch_size", batch_size, least=1)
         words = None if targets is None else check_targets(targets)

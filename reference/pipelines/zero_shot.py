@@ -74,6 +74,7 @@ class ZeroShot(Choosing, Cloze):
     def _questions(
         self, choices: Choices, template: str | None, multi: bool, letters: bool
     ) -> list[Question]:
+        self._check_mask()
         if multi:
             if letters:
                 raise InputError(
