@@ -40,8 +40,9 @@ def load(
         masked language model of technical English, encoders-three-ways/modernbert-docstrings.
     backend: "torch", "mlx" or "candle".
     pipeline: "embeddings" (also called "sentence-similarity" and "sentence-transformers"),
-        "masked-lm", "text-classification", "token-classification" or "multiple-choice"; None
-        takes what the checkpoint's architecture is for.
+        "masked-lm", "zero-shot-classification", "text-classification",
+        "token-classification" or "multiple-choice"; None takes what the checkpoint's
+        architecture is for.
     dtype: "float32", "float64", and where the backend has them "float16" and "bfloat16".
     device: for torch "cpu", "cuda", "cuda:1", "mps", or "auto" for the first accelerator that
         there is; for mlx "cpu" or "gpu"; for candle "cpu", and "cuda" or "metal" where it was

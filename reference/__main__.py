@@ -21,6 +21,7 @@ COMMANDS = {
     "embed": ("reference.commands.embed", "turn texts into vectors"),
     "similar": ("reference.commands.similar", "compare texts with references"),
     "search": ("reference.commands.search", "find the best of a corpus"),
+    "fill": ("reference.commands.fill", "find words for the masks of texts"),
     "info": ("reference.info", "describe a model"),
     "parity": ("reference.parity.command", "hold the ports against Transformers in float64"),
     "bench": ("reference.bench", "time the ports beside other libraries"),

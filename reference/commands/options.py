@@ -51,11 +51,9 @@ def read_texts(arguments: list[str], file: str | None, option: str = "--file") -
     )
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
+def add_model(parser: argparse.ArgumentParser, default: str = EMBEDDED_MODEL) -> None:
     parser.add_argument(
-        "--model",
-        default=EMBEDDED_MODEL,
-        help=f"a folder or a hub id (default {EMBEDDED_MODEL})",
+        "--model", default=default, help=f"a folder or a hub id (default {default})"
     )
     parser.add_argument("--revision", help="a branch, tag or commit on the hub")
     parser.add_argument("--backend", choices=BACKENDS, default="torch")

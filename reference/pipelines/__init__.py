@@ -12,12 +12,14 @@ from reference.pipelines.masked_lm import MaskedLM
 from reference.pipelines.multiple_choice import MultipleChoice
 from reference.pipelines.text_classification import TextClassification
 from reference.pipelines.token_classification import TokenClassification
+from reference.pipelines.zero_shot import ZeroShot
 
 PIPELINES: dict[str, type[Pipeline]] = {
     "embeddings": Embeddings,
     "sentence-similarity": Embeddings,
     "sentence-transformers": Embeddings,
     "masked-lm": MaskedLM,
+    "zero-shot-classification": ZeroShot,
     "text-classification": TextClassification,
     "token-classification": TokenClassification,
     "multiple-choice": MultipleChoice,
@@ -39,6 +41,7 @@ __all__ = [
     "Similarity",
     "TextClassification",
     "TokenClassification",
+    "ZeroShot",
     "named_by_sentence_transformers",
     "pipeline_class",
 ]

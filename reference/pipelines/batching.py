@@ -65,11 +65,11 @@ def run_in_batches(
     return results
 
 
-def windows(texts: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-    """The texts a few thousand at a time, each part with the number of its first; what comes
-    from a generator is never listed whole."""
+def windows(texts: Iterable[str], size: int | None = None) -> Iterator[tuple[int, list[str]]]:
+    """The texts a few thousand at a time, or `size` of them, each part with the number of its
+    first; what comes from a generator is never listed whole."""
     texts, first = iter(texts), 0
-    while window := list(itertools.islice(texts, TEXTS_AT_ONCE)):
+    while window := list(itertools.islice(texts, size or TEXTS_AT_ONCE)):
         yield first, window
         first += len(window)
 

@@ -17,6 +17,11 @@ from reference.text.encoding import Encoding
 class Vocabulary(Protocol):
     """What turns texts into encodings with the special tokens in place, cut to a length."""
 
+    side: str  # which end of a text is cut: "right" or "left"
+    # Whether the space before a word is part of its first piece, as it is of a byte-level or a
+    # SentencePiece vocabulary; WordPiece marks the pieces after the first.
+    marks_spaces: bool
+
     def encode(self, texts: Sequence[tuple[str, ...]], max_length: int) -> list[Encoding]:
         """Each entry of `texts` is one text, or the two of a pair."""
         ...
@@ -24,6 +29,18 @@ class Vocabulary(Protocol):
     def decode(self, ids: Sequence[int], skip_special_tokens: bool) -> str: ...
 
     def token_id(self, token: str) -> int | None: ...
+
+    def piece(self, number: int) -> str | None:
+        """The token as the vocabulary writes it."""
+        ...
+
+    def begins_word(self, before: str) -> bool:
+        """Whether what stands right after this text is spelled as the beginning of a word."""
+        ...
+
+    def spelled(self, text: str, begins_word: bool) -> list[int]:
+        """The ids of a text after a space, or right after a letter; no special tokens."""
+        ...
 
 
 @dataclass
@@ -136,6 +153,12 @@ class Tokenizer:
     @property
     def mask_token_id(self) -> int | None:
         return self.special_tokens.get("mask")
+
+    @property
+    def mask_token(self) -> str | None:
+        """The mask as it is written in a text."""
+        mask = self.mask_token_id
+        return None if mask is None else self.vocabulary.piece(mask)
 
     def _check(self, encoding: Encoding, number: int, texts: tuple[str, ...]) -> None:
         name = f"texts[{number}]" + (f" with pairs[{number}]" if len(texts) == 2 else "")
