@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
 ROWS_SHOWN = 20
+LABELS_SHOWN = 10
 
 
 class Result:
@@ -28,6 +29,31 @@ class Result:
         """Column names and rows, as a notebook shows them."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return list(values), [list(values.values())]
+
+
+@dataclass(frozen=True, repr=False)
+class Classification(Result):
+    """A text's labels with their probabilities, best first.
+
+    `mass` is for labels that a masked language model was asked for: the probability that it
+    gave to all of them together, before they were scaled to sum to one. A small one says that
+    the model did not answer the question.
+    """
+
+    labels: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    mass: float | None = None
+
+    def __repr__(self) -> str:
+        pairs = list(zip(self.labels, self.probabilities, strict=True))
+        parts = [f"{label!r}: {probability:.4f}" for label, probability in pairs[:LABELS_SHOWN]]
+        if len(pairs) > LABELS_SHOWN:
+            parts.append(f"… {len(pairs) - LABELS_SHOWN} more")
+        mass = "" if self.mass is None else f", mass={self.mass:.3g}"
+        return f"Classification({', '.join(parts)}{mass})"
+
+    def table(self) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
+        return ["label", "probability"], list(zip(self.labels, self.probabilities, strict=True))
 
 
 class Results(list[Any]):
