@@ -38,11 +38,15 @@ class Classification(Result):
     `mass` is for labels that a masked language model was asked for: the probability that it
     gave to all of them together, before they were scaled to sum to one. A small one says that
     the model did not answer the question.
+
+    A model that was trained on numbers has no probabilities: `kind` is then "value", and what
+    stands in their place are the numbers themselves.
     """
 
     labels: tuple[str, ...]
     probabilities: tuple[float, ...]
     mass: float | None = None
+    kind: str = "probability"
 
     def __repr__(self) -> str:
         pairs = list(zip(self.labels, self.probabilities, strict=True))
@@ -50,10 +54,11 @@ class Classification(Result):
         if len(pairs) > LABELS_SHOWN:
             parts.append(f"… {len(pairs) - LABELS_SHOWN} more")
         mass = "" if self.mass is None else f", mass={self.mass:.3g}"
-        return f"Classification({', '.join(parts)}{mass})"
+        kind = "" if self.kind == "probability" else f", kind={self.kind!r}"
+        return f"Classification({', '.join(parts)}{mass}{kind})"
 
     def table(self) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
-        return ["label", "probability"], list(zip(self.labels, self.probabilities, strict=True))
+        return ["label", self.kind], list(zip(self.labels, self.probabilities, strict=True))
 
 
 class Results(list[Any]):
