@@ -15,6 +15,7 @@ import reference
 from reference.backend import Model
 from reference.checkpoint import Checkpoint, write_checkpoint
 from reference.checks import check_switch
+from reference.errors import CheckpointError
 from reference.families import BASE, EncoderConfig, Task
 from reference.families.reading import read_pipeline_keys
 from reference.files import is_file
@@ -128,13 +129,16 @@ class Pipeline:
         texts: Sequence[str],
         pairs: Sequence[str] | None = None,
         truncation: str = "warn",
+        cuts: Cuts | None = None,
     ) -> list[Encoding]:
-        """Each text, or each text with its pair, as tokens; what is cut is told."""
+        """Each text, or each text with its pair, as tokens; what is cut is told, of all windows
+        together by the caller who has `cuts` for them."""
         computing()  # the tokenizer has threads too
-        cuts = Cuts(truncation, self.tokenizer.max_length)
-        encodings = self.tokenizer(texts, pairs)
-        cuts.see(encodings)
-        cuts.tell()
+        seen = cuts or Cuts(truncation, self.tokenizer.max_length)
+        encodings = self.tokenizer(texts, pairs, first=seen.seen)
+        seen.see(encodings)
+        if cuts is None:
+            seen.tell()
         return encodings
 
     def _logits(
@@ -152,6 +156,13 @@ class Pipeline:
         def run(batch: Sequence[Encoding]) -> list[Any]:
             inputs = check_packed(self.config, *pack(batch), token_types(batch))
             logits = self.model.forward(inputs)["logits"]
+            if not np.isfinite(logits).all():
+                wider = "float64" if self.dtype == "float32" else "float32"
+                raise CheckpointError(
+                    f"{self.checkpoint.folder}: the logits come out as NaN or infinity; in "
+                    f"{self.dtype} on {self.backend} this model overflows: load it with "
+                    f"dtype={wider!r}"
+                )
             parts = np.split(logits, inputs.cu_seqlens[1:-1]) if by_token else logits
             return [reduce(*pair) for pair in zip(parts, batch, strict=True)]
 

@@ -45,7 +45,7 @@ class Tokenizer:
         length = check_whole(
             "max_length", self.max_length if max_length is None else max_length, least=3
         )
-        given = _side_by_side(texts, pairs)
+        given = side_by_side(texts, pairs)
         encodings = self.vocabulary.encode(given, length)
         for number, (encoding, its_texts) in enumerate(
             zip(encodings, given, strict=True), first
@@ -106,7 +106,8 @@ class Tokenizer:
             )
 
 
-def _side_by_side(texts: Sequence[str], pairs: Sequence[str] | None) -> list[tuple[str, ...]]:
+def side_by_side(texts: Sequence[str], pairs: Sequence[str] | None) -> list[tuple[str, ...]]:
+    """Each text by itself, or each text and its pair."""
     texts = check_texts(texts)
     if pairs is None:
         return [(text,) for text in texts]
