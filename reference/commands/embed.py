@@ -7,10 +7,10 @@ import argparse
 import numpy as np
 
 from reference.commands.options import (
-    EXAMPLES,
     add_encoding,
     add_model,
     add_texts,
+    explain,
     load_model,
     read_texts,
 )
@@ -19,19 +19,15 @@ from reference.errors import InputError
 from reference.pipelines.cutting import WAYS
 from reference.pipelines.precision import PRECISIONS
 
-AN_EXAMPLE = """\
-examples:
-  python -m reference embed "a first text" "a second one" --format jsonl
-  python -m reference embed --file million.txt --output million.npy --resume --progress
-"""
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = (
+    explain(
+        parser,
         "Turn texts into vectors. Texts are arguments, lines of a file, or lines of standard "
-        "input."
+        "input.",
+        'python -m reference embed "a first text" "a second one" --format jsonl',
+        "python -m reference embed --file million.txt --output million.npy --resume --progress",
     )
-    parser.epilog, parser.formatter_class = AN_EXAMPLE, EXAMPLES
     add_texts(parser)
     add_encoding(parser)
     parser.add_argument(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import textwrap
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,8 +13,20 @@ from reference.backend import BACKENDS
 from reference.checkpoint import EMBEDDED_MODEL
 from reference.errors import InputError
 from reference.files import read_lines
+from reference.pipelines.cutting import WAYS
 
-EXAMPLES = argparse.RawDescriptionHelpFormatter  # which leaves the lines of examples alone
+NO_TEXTS = (
+    "there are no texts: standard input is empty, and none is named (what follows --to is a "
+    "reference); give texts as arguments ahead of the options, with --file, or as lines of "
+    "standard input"
+)
+
+
+def explain(parser: argparse.ArgumentParser, what: str, *examples: str) -> None:
+    """What --help says before the options, and the examples that it ends with."""
+    parser.description = textwrap.fill(what, 80)
+    parser.epilog = "\n  ".join(("examples:", *examples))
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
 
 
 def add_texts(parser: argparse.ArgumentParser, one: str = "text") -> None:
@@ -31,7 +44,9 @@ def add_texts(parser: argparse.ArgumentParser, one: str = "text") -> None:
     )
 
 
-def read_texts(arguments: list[str], file: str | None, option: str = "--file") -> Iterable[str]:
+def read_texts(
+    arguments: list[str], file: str | None, option: str = "--file", missing: str = NO_TEXTS
+) -> Iterable[str]:
     """Texts from the arguments, from a file, or from standard input, one a line, as they are
     asked for; at least one."""
     if arguments and file is not None:
@@ -44,16 +59,16 @@ def read_texts(arguments: list[str], file: str | None, option: str = "--file") -
         return itertools.chain([first], lines)
     if file not in (None, "-"):
         raise InputError(f"there are no texts: {file} is empty")
-    raise InputError(
-        "there are no texts: standard input is empty, and none is named (what follows --to "
-        "is a reference); give texts as arguments ahead of the options, with --file, or as "
-        "lines of standard input"
-    )
+    raise InputError(missing)
 
 
-def add_model(parser: argparse.ArgumentParser, default: str = EMBEDDED_MODEL) -> None:
+def add_model(parser: argparse.ArgumentParser, default: str | None = EMBEDDED_MODEL) -> None:
+    """The model and where it computes; without a default it must be named."""
     parser.add_argument(
-        "--model", default=default, help=f"a folder or a hub id (default {default})"
+        "--model",
+        default=default,
+        required=default is None,
+        help="a folder or a hub id" + (f" (default {default})" if default else ""),
     )
     parser.add_argument("--revision", help="a branch, tag or commit on the hub")
     parser.add_argument("--backend", choices=BACKENDS, default="torch")
@@ -84,4 +99,20 @@ def add_encoding(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--progress", action="store_true", help="show a progress bar on standard error"
+    )
+
+
+def add_truncation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--truncation",
+        choices=WAYS,
+        default="warn",
+        help="of texts that are longer than the model takes: cut and say so (warn, the "
+        "default), stop (error), or cut (ignore)",
+    )
+
+
+def add_top_k(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument(
+        "--top-k", type=int, metavar="N", help=f"only the N best {what} (default all)"
     )

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from reference.commands.options import (
-    EXAMPLES,
     add_encoding,
     add_model,
     add_texts,
+    explain,
     load_model,
     read_texts,
 )
@@ -21,20 +21,16 @@ from reference.errors import InputError
 from reference.files import is_file, read_lines
 from reference.pipelines.scores import SCORES
 
-AN_EXAMPLE = """\
-examples:
-  python -m reference search "how are cats fed" --corpus sentences.txt --top-k 3
-  python -m reference embed --file sentences.txt --output sentences.npy
-  python -m reference search "how are cats fed" --corpus sentences.txt --vectors sentences.npy
-"""
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = (
+    explain(
+        parser,
         "Find what of a corpus is most alike to each query. The corpus is the lines of a file, "
-        "read as they are needed, or their vectors, which embed has written."
+        "read as they are needed, or their vectors, which embed has written.",
+        'python -m reference search "how are cats fed" --corpus sentences.txt --top-k 3',
+        "python -m reference embed --file sentences.txt --output sentences.npy",
+        'python -m reference search "how are cats fed" --vectors sentences.npy --top-k 3',
     )
-    parser.epilog, parser.formatter_class = AN_EXAMPLE, EXAMPLES
     add_texts(parser, "query")
     parser.add_argument("--corpus", metavar="FILE", help="the texts to search, one a line")
     parser.add_argument(

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from reference.commands.options import (
-    EXAMPLES,
     add_encoding,
     add_model,
     add_texts,
+    explain,
     load_model,
     read_texts,
 )
@@ -22,16 +22,14 @@ from reference.errors import InputError
 from reference.pipelines.batching import windows
 from reference.pipelines.scores import SCORES
 
-AN_EXAMPLE = """\
-examples:
-  python -m reference similar "a cat sleeps" --to "a kitten naps" "the moon"
-  python -m reference similar --file questions.txt --to-file answers.txt --late
-"""
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Print the cosine of every text with every reference, best first."
-    parser.epilog, parser.formatter_class = AN_EXAMPLE, EXAMPLES
+    explain(
+        parser,
+        "Print the cosine of every text with every reference, best first.",
+        'python -m reference similar "a cat sleeps" --to "a kitten naps" "the moon"',
+        "python -m reference similar --file questions.txt --to-file answers.txt --late",
+    )
     add_texts(parser)
     parser.add_argument(
         "--to",

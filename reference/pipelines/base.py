@@ -129,13 +129,16 @@ class Pipeline:
         texts: Sequence[str],
         pairs: Sequence[str] | None = None,
         truncation: str = "warn",
+        cuts: Cuts | None = None,
     ) -> list[Encoding]:
-        """Each text, or each text with its pair, as tokens; what is cut is told."""
+        """Each text, or each text with its pair, as tokens; what is cut is told, of all windows
+        together by the caller who has `cuts` for them."""
         computing()  # the tokenizer has threads too
-        cuts = Cuts(truncation, self.tokenizer.max_length)
-        encodings = self.tokenizer(texts, pairs)
-        cuts.see(encodings)
-        cuts.tell()
+        seen = cuts or Cuts(truncation, self.tokenizer.max_length)
+        encodings = self.tokenizer(texts, pairs, first=seen.seen)
+        seen.see(encodings)
+        if cuts is None:
+            seen.tell()
         return encodings
 
     def _logits(

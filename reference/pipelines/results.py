@@ -21,12 +21,6 @@ class Result:
         """Its fields by name, arrays as lists."""
         return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
 
-    def __repr__(self) -> str:
-        """Its fields, numbers rounded; for a dataclass with repr=False."""
-        values = ((field.name, getattr(self, field.name)) for field in fields(self))
-        shown = (f"{name}={_short(value)}" for name, value in values)
-        return f"{type(self).__name__}({', '.join(shown)})"
-
     def _repr_html_(self) -> str:
         header, rows = self.table()
         return as_table(header, rows)
@@ -44,11 +38,15 @@ class Classification(Result):
     `mass` is for labels that a masked language model was asked for: the probability that it
     gave to all of them together, before they were scaled to sum to one. A small one says that
     the model did not answer the question.
+
+    A model that was trained on numbers has no probabilities: `kind` is then "value", and what
+    stands in their place are the numbers themselves.
     """
 
     labels: tuple[str, ...]
     probabilities: tuple[float, ...]
     mass: float | None = None
+    kind: str = "probability"
 
     def __repr__(self) -> str:
         pairs = list(zip(self.labels, self.probabilities, strict=True))
@@ -56,22 +54,20 @@ class Classification(Result):
         if len(pairs) > LABELS_SHOWN:
             parts.append(f"… {len(pairs) - LABELS_SHOWN} more")
         mass = "" if self.mass is None else f", mass={self.mass:.3g}"
-        return f"Classification({', '.join(parts)}{mass})"
+        kind = "" if self.kind == "probability" else f", kind={self.kind!r}"
+        return f"Classification({', '.join(parts)}{mass}{kind})"
 
     def table(self) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
-        return ["label", "probability"], list(zip(self.labels, self.probabilities, strict=True))
+        return ["label", self.kind], list(zip(self.labels, self.probabilities, strict=True))
 
 
 class Results(list[Any]):
-    """A list of results of one kind, or of such lists, which a notebook shows as one table."""
+    """A list of results of one kind, which a notebook shows as one table."""
 
     def _repr_html_(self) -> str:
-        return as_table(*self.table())
-
-    def table(self) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
-        tables = [item.table() for item in self if isinstance(item, (Result, Results))]
-        header = next((header for header, _ in tables if header), ())
-        return header, [row for _, rows in tables for row in rows]
+        tables = [result.table() for result in self if isinstance(result, Result)]
+        header = tables[0][0] if tables else ()
+        return as_table(header, [row for _, rows in tables for row in rows])
 
 
 def as_table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -86,10 +82,6 @@ def as_table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 def _row(tag: str, cells: Sequence[Any]) -> str:
     shown = (html.escape(_cell(cell)) for cell in cells)
     return f"<tr>{''.join(f'<{tag}>{cell}</{tag}>' for cell in shown)}</tr>"
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, (float, np.floating)) else repr(value)
 
 
 def _cell(value: Any) -> str:

@@ -87,7 +87,7 @@ class Tokenizer:
         length: int,
         first: int,
     ) -> list[Encoding]:
-        given = _side_by_side(texts, pairs)
+        given = side_by_side(texts, pairs)
         encodings = self.vocabulary.encode(given, length)
         for number, (encoding, its_texts) in enumerate(
             zip(encodings, given, strict=True), first
@@ -173,7 +173,8 @@ class Tokenizer:
             )
 
 
-def _side_by_side(texts: Sequence[str], pairs: Sequence[str] | None) -> list[tuple[str, ...]]:
+def side_by_side(texts: Sequence[str], pairs: Sequence[str] | None) -> list[tuple[str, ...]]:
+    """Each text by itself, or each text and its pair."""
     texts = check_texts(texts)
     if pairs is None:
         return [(text,) for text in texts]
