@@ -10,13 +10,13 @@ from reference.commands.options import (
     add_encoding,
     add_model,
     add_texts,
+    add_truncation,
     explain,
     load_model,
     read_texts,
 )
 from reference.commands.results import Part, add_output, target_of, write
 from reference.errors import InputError
-from reference.pipelines.cutting import WAYS
 from reference.pipelines.precision import PRECISIONS
 
 
@@ -43,12 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision", choices=PRECISIONS, default="float32", help="float32 by itself"
     )
-    parser.add_argument(
-        "--truncation",
-        choices=WAYS,
-        default="warn",
-        help="of a text too long",
-    )
+    add_truncation(parser)
     parser.add_argument(
         "--resume",
         action="store_true",

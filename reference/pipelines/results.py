@@ -21,6 +21,12 @@ class Result:
         """Its fields by name, arrays as lists."""
         return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
 
+    def __repr__(self) -> str:
+        """Its fields, numbers rounded; for a dataclass with repr=False."""
+        values = ((field.name, getattr(self, field.name)) for field in fields(self))
+        shown = (f"{name}={_short(value)}" for name, value in values)
+        return f"{type(self).__name__}({', '.join(shown)})"
+
     def _repr_html_(self) -> str:
         header, rows = self.table()
         return as_table(header, rows)
@@ -62,12 +68,15 @@ class Classification(Result):
 
 
 class Results(list[Any]):
-    """A list of results of one kind, which a notebook shows as one table."""
+    """A list of results of one kind, or of such lists, which a notebook shows as one table."""
 
     def _repr_html_(self) -> str:
-        tables = [result.table() for result in self if isinstance(result, Result)]
-        header = tables[0][0] if tables else ()
-        return as_table(header, [row for _, rows in tables for row in rows])
+        return as_table(*self.table())
+
+    def table(self) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
+        tables = [item.table() for item in self if isinstance(item, (Result, Results))]
+        header = next((header for header, _ in tables if header), ())
+        return header, [row for _, rows in tables for row in rows]
 
 
 def as_table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -82,6 +91,10 @@ def as_table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 def _row(tag: str, cells: Sequence[Any]) -> str:
     shown = (html.escape(_cell(cell)) for cell in cells)
     return f"<tr>{''.join(f'<{tag}>{cell}</{tag}>' for cell in shown)}</tr>"
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, (float, np.floating)) else repr(value)
 
 
 def _cell(value: Any) -> str:
