@@ -2,6 +2,7 @@
 truth."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 import transformers
 
 from reference.parity import random_checkpoint
+from reference.pipelines.results import Classification
 from tests.text import small
 
 KINDS = ("bert", "modernbert", "roberta", "sentencepiece")
@@ -83,3 +85,24 @@ class Truth:
             total += self.log_probabilities(ids, place)[token]
             ids[place] = token
         return total
+
+
+def labelled(folder: Path, target: Path, id2label: dict) -> Path:
+    """A copy whose labels have other names."""
+    shutil.copytree(folder, target)
+    config = json.loads((target / "config.json").read_text())
+    config |= {"id2label": id2label, "label2id": {name: n for n, name in id2label.items()}}
+    (target / "config.json").write_text(json.dumps(config))
+    return target
+
+
+def as_batch(encoded):
+    return {name: [values] for name, values in encoded.items()}
+
+
+def softmax(scores):
+    return np.exp(scores - np.logaddexp.reduce(scores))
+
+
+def as_dict(found: Classification) -> dict[str, float]:
+    return dict(zip(found.labels, found.probabilities, strict=True))
