@@ -15,7 +15,7 @@ from reference.checkpoint import Checkpoint, read_checkpoint
 from reference.families import Architecture, EncoderConfig
 from reference.parity.gate import EPSILONS, LEAST_EPSILONS
 from reference.parity.oracle import oracle_for, quiet
-from reference.pipelines import pipeline_class
+from reference.pipelines import named_by_sentence_transformers, pipeline_class
 
 # How many times Transformers' own error in float32 a port may be off. The parity gates are
 # stricter, over more batches; one batch of a few tokens is left room for luck.
@@ -54,7 +54,8 @@ class Truth:
 
 
 def transformers_outputs(folder: Path, pipeline: str | None) -> Truth | None:
-    task = None if pipeline is None else pipeline_class(pipeline).task
+    named = pipeline or named_by_sentence_transformers(folder)
+    task = None if named is None else pipeline_class(named).task
     with _undisturbed():
         checkpoint = read_checkpoint(folder, task)
         try:
