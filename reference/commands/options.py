@@ -93,10 +93,14 @@ def load_model(options: argparse.Namespace, pipeline: str) -> Any:
     )
 
 
-def add_encoding(parser: argparse.ArgumentParser) -> None:
+def add_batch_size(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch-size", type=int, default=32, help="texts in a batch at most (default 32)"
     )
+
+
+def add_encoding(parser: argparse.ArgumentParser) -> None:
+    add_batch_size(parser)
     parser.add_argument(
         "--progress", action="store_true", help="show a progress bar on standard error"
     )

@@ -1,6 +1,5 @@
-"""python -m reference fill, and the part of classify that asks for labels."""
+"""python -m reference fill."""
 
-import argparse
 import json
 
 import pytest
@@ -8,9 +7,6 @@ import pytest
 import reference
 from reference.__main__ import main
 from reference.checkpoint import SMALL_MODERNBERT
-from reference.commands import fill
-from reference.commands.options import add_model, add_texts
-from reference.commands.results import add_output
 
 TEXTS = ["Return a [MASK] of the given array.", "[MASK] the [MASK]."]
 
@@ -71,25 +67,4 @@ def test_bad_input_is_an_exit_status(arguments, message, capfd):
 def test_help_shows_an_example(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["fill", "--help"])
-    assert "example:" in capsys.readouterr().out
-
-
-def test_labels_that_are_named(capfdbinary):
-    parser = argparse.ArgumentParser()
-    add_texts(parser)
-    fill.add_labels(parser)
-    fill.add_running(parser)
-    add_model(parser, SMALL_MODERNBERT)
-    add_output(parser)
-    text, labels = "Open the file and read it.", ["array", "file"]
-    assert fill.classify_labels(parser.parse_args([text, "--labels", *labels])) == 0
-    lines = capfdbinary.readouterr().out.decode().splitlines()
-    expected = reference.load(SMALL_MODERNBERT, pipeline="zero-shot-classification").classify(
-        text, labels
-    )
-    assert lines[0] == f"{text}  (mass {expected.mass:.3g})" and len(lines) == 3
-    assert lines[1].split() == [f"{expected.probabilities[0]:.4f}", expected.labels[0]]
-    options = ["--labels", *labels, "--multi-label", "--calibrate", "--format", "jsonl"]
-    assert fill.classify_labels(parser.parse_args([text, *options])) == 0
-    record = json.loads(capfdbinary.readouterr().out)
-    assert record["text"] == text and set(record["labels"]) == set(labels)
+    assert "examples:\n  python -m reference fill " in capsys.readouterr().out
