@@ -21,7 +21,7 @@ from reference.commands.options import (
 )
 from reference.commands.results import Part, add_output, target_of, write
 from reference.errors import InputError
-from reference.pipelines.batching import progress, windows
+from reference.pipelines.batching import progress
 from reference.pipelines.results import Classification
 
 Found = Iterator[tuple[list[tuple[str, ...]], list[Classification]]]
@@ -45,24 +45,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tabs", action="store_true", help="each text is a pair, with a tab between the two"
     )
     add_top_k(parser, "labels of each text")
-    zero_shot = parser.add_argument_group("labels that the model was not trained on")
-    zero_shot.add_argument("--labels", nargs="+", metavar="LABEL", help="the labels")
-    zero_shot.add_argument("--template", help="how the model is asked for them")
-    zero_shot.add_argument(
-        "--multi-label", action="store_true", help="several labels may be right at once"
-    )
+    _add_labels(parser.add_argument_group("labels that the model was not trained on"))
     add_truncation(parser)
     add_encoding(parser)
     add_model(parser, default=None)
     add_output(parser)
 
 
+def _add_labels(group: Any) -> None:
+    group.add_argument("--labels", nargs="+", metavar="LABEL", help="the labels")
+    group.add_argument(
+        "--template",
+        help="the question: for a masked language model with {text} and {mask}, for a model of "
+        "entailment with {label}",
+    )
+    switches = {
+        "--multi-label": "ask for each label by itself",
+        "--calibrate": "divide by the answer to an empty text",
+        "--letters": "let the model answer with A, B, C ...",
+    }
+    for name, what in switches.items():
+        group.add_argument(name, action="store_true", help=what)
+
+
 def main(options: argparse.Namespace) -> int:
     """Print or write the labels of each text."""
     target = target_of(options)
-    is_zero_shot = options.labels or options.template is not None or options.multi_label
+    switches = (options.multi_label, options.calibrate, options.letters)
+    is_zero_shot = options.labels or options.template is not None or any(switches)
     if is_zero_shot and (options.pair is not None or options.tabs):
-        raise InputError("--labels, --template and --multi-label are for texts without a pair")
+        raise InputError(
+            "labels that the model was not trained on are for texts without a pair; leave out "
+            "--labels and what goes with it, or --pair and --tabs"
+        )
     texts = read_texts(options.texts, options.file)
     parts = _asked(options, texts) if is_zero_shot else _trained(options, texts)
     return write(options, target, (_part(*part) for part in parts))
@@ -104,21 +119,24 @@ def _halves(text: str, number: int) -> list[str]:
 
 
 def _asked(options: argparse.Namespace, texts: Iterable[str]) -> Found:
-    model: Any = load_model(options, "zero-shot-classification")
+    top_k = None if options.top_k is None else check_whole("top_k", options.top_k, least=1)
+    parts = load_model(options, "zero-shot-classification").classify_parts(
+        texts,
+        options.labels,
+        options.template,
+        options.multi_label,
+        calibrate=options.calibrate,
+        letters=options.letters,
+        batch_size=options.batch_size,
+        truncation=options.truncation,
+    )
     with progress(texts, options.progress) as bar:
-        for _, window in windows(texts):
-            found = model.classify(
-                window,
-                labels=options.labels,
-                template=options.template,
-                multi_label=options.multi_label,
-            )
-            yield [(text,) for text in window], [_best(one, options.top_k) for one in found]
+        for window, found in parts:
+            yield [(text,) for text in window], [_best(one, top_k) for one in found]
             bar.update(len(window))
 
 
 def _best(found: Classification, top_k: int | None) -> Classification:
-    top_k = None if top_k is None else check_whole("top_k", top_k, least=1)
     return replace(
         found, labels=found.labels[:top_k], probabilities=found.probabilities[:top_k]
     )
@@ -135,6 +153,7 @@ def _part(texts: list[tuple[str, ...]], found: list[Classification]) -> Part:
 
 def _lines(texts: list[tuple[str, ...]], found: list[Classification]) -> Iterator[str]:
     for both, one in zip(texts, found, strict=True):
-        yield "\t".join(both)
+        mass = "" if one.mass is None else f"  (mass {one.mass:.3g})"
+        yield "\t".join(both) + mass
         for label, probability in zip(one.labels, one.probabilities, strict=True):
             yield f"  {probability: .4f}  {label}"

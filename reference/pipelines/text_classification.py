@@ -45,9 +45,8 @@ class TextClassification(Pipeline):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.settings = read_cross_encoder(
-            self.checkpoint.folder, self.pipeline_keys, self.dtype
-        )
+        home = self.checkpoint.home
+        self.settings = read_cross_encoder(home, self.pipeline_keys, self.dtype)
 
     def classify(
         self,

@@ -1,4 +1,4 @@
-"""python -m reference fill, and the part of classify that asks for labels."""
+"""python -m reference fill."""
 
 import json
 
@@ -67,4 +67,4 @@ def test_bad_input_is_an_exit_status(arguments, message, capfd):
 def test_help_shows_an_example(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["fill", "--help"])
-    assert "examples:" in capsys.readouterr().out
+    assert "examples:\n  python -m reference fill " in capsys.readouterr().out

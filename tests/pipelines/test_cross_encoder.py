@@ -307,6 +307,13 @@ def test_modules(saved):
     path.write_text(json.dumps([modules[0] | {"path": "0_Transformer"}]))
     with pytest.raises(ConfigError, match="in the folder itself"):
         reference.load(folder)
+    (folder / "0_Transformer").mkdir()
+    for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"):
+        (folder / name).rename(folder / "0_Transformer" / name)
+    with pytest.raises(ConfigError, match="in the folder itself"):
+        reference.load(folder)
+    for file in (folder / "0_Transformer").iterdir():
+        file.rename(folder / file.name)
     path.unlink()
     with pytest.raises(CheckpointError, match=r"no modules\.json, without which"):
         reference.load(folder)

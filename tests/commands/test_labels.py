@@ -7,10 +7,9 @@ import pytest
 
 import reference
 from reference.__main__ import main
+from reference.checkpoint import SMALL_MODERNBERT
 from reference.parity import random_checkpoint
-from reference.pipelines import PIPELINES, batching
-from reference.pipelines.base import Pipeline
-from reference.pipelines.results import Classification
+from reference.pipelines import batching
 
 TEXTS = ["the river stands", "a stone", "hello"]
 
@@ -89,29 +88,31 @@ def test_classify_pairs(run, folders, monkeypatch):
     assert status == 0 and out.splitlines()[0] == "the river stands\tthe river stands beside"
 
 
-def test_classify_by_labels_of_the_callers(run, monkeypatch):
-    """What the zero-shot pipeline is asked, and what becomes of its answer."""
-    asked = []
+def test_labels_that_are_named(capfdbinary):
+    """They are asked of a masked language model, as the pipeline asks it."""
+    model = reference.load(SMALL_MODERNBERT, pipeline="zero-shot-classification")
+    text, labels = "Open the file and read it.", ["array", "file", "number"]
 
-    class ZeroShot(Pipeline):
-        task = PIPELINES["text-classification"].task
+    def ask(*options):
+        status = main(["classify", text, *options, "--model", SMALL_MODERNBERT])
+        return status, capfdbinary.readouterr().out.decode()
 
-        def classify(self, texts, labels=None, template=None, multi_label=False):
-            asked.append((texts, labels, template, multi_label))
-            return [Classification(("b", "a"), (0.75, 0.25), 0.5) for _ in texts]
-
-    monkeypatch.setitem(PIPELINES, "zero-shot-classification", ZeroShot)
-    monkeypatch.setattr(batching, "TEXTS_AT_ONCE", 2)
-    options = ("--labels", "a", "b", "--template", "t", "--top-k", 1, "--format", "jsonl")
-    status, out, _ = run("classify", *TEXTS, *options)
-    assert status == 0
-    assert asked == [(TEXTS[:2], ["a", "b"], "t", False), (TEXTS[2:], ["a", "b"], "t", False)]
-    record = {"labels": ["b"], "probabilities": [0.75], "mass": 0.5, "kind": "probability"}
-    assert [json.loads(line) for line in out.splitlines()] == [
-        {"text": text} | record for text in TEXTS
-    ]
-    assert run("classify", "a", "--multi-label")[0] == 0
-    assert asked[-1] == (["a"], None, None, True)
+    expected = model.classify(text, labels)
+    status, out = ask("--labels", *labels)
+    lines = out.splitlines()
+    assert status == 0 and lines[0] == f"{text}  (mass {expected.mass:.3g})" and len(lines) == 4
+    assert lines[1].split() == [f"{expected.probabilities[0]:.4f}", expected.labels[0]]
+    options = {"multi_label": True, "calibrate": True}
+    expected = model.classify(text, labels, **options)
+    switches = ("--multi-label", "--calibrate", "--top-k", "2", "--format", "jsonl")
+    record = json.loads(ask("--labels", *labels, *switches)[1])
+    assert record["labels"] == list(expected.labels[:2])
+    assert record["probabilities"] == pytest.approx(expected.probabilities[:2], abs=1e-6)
+    expected = model.classify(text, labels, letters=True)
+    record = json.loads(ask("--labels", *labels, "--letters", "--format", "jsonl")[1])
+    assert record["labels"] == list(expected.labels)
+    assert ask("--labels", *labels, "--batch-size", "0")[0] == 2
+    assert ask("--labels", *labels, "--top-k", "0")[0] == 2
 
 
 @pytest.mark.parametrize("source", ["--to", "--to-file", "stdin"])
