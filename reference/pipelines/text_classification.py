@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -208,8 +209,10 @@ class TextClassification(Pipeline):
             return sigmoid, "probability"
         return softmax, "probability"
 
-    def _names_beside(self) -> tuple[str, ...]:
-        return super()._names_beside() + self.settings.files
+    def _files_beside(self) -> dict[str, bytes]:
+        home = Path(self.checkpoint.home)
+        ours = {name: (home / name).read_bytes() for name in self.settings.files}
+        return super()._files_beside() | ours
 
 
 def _as_they_are(logits: np.ndarray) -> np.ndarray:
