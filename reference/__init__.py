@@ -40,8 +40,9 @@ def load(
         masked language model of technical English, encoders-three-ways/modernbert-docstrings.
     backend: "torch", "mlx" or "candle".
     pipeline: "embeddings" (also called "sentence-similarity" and "sentence-transformers"),
-        "masked-lm", "text-classification", "token-classification" or "multiple-choice"; None
-        takes what the checkpoint's architecture is for.
+        "masked-lm", "zero-shot-classification", "text-classification",
+        "token-classification" or "multiple-choice"; None takes what the checkpoint's
+        architecture is for.
     dtype: "float32", "float64", and where the backend has them "float16" and "bfloat16".
     device: for torch "cpu", "cuda", "cuda:1", "mps", or "auto" for the first accelerator that
         there is; for mlx "cpu" or "gpu"; for candle "cpu", and "cuda" or "metal" where it was
@@ -52,13 +53,15 @@ def load(
     from reference.backend import build, port_for
     from reference.checkpoint import locate, read_checkpoint
 
-    chosen = None if pipeline is None else pipelines.pipeline_class(pipeline)
+    if pipeline is not None:
+        pipelines.pipeline_class(pipeline)
     port_for(backend, dtype, device)  # names are checked before anything is fetched or read
     folder = locate(model, revision)
+    named = pipeline or pipelines.named_by_sentence_transformers(folder)
+    chosen = None if named is None else pipelines.pipeline_class(named, folder)
     checkpoint = read_checkpoint(folder, None if chosen is None else chosen.task)
-    if chosen is None:
-        chosen = pipelines.pipeline_class(checkpoint.architecture.task.pipeline)
     config, architecture = checkpoint.config, checkpoint.architecture
+    chosen = chosen or pipelines.pipeline_class(architecture.task.pipeline)
     network = build(backend, config, architecture, checkpoint.tensors, dtype, device)
     return chosen(checkpoint, network, backend, dtype, device)
 

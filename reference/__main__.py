@@ -1,4 +1,4 @@
-"""The command line: python -m reference embed | similar | info | parity | bench | train.
+"""The command line: python -m reference embed, similar, search and more: --help lists them.
 
 An installed package brings the same under a name of its own: encoders-three-ways embed ...
 """
@@ -20,6 +20,11 @@ NAME = "encoders-three-ways"  # the package as it is installed, and its script
 COMMANDS = {
     "embed": ("reference.commands.embed", "turn texts into vectors"),
     "similar": ("reference.commands.similar", "compare texts with references"),
+    "search": ("reference.commands.search", "find the best of a corpus"),
+    "fill": ("reference.commands.fill", "find words for the masks of texts"),
+    "classify": ("reference.commands.classify", "label texts"),
+    "rank": ("reference.commands.rank", "order documents by how well they go with a query"),
+    "tag": ("reference.commands.tag", "find the spans of texts that a model labels"),
     "info": ("reference.info", "describe a model"),
     "parity": ("reference.parity.command", "hold the ports against Transformers in float64"),
     "bench": ("reference.bench", "time the ports beside other libraries"),

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from reference.families import BASE, Architecture, EncoderConfig, Task, architec
 from reference.families.reading import read_config
 from reference.families.tasks import MASKED_LM
 from reference.folders import write_together
+from reference.sentence import transformer_folder
 from reference.weights import POSITION_IDS, read_tensors, serialize, sharded_files, some
 
 EMBEDDED_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
@@ -39,6 +41,12 @@ class Checkpoint:
     config: EncoderConfig
     architecture: Architecture
     tensors: dict[str, np.ndarray]
+    parent: Path | None = None  # the model's folder, where the encoder has one inside of it
+
+    @property
+    def home(self) -> Path:
+        """The folder of the whole model."""
+        return self.parent or self.folder
 
 
 def locate(model: str | os.PathLike[str], revision: str | None = None) -> Path:
@@ -119,17 +127,19 @@ def read_checkpoint(folder: Path, task: Task | str | None = None) -> Checkpoint:
     names.
 
     Sentence encoders often go on naming the masked language model that they were trained from,
-    as all-mpnet-base-v2 does. Without the head of it they are the encoder by itself.
+    as all-mpnet-base-v2 does. Without the head of it they are the encoder by itself; where no
+    architecture is named, one with that head is a masked language model.
     """
-    folder = Path(folder)
+    home = Path(folder)
+    folder = transformer_folder(home)
     config, architecture = read_architecture(folder, task)
     tensors = read_tensors(folder)
-    if task is None and architecture.task is MASKED_LM:
+    if task is None and (architecture.task is MASKED_LM or not config.architectures):
         head = tuple(key for key, _ in architecture.family.head(config, MASKED_LM))
-        if not any(key.startswith(head) for key in tensors):
-            architecture = architecture_for(config, BASE)
+        held = any(key.startswith(head) for key in tensors)
+        architecture = architecture_for(config, MASKED_LM if held else BASE)
     tensors = select_tensors(tensors, config, architecture, str(folder))
-    return Checkpoint(folder, config, architecture, tensors)
+    return Checkpoint(folder, config, architecture, tensors, None if home == folder else home)
 
 
 def select_tensors(
@@ -149,7 +159,8 @@ def select_tensors(
         held = config.architectures[0] if config.architectures else "a model"
         raise CheckpointError(
             f"{where} holds {held} without the head of {architecture.name}: it lacks "
-            f"{some(head)}"
+            f"{some(head)}. It has the weights for the pipelines "
+            f"{', '.join(_possible_pipelines(tensors, config, architecture))}"
         )
     missing = [key for key in expected if key not in tensors]
     unused = [key for key in tensors if key not in expected]
@@ -172,21 +183,31 @@ def select_tensors(
     return {key: tensors[key] for key in expected}
 
 
+def _possible_pipelines(
+    tensors: Mapping[str, np.ndarray], config: EncoderConfig, architecture: Architecture
+) -> list[str]:
+    """The pipelines whose heads are among the tensors; the encoder by itself is one."""
+    family = architecture.family
+    heads = {task: {key for key, _ in family.head(config, task)} for task in family.tasks}
+    return [task.pipeline for task, keys in heads.items() if keys <= set(tensors)]
+
+
 def write_checkpoint(
     folder: str | os.PathLike[str],
     config: EncoderConfig,
     tensors: dict[str, np.ndarray],
     beside: Mapping[str, bytes] | None = None,
     dtype: str = "float32",
+    more: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write config.json, model.safetensors in that dtype and the files `beside` them, under
-    their paths in the folder.
+    """Write config.json, with `more` keys in it, model.safetensors in that dtype, and the files
+    `beside` them, under their paths in the folder.
 
     An interrupted run leaves the old folder whole. The shards of an older checkpoint go.
     """
     if not isinstance(folder, (str, os.PathLike)) or not os.fspath(folder):
         raise InputError(f"a checkpoint is written to a folder, not to {folder!r:.80}")
-    settings = config.to_dict() | {"dtype": dtype}
+    settings = config.to_dict() | {"dtype": dtype} | dict(more or {})
     files = {
         **(beside or {}),
         "model.safetensors": serialize(tensors, dtype),

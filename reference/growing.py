@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import BinaryIO
 
 import numpy as np
@@ -11,13 +12,15 @@ class GrowingArray:
     """Rows like those of `like`, written one after another; NumPy leaves room in a header for
     the number of rows to grow, and `finish` puts it there."""
 
-    def __init__(self, file: BinaryIO, like: np.ndarray) -> None:
+    def __init__(self, file: BinaryIO, like: np.ndarray, rows: int = 0) -> None:
         self.file = file
         self.row = like.shape[1:]
         self.dtype = like.dtype
-        self.rows = 0
+        self.rows = rows  # that are there already; what comes after them is overwritten
         self._write_header()
-        self.start = file.tell()
+        if rows:
+            file.seek(rows * int(np.prod(self.row)) * self.dtype.itemsize, os.SEEK_CUR)
+            file.truncate()
 
     def append(self, rows: np.ndarray) -> None:
         self.file.write(np.ascontiguousarray(rows, self.dtype).tobytes())

@@ -61,7 +61,7 @@ def facts(checkpoint: Checkpoint) -> dict[str, Any]:
     config, architecture = checkpoint.config, checkpoint.architecture
     task, tensors = architecture.task, checkpoint.tensors.values()
     found: dict[str, Any] = {
-        "folder": str(checkpoint.folder),
+        "folder": str(checkpoint.home),
         "architecture": architecture.name,
         "family": architecture.family.room,
         "pipeline": task.pipeline,
@@ -74,8 +74,8 @@ def facts(checkpoint: Checkpoint) -> dict[str, Any]:
         found["max_seq_length"] = read_tokenizer(checkpoint.folder, config).max_length
     except CheckpointError:
         found["max_seq_length"] = None
-    if task is BASE and (checkpoint.folder / "modules.json").is_file():
-        settings = read_sentence_settings(checkpoint.folder, config.hidden_size)
+    if task is BASE and (checkpoint.home / "modules.json").is_file():
+        settings = read_sentence_settings(checkpoint.home, config.hidden_size)
         found |= {"pooling": ", ".join(settings.pooling), "normalize": settings.normalize}
     elif task in (TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION):
         found["labels"] = list(config.id2label.values())

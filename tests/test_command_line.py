@@ -128,6 +128,14 @@ def test_info(capfd, tiny):
         (["embed", "a", "--dtype", "int8"], "dtype 'int8'"),
         (["embed", "a", "--output", "./nowhere/x.npy"], "cannot be written"),
         (["similar", "a"], "nothing to compare with"),
+        (["search", "a"], "name a file with --corpus or --vectors"),
+        (["search", "--corpus", "-"], "cannot both come from standard input"),
+        (["search", "a", "--corpus", "./nowhere"], "./nowhere cannot be read"),
+        (["search", "a", "--vectors", "./nowhere"], "there is no such file"),
+        (["search", "a", "--vectors", "README.md"], "README.md is not a .npy file"),
+        (["similar", "a", "--to", "b", "--late", "--metric", "dot"], "leave metric out"),
+        (["embed", "a", "--resume"], "--resume is for a .npy file"),
+        (["embed", "a", "--prompt-name", "none"], "prompt_name is 'none'"),
         (["bench", "--backends", "jax"], "backend 'jax' is unknown"),
         (["bench", "--peers", "none", "--backends", "none"], "at least one contestant"),
         (["bench", "--rounds", "0"], "at least 1"),
@@ -329,3 +337,60 @@ def test_an_array_goes_through_a_pipe(tmp_path):
     target = tmp_path / "piped.npy"
     done = shell(f"{sys.executable} -m reference embed a b --format npy | cat > {target}")
     assert done.returncode == 0 and np.load(target).shape == (2, 384)
+
+
+def test_search_in_texts_and_in_their_vectors(tmp_path, capfd):
+    corpus, vectors = tmp_path / "corpus.txt", tmp_path / "corpus.npy"
+    lines = ["a kitten sleeps", "the moon", "an automobile", "a cat is fed at noon"]
+    corpus.write_text("\n".join(lines))
+    query = ["search", "how are cats fed", "--top-k", "2", "--format", "jsonl"]
+    assert run("embed", "--file", corpus, "--output", vectors, "--resume") == 0
+    assert run(*query, "--corpus", corpus) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert [hit["text"] for hit in found["hits"]] == [lines[3], lines[0]]
+    for options in (["--vectors", vectors], ["--vectors", vectors, "--corpus", corpus]):
+        assert run(*query, *options) == 0
+        again = json.loads(capfd.readouterr().out)
+        assert [hit["index"] for hit in again["hits"]] == [3, 0]
+        texts = [hit["text"] for hit in again["hits"]]
+        assert texts == ([lines[3], lines[0]] if "--corpus" in options else [None, None])
+    corpus.write_text("another one")
+    assert run(*query, "--vectors", vectors, "--corpus", corpus) == 2
+    assert "has 1 lines and there are 4 vectors" in capfd.readouterr().err
+
+
+def test_embed_hands_on_what_is_wanted(minilm, tmp_path, capfd):
+    out = tmp_path / "x.npy"
+    model = reference.load(minilm)
+    options = ["--prompt", "query: ", "--truncate-dim", "16", "--precision", "uint8"]
+    assert run("embed", *TEXTS, *options, "--output", out) == 0
+    expected = model.encode(TEXTS, prompt="query: ", truncate_dim=16, precision="uint8")
+    np.testing.assert_array_equal(np.load(out), expected)
+    assert run("embed", *TEXTS, *options) == 0
+    assert capfd.readouterr().out.split()[:16] == list(map(str, expected[0]))
+    assert run("embed", "word " * 400, "--truncation", "error") == 2
+    assert "146 tokens more than the 256" in capfd.readouterr().err
+    assert run("embed", "word " * 400) == 0
+    assert "warning: 1 of 1 texts were longer than 256" in capfd.readouterr().err
+
+
+def test_similar_by_other_measures(minilm, capfd):
+    model = reference.load(minilm)
+    compare = ["similar", *TEXTS, "--to", "a text", "--format", "jsonl"]
+    for option, how in (
+        ("--metric=dot", {"metric": "dot"}),
+        ("--late", {"late_interaction": True}),
+    ):
+        assert run(*compare, option) == 0
+        rows = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+        expected = model.similarity(TEXTS, ["a text"], **how).scores
+        found = [[row["scores"]["a text"]] for row in rows]
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("command", ["embed", "similar", "search"])
+def test_help_shows_an_example(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    assert f"examples:\n  python -m reference {command} " in capsys.readouterr().out

@@ -123,3 +123,15 @@ def test_auto_does_not_choose_what_cannot_compute_it(monkeypatch):
     assert port.find_device("auto", "float64").type == "cpu"
     with pytest.raises(InputError, match="float64"):
         port.find_device("mps", "float64")
+
+
+@pytest.mark.parametrize("name", ["metal", "metal:0"])
+def test_float64_of_candle_is_not_metals(monkeypatch, name):
+    from reference.candle import port
+
+    monkeypatch.setattr(port, "check_device", lambda name: None)  # as if it were there
+    with pytest.raises(InputError, match="float64"):
+        port.find_device(name, "float64")
+    assert port.find_device(name, "float32") == name
+    assert port.find_device("cuda", "float64") == "cuda"
+    assert port.find_device(None, "float64") == "cpu"

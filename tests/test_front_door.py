@@ -83,9 +83,9 @@ def test_load_refuses_unknown_names(minilm):
     with pytest.raises(InputError, match="pipeline 'chat' is not available"):
         reference.load(minilm, pipeline="chat")
     with pytest.raises(
-        InputError, match="'zero-shot-classification' is not available; it is one of embeddings"
+        InputError, match="'question-answering' is not available; it is one of embeddings"
     ):
-        reference.load(minilm, pipeline="zero-shot-classification")
+        reference.load(minilm, pipeline="question-answering")
 
 
 @pytest.mark.parametrize(

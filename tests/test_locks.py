@@ -75,3 +75,15 @@ def test_an_advisory_is_ignored_for_a_reason():
     ignored = tomllib.loads(text)["advisories"]["ignore"]
     reasons = dict(re.findall(r'^ *"(RUSTSEC-[\d-]+)", # (\w.{20,})$', text, re.MULTILINE))
     assert set(ignored) == set(reasons)
+
+
+def test_every_lock_of_rust_is_audited():
+    (listed,) = re.findall(
+        r"^rust_locks=\((.*?)^\)",
+        (ROOT / ".ci" / "audit").read_text(),
+        re.DOTALL | re.MULTILINE,
+    )
+    crates = [ROOT / "rust_ports", ROOT / "book"]
+    found = {lock for crate in crates for lock in crate.rglob("Cargo.lock")}
+    names = {str(lock.relative_to(ROOT)) for lock in found if "target" not in lock.parts}
+    assert set(listed.split()) == names

@@ -70,6 +70,39 @@ def test_a_damaged_file_is_quoted_in_part(tiny, file, content):
     assert all(len(str(warning.message).replace(str(folder), "")) < 400 for warning in warned)
 
 
+MODULES = [
+    {"path": "", "type": "sentence_transformers.models.Transformer"},
+    {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+]
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("modules.json", [*MODULES, {"type": f"sentence_transformers.{LONG}"}]),
+        ("1_Pooling/config.json", {"pooling_mode": LONG}),
+        ("1_Pooling/config.json", {"pooling_mode": [1] * 10_000}),
+        ("1_Pooling/config.json", {"include_prompt": LONG}),
+        ("1_Pooling/config.json", {"embedding_dimension": LONG}),
+        (
+            "config_sentence_transformers.json",
+            {"default_prompt_name": "a", "prompts": {LONG: ""}},
+        ),
+    ],
+)
+def test_sentence_settings_are_quoted_in_part(tiny, file, content):
+    folder = tiny()
+    (folder / "1_Pooling").mkdir()
+    (folder / "modules.json").write_text(json.dumps(MODULES))
+    (folder / "1_Pooling" / "config.json").write_text("{}")
+    reference.load(folder, pipeline="embeddings")
+    (folder / file).write_text(json.dumps(content))
+    with pytest.raises(EncodersError) as caught:
+        reference.load(folder, pipeline="embeddings")
+    told_length = len(str(caught.value).replace(str(folder), ""))
+    assert told_length < 400, str(caught.value)[:1000]
+
+
 def test_a_name_is_quoted_in_part():
     with pytest.raises(EncodersError) as caught:
         reference.load(f"{LONG}/{LONG}/{LONG}")

@@ -8,6 +8,7 @@ import json
 import numpy as np
 
 from reference.candle._native import Model, check_device
+from reference.errors import InputError
 from reference.families import Architecture, EncoderConfig
 
 # Not bfloat16: candle's matrix product has none on the CPU.
@@ -18,6 +19,8 @@ def find_device(name: str | None, dtype: str) -> str:
     """The device of that name, if candle was compiled for it; None is the CPU."""
     name = "cpu" if name is None else name
     check_device(name)
+    if name.partition(":")[0] == "metal" and dtype == "float64":
+        raise InputError("Apple's GPUs know no float64: use device='cpu', or another dtype")
     return name
 
 

@@ -4,25 +4,50 @@ from __future__ import annotations
 
 import argparse
 
+import numpy as np
+
 from reference.commands.options import (
     add_encoding,
     add_model,
     add_texts,
+    add_truncation,
+    explain,
     load_model,
     read_texts,
 )
 from reference.commands.results import Part, add_output, target_of, write
+from reference.errors import InputError
+from reference.pipelines.precision import PRECISIONS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = (
+    explain(
+        parser,
         "Turn texts into vectors. Texts are arguments, lines of a file, or lines of standard "
-        "input."
+        "input.",
+        'python -m reference embed "a first text" "a second one" --format jsonl',
+        "python -m reference embed --file million.txt --output million.npy --resume --progress",
     )
     add_texts(parser)
     add_encoding(parser)
     parser.add_argument(
         "--normalize", choices=("checkpoint", "yes", "no"), default="checkpoint"
+    )
+    parser.add_argument("--prompt", help="put this before every text")
+    parser.add_argument(
+        "--prompt-name", metavar="NAME", help="the prompt that the checkpoint has by that name"
+    )
+    parser.add_argument(
+        "--truncate-dim", type=int, metavar="N", help="keep the first N numbers of a vector"
+    )
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, default="float32", help="float32 by itself"
+    )
+    add_truncation(parser)
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="of a .npy file keep what is done, and go on from there if interrupted",
     )
     add_model(parser)
     add_output(parser, array=True)
@@ -32,22 +57,37 @@ def main(options: argparse.Namespace) -> int:
     """Print or write one vector a text."""
     target = target_of(options)
     texts = read_texts(options.texts, options.file)
-    normalize = {"checkpoint": None, "yes": True, "no": False}[options.normalize]
-    parts = load_model(options, "embeddings").encode_parts(
-        texts,
-        batch_size=options.batch_size,
-        normalize=normalize,
-        show_progress=options.progress,
-    )
+    model = load_model(options, "embeddings")
+    wanted = {
+        "batch_size": options.batch_size,
+        "normalize": {"checkpoint": None, "yes": True, "no": False}[options.normalize],
+        "show_progress": options.progress,
+        "prompt": options.prompt,
+        "prompt_name": options.prompt_name,
+        "truncate_dim": options.truncate_dim,
+        "precision": options.precision,
+        "truncation": options.truncation,
+    }
+    if options.resume:
+        if target is None or target.suffix != ".npy":
+            raise InputError("--resume is for a .npy file; name one with --output")
+        model.encode_to(target, texts, **wanted)
+        return 0
+    if options.precision in ("int8", "uint8"):  # their ranges are those of all vectors
+        texts = list(texts)
+        parts = iter([(texts, model.encode(texts, **wanted))])
+    else:
+        parts = model.encode_parts(texts, **wanted)
     return write(options, target, (_part(*part) for part in parts))
 
 
-def _part(texts: list[str], vectors) -> Part:
+def _part(texts: list[str], vectors: np.ndarray) -> Part:
+    shown = "{:.6f}" if vectors.dtype.kind == "f" else "{}"
     return Part(
         records=(
             {"text": text, "embedding": vector.tolist()}
             for text, vector in zip(texts, vectors, strict=True)
         ),
-        lines=(" ".join(f"{value:.6f}" for value in vector) for vector in vectors),
+        lines=(" ".join(map(shown.format, vector)) for vector in vectors),
         array=vectors,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import textwrap
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,18 +13,40 @@ from reference.backend import BACKENDS
 from reference.checkpoint import EMBEDDED_MODEL
 from reference.errors import InputError
 from reference.files import read_lines
+from reference.pipelines.cutting import WAYS
+
+NO_TEXTS = (
+    "there are no texts: standard input is empty, and none is named (what follows --to is a "
+    "reference); give texts as arguments ahead of the options, with --file, or as lines of "
+    "standard input"
+)
 
 
-def add_texts(parser: argparse.ArgumentParser) -> None:
+def explain(parser: argparse.ArgumentParser, what: str, *examples: str) -> None:
+    """What --help says before the options, and the examples that it ends with."""
+    parser.description = textwrap.fill(what, 80)
+    parser.epilog = "\n  ".join(("examples:", *examples))
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+
+
+def add_texts(parser: argparse.ArgumentParser, one: str = "text") -> None:
+    many = "queries" if one == "query" else f"{one}s"
     parser.add_argument(
-        "texts", nargs="*", metavar="TEXT", help="texts; without any, lines are read"
+        "texts",
+        nargs="*",
+        metavar=one.upper(),
+        help=f"{many}; without any, lines are read",
     )
     parser.add_argument(
-        "--file", metavar="FILE", help="read texts from FILE, one a line (- is standard input)"
+        "--file",
+        metavar="FILE",
+        help=f"read {many} from FILE, one a line (- is standard input)",
     )
 
 
-def read_texts(arguments: list[str], file: str | None, option: str = "--file") -> Iterable[str]:
+def read_texts(
+    arguments: list[str], file: str | None, option: str = "--file", missing: str = NO_TEXTS
+) -> Iterable[str]:
     """Texts from the arguments, from a file, or from standard input, one a line, as they are
     asked for; at least one."""
     if arguments and file is not None:
@@ -36,18 +59,16 @@ def read_texts(arguments: list[str], file: str | None, option: str = "--file") -
         return itertools.chain([first], lines)
     if file not in (None, "-"):
         raise InputError(f"there are no texts: {file} is empty")
-    raise InputError(
-        "there are no texts: standard input is empty, and none is named (what follows --to "
-        "is a reference); give texts as arguments ahead of the options, with --file, or as "
-        "lines of standard input"
-    )
+    raise InputError(missing)
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
+def add_model(parser: argparse.ArgumentParser, default: str | None = EMBEDDED_MODEL) -> None:
+    """The model and where it computes; without a default it must be named."""
     parser.add_argument(
         "--model",
-        default=EMBEDDED_MODEL,
-        help=f"a folder or a hub id (default {EMBEDDED_MODEL})",
+        default=default,
+        required=default is None,
+        help="a folder or a hub id" + (f" (default {default})" if default else ""),
     )
     parser.add_argument("--revision", help="a branch, tag or commit on the hub")
     parser.add_argument("--backend", choices=BACKENDS, default="torch")
@@ -72,10 +93,30 @@ def load_model(options: argparse.Namespace, pipeline: str) -> Any:
     )
 
 
-def add_encoding(parser: argparse.ArgumentParser) -> None:
+def add_batch_size(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch-size", type=int, default=32, help="texts in a batch at most (default 32)"
     )
+
+
+def add_encoding(parser: argparse.ArgumentParser) -> None:
+    add_batch_size(parser)
     parser.add_argument(
         "--progress", action="store_true", help="show a progress bar on standard error"
+    )
+
+
+def add_truncation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--truncation",
+        choices=WAYS,
+        default="warn",
+        help="of texts that are longer than the model takes: cut and say so (warn, the "
+        "default), stop (error), or cut (ignore)",
+    )
+
+
+def add_top_k(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument(
+        "--top-k", type=int, metavar="N", help=f"only the N best {what} (default all)"
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -11,15 +13,23 @@ from reference.commands.options import (
     add_encoding,
     add_model,
     add_texts,
+    explain,
     load_model,
     read_texts,
 )
 from reference.commands.results import Part, add_output, target_of, write
 from reference.errors import InputError
+from reference.pipelines.batching import windows
+from reference.pipelines.scores import SCORES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Print the cosine of every text with every reference, best first."
+    explain(
+        parser,
+        "Print the cosine of every text with every reference, best first.",
+        'python -m reference similar "a cat sleeps" --to "a kitten naps" "the moon"',
+        "python -m reference similar --file questions.txt --to-file answers.txt --late",
+    )
     add_texts(parser)
     parser.add_argument(
         "--to",
@@ -30,6 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--to-file", metavar="FILE", help="read references from FILE, one a line"
+    )
+    parser.add_argument(
+        "--metric", choices=SCORES, help="the checkpoint's, cosine if it names none"
+    )
+    parser.add_argument(
+        "--late", action="store_true", help="compare token by token (MaxSim), and sum"
     )
     add_encoding(parser)
     add_model(parser)
@@ -51,15 +67,28 @@ def main(options: argparse.Namespace) -> int:
     references = list(read_texts(options.to, options.to_file, "--to-file"))
     texts = read_texts(options.texts, options.file)
     model = load_model(options, "sentence-similarity")
-    reference_embeddings = model.encode(references, options.batch_size)
-    parts = model.encode_parts(
-        texts, batch_size=options.batch_size, show_progress=options.progress
+    compared = partial(
+        model.similarity,
+        metric=options.metric,
+        late_interaction=options.late,
+        batch_size=options.batch_size,
     )
-    compared = (
-        (texts, model.similarity(vectors, reference_embeddings).scores)
-        for texts, vectors in parts
+    if options.late:
+        sides = _windows(model, texts, options.batch_size)
+        references_made = model.encode_tokens(references, options.batch_size)
+    else:
+        sides = model.encode_parts(texts, options.batch_size, options.progress)
+        references_made = model.encode(references, options.batch_size)
+    parts = (
+        _part(window, compared(vectors, references_made).scores, references)
+        for window, vectors in sides
     )
-    return write(options, target, (_part(*part, references) for part in compared))
+    return write(options, target, parts)
+
+
+def _windows(model: Any, texts: Iterable[str], batch_size: int) -> Iterator[tuple]:
+    for _, window in windows(texts):
+        yield window, model.encode_tokens(window, batch_size)
 
 
 def _part(texts: list[str], scores: np.ndarray, references: list[str]) -> Part:

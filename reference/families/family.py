@@ -61,6 +61,8 @@ class Family(ABC):
     tokenizers: Mapping[str, str]
     attribute: str  # of the encoder under a head, and so what its keys begin with there
     tasks: tuple[Task, ...]
+    # Whether pads before a text push it to later positions.
+    pads_take_positions: bool = True
     operations: tuple[Operation, ...]  # of the encoder
     head_operations: tuple[Operation, ...]
     tiny: Mapping[str, Any]  # a configuration small enough for a test, for random models

@@ -219,6 +219,7 @@ class ModernBert(Family):
     tokenizers: ClassVar = {"modernbert": "PreTrainedTokenizerFast"}
     attribute = "model"
     tasks = tuple(TASKS.values())
+    pads_take_positions = False
     operations = (
         Operation("embeddings", "the embeddings and their norm"),
         Operation("layers.{}.attn_norm", "the norm before attention", first=1),

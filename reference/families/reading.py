@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reference.errors import CheckpointError, ConfigError, shortened
+from reference.errors import ConfigError, shortened
 from reference.families import BY_MODEL_TYPE
 from reference.families.checks import check_choice, check_integer, unsupported
 from reference.families.config import EncoderConfig
-from reference.files import is_file, read_json
+from reference.files import read_json
 
 MOST_LABELS = 1_000_000
 
@@ -36,6 +36,11 @@ METADATA = frozenset(
     "use_bfloat16 use_cache xla_device".split()
 )
 
+# What pipelines read of a config.json, and save again: it changes no forward pass.
+PIPELINE_KEYS = frozenset(
+    "label_candidates sbert_ce_default_activation_function sentence_transformers".split()
+)
+
 
 def config_from_dict(values: Mapping[str, Any], where: str = "config") -> EncoderConfig:
     """Check a parsed config.json and turn it into a configuration."""
@@ -52,12 +57,13 @@ def config_from_dict(values: Mapping[str, Any], where: str = "config") -> Encode
 def read_config(folder: Path) -> EncoderConfig:
     """Read `folder`/config.json."""
     path = Path(folder) / "config.json"
-    if not is_file(path) and is_file(path.with_name("modules.json")):
-        raise CheckpointError(
-            f"{path} is missing; a Transformer that modules.json keeps in a folder of its own "
-            "is not supported: move its files up to modules.json, and set its path there to ''"
-        )
     return config_from_dict(read_json(path, ConfigError), str(path))
+
+
+def read_pipeline_keys(folder: Path) -> dict[str, Any]:
+    """What `folder`/config.json says to pipelines."""
+    values = read_json(Path(folder) / "config.json", ConfigError)
+    return {key: values[key] for key in sorted(PIPELINE_KEYS & set(values))}
 
 
 def _config_from_dict(values: Mapping[str, Any], where: str) -> EncoderConfig:
@@ -78,6 +84,7 @@ def _config_from_dict(values: Mapping[str, Any], where: str) -> EncoderConfig:
     values = kind.upgrade(dict(values))
     names = {item.name for item in dataclasses.fields(kind)}
     read = names | LABEL_KEYS | set(kind.ONLY_VALUES) | kind.LEGACY | METADATA
+    read |= PIPELINE_KEYS
     unknown = sorted(map(str, set(values) - read))
     if unknown:
         family = kind.__name__.removesuffix("Config")

@@ -62,6 +62,7 @@ class Roberta(Bert):
         "camembert": "CamembertTokenizer",
     }
     attribute = "roberta"
+    pads_take_positions = False
     head_operations = (
         Operation("lm_head.dense", "the prediction head's projection", ANSWER),
         Operation("lm_head.layer_norm", "the prediction head's activation and norm", ANSWER),

@@ -58,6 +58,9 @@ def compare(
 
         If `cu_seqlens` is in its signature, it is called once more with each batch packed: ids
         [tokens] of all texts in one row, no mask, and the cumulative lengths.
+
+        It runs in this process. reference.parity.elsewhere makes a port of a program: of one in
+        another language, or of one that may crash, which would end this process without a word.
     seed: of what is random in the sample: labels, and ids where there are no texts.
 
     The report says what the port did not return, and so was not checked; where the port

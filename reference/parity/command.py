@@ -43,7 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--port",
         metavar="MODULE:CALLABLE",
         help="an implementation of your own: (input_ids, attention_mask, token_type_ids) -> "
-        "dict of NumPy arrays; what it prints goes to standard error",
+        "dict of NumPy arrays; what it prints goes to standard error. It runs in this process, "
+        "and can end it: one that may crash goes through reference.parity.elsewhere",
     )
     parser.add_argument(
         "--texts", metavar="FILE", help="what to run: texts, one a line (- is standard input)"

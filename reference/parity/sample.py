@@ -185,7 +185,7 @@ def sentence_settings(checkpoint: Checkpoint) -> SentenceSettings | None:
     """How the checkpoint makes sentence embeddings, if it says that it does."""
     if checkpoint.architecture.task is not BASE or "Pooling" not in read_modules(checkpoint):
         return None
-    return read_sentence_settings(checkpoint.folder, checkpoint.config.hidden_size)
+    return read_sentence_settings(checkpoint.home, checkpoint.config.hidden_size)
 
 
 def _packed(tensors: Mapping[str, np.ndarray]) -> Tensors:

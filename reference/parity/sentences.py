@@ -24,7 +24,7 @@ def sentence_embeddings(
             for row, its_real in zip(hidden, real, strict=True)
         ]
     )
-    if "Normalize" in modules:
+    if list(modules)[2:3] == ["Normalize"]:  # what a port does; the pipeline does the rest
         vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
     return vectors
 
@@ -32,7 +32,7 @@ def sentence_embeddings(
 def read_modules(checkpoint: Checkpoint) -> dict[str, dict[str, Any]]:
     """Kind of each module of modules.json -> its settings; read here once more, apart from the
     pipeline's reading."""
-    folder = checkpoint.folder
+    folder = checkpoint.home
     path = folder / "modules.json"
     modules = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
     settings = {}

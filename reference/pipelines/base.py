@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import reference
 from reference.backend import Model
 from reference.checkpoint import Checkpoint, write_checkpoint
 from reference.checks import check_switch
+from reference.errors import CheckpointError
 from reference.families import BASE, EncoderConfig, Task
+from reference.families.reading import read_pipeline_keys
 from reference.files import is_file
-from reference.inputs import check_packed
+from reference.inputs import check_packed, pack
+from reference.pipelines.batching import TOKENS_A_BATCH, run_in_batches
+from reference.pipelines.cutting import Cuts
 from reference.processes import computing
-from reference.text import TOKENIZER_FILES, Tokenizer, read_tokenizer
+from reference.text import TOKENIZER_FILES, Encoding, Tokenizer, read_tokenizer
 
 
 class Pipeline:
     """A model behind NumPy arrays. Made by reference.load."""
 
-    task: Task = BASE  # whose head the pipeline needs
+    name = "embeddings"  # by which load knows it
+    task: Task = BASE  # whose head it needs
+
+    @classmethod
+    def for_folder(cls, folder: Path) -> type[Pipeline]:
+        """The class that does this pipeline's work with the checkpoint there."""
+        return cls
 
     def __init__(
         self,
@@ -41,7 +54,7 @@ class Pipeline:
     def __repr__(self) -> str:
         name = self.checkpoint.architecture.name
         device = "" if self.device is None else f", {self.device}"
-        where = f"{self.checkpoint.folder} on {self.backend}{device}, {self.dtype}"
+        where = f"{self.checkpoint.home} on {self.backend}{device}, {self.dtype}"
         return f"<{type(self).__name__}: {name} from {where}>"
 
     def __reduce__(self) -> Any:
@@ -49,9 +62,9 @@ class Pipeline:
         models and a GPU's memory cannot be sent."""
         again = partial(
             reference.load,
-            self.checkpoint.folder.absolute(),
+            self.checkpoint.home.absolute(),
             backend=self.backend,
-            pipeline=self.task.pipeline,
+            pipeline=self.name,
             dtype=self.dtype,
             device=self.device,
         )
@@ -66,6 +79,12 @@ class Pipeline:
     @property
     def config(self) -> EncoderConfig:
         return self.checkpoint.config
+
+    @cached_property
+    def pipeline_keys(self) -> dict[str, Any]:
+        """What the checkpoint's config.json says to pipelines: its label_candidates, for
+        one."""
+        return read_pipeline_keys(self.checkpoint.folder)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -105,6 +124,53 @@ class Pipeline:
             inputs, check_switch("output_hidden_states", output_hidden_states)
         )
 
+    def _encodings(
+        self,
+        texts: Sequence[str],
+        pairs: Sequence[str] | None = None,
+        truncation: str = "warn",
+        cuts: Cuts | None = None,
+    ) -> list[Encoding]:
+        """Each text, or each text with its pair, as tokens; what is cut is told, of all windows
+        together by the caller who has `cuts` for them."""
+        computing()  # the tokenizer has threads too
+        seen = cuts or Cuts(truncation, self.tokenizer.max_length)
+        encodings = self.tokenizer(texts, pairs, first=seen.seen)
+        seen.see(encodings)
+        if cuts is None:
+            seen.tell()
+        return encodings
+
+    def _logits(
+        self,
+        encodings: Sequence[Encoding],
+        batch_size: int,
+        reduce: Callable[[np.ndarray, Encoding], Any] = lambda logits, _: logits,
+        tokens: int = TOKENS_A_BATCH,
+        bar: Any = None,
+    ) -> list[Any]:
+        """What `reduce` makes of the logits of each text, [tokens, labels] or [labels], in
+        packed batches of about so many tokens."""
+        by_token = self.checkpoint.architecture.task.row == "token"
+
+        def run(batch: Sequence[Encoding]) -> list[Any]:
+            inputs = check_packed(self.config, *pack(batch), token_types(batch))
+            logits = self.model.forward(inputs)["logits"]
+            self._check_finite(logits)
+            parts = np.split(logits, inputs.cu_seqlens[1:-1]) if by_token else logits
+            return [reduce(*pair) for pair in zip(parts, batch, strict=True)]
+
+        return run_in_batches(run, encodings, batch_size, bar, tokens=tokens)
+
+    def _check_finite(self, logits: np.ndarray) -> None:
+        if not np.isfinite(logits).all():
+            wider = "float64" if self.dtype == "float32" else "float32"
+            raise CheckpointError(
+                f"{self.checkpoint.folder}: the logits come out as NaN or infinity; in "
+                f"{self.dtype} on {self.backend} this model overflows: load it with "
+                f"dtype={wider!r}"
+            )
+
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write a checkpoint that load takes, and Transformers too: configuration, weights, and
         the tokenizer's files.
@@ -113,15 +179,26 @@ class Pipeline:
         saved as a base model, and in the dtype that the model computes in.
         """
         config = replace(self.config, architectures=(self.checkpoint.architecture.name,))
-        write_checkpoint(folder, config, self.model.state(), self._files_beside(), self.dtype)
+        write_checkpoint(
+            folder,
+            config,
+            self.model.state(),
+            self._files_beside(),
+            self.dtype,
+            self.pipeline_keys,
+        )
 
     def _files_beside(self) -> dict[str, bytes]:
         source = Path(self.checkpoint.folder)
         return {
             name: (source / name).read_bytes()
-            for name in self._names_beside()
+            for name in TOKENIZER_FILES
             if is_file(source / name)
         }
 
-    def _names_beside(self) -> tuple[str, ...]:
-        return TOKENIZER_FILES
+
+def token_types(encodings: Sequence[Encoding]) -> np.ndarray | None:
+    """None where all are 0, as a tokenizer nearly always has it for a single text."""
+    if not any(any(encoding.token_type_ids) for encoding in encodings):
+        return None
+    return np.concatenate([encoding.token_type_ids for encoding in encodings])

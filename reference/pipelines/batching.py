@@ -47,6 +47,7 @@ def run_in_batches(
     batch_size: int,
     bar: Any = None,
     results: Any = None,
+    tokens: int = TOKENS_A_BATCH,
 ) -> Any:
     """What `run` makes of each sequence of ids, in the order given, though it is handed
     batches of similar length.
@@ -55,7 +56,7 @@ def run_in_batches(
     """
     batch_size = check_whole("batch_size", batch_size, least=1)
     results = [None] * len(sequences) if results is None else results
-    for rows in batches_by_length([len(ids) for ids in sequences], batch_size):
+    for rows in batches_by_length([len(ids) for ids in sequences], batch_size, tokens):
         made = run([sequences[row] for row in rows])
         for row, result in zip(rows, made, strict=True):
             results[row] = result
@@ -64,11 +65,11 @@ def run_in_batches(
     return results
 
 
-def windows(texts: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-    """The texts a few thousand at a time, each part with the number of its first; what comes
-    from a generator is never listed whole."""
+def windows(texts: Iterable[str], size: int | None = None) -> Iterator[tuple[int, list[str]]]:
+    """The texts a few thousand at a time, or `size` of them, each part with the number of its
+    first; what comes from a generator is never listed whole."""
     texts, first = iter(texts), 0
-    while window := list(itertools.islice(texts, TEXTS_AT_ONCE)):
+    while window := list(itertools.islice(texts, size or TEXTS_AT_ONCE)):
         yield first, window
         first += len(window)
 

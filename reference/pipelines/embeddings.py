@@ -1,39 +1,31 @@
-"""Sentence embeddings and their similarity."""
+"""Sentence embeddings: how they are made, stored, compared and searched."""
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from reference.checks import (
-    check_iterable,
-    check_switch,
-    check_texts,
-    check_vectors,
-    check_whole,
-)
-from reference.errors import CheckpointError
-from reference.inputs import Inputs, check_packed, pack
-from reference.pipelines.base import Pipeline
+from reference.checks import check_iterable, check_switch, check_texts, check_whole
+from reference.errors import CheckpointError, InputError
+from reference.inputs import check_packed, pack
+from reference.pipelines.base import Pipeline, token_types
 from reference.pipelines.batching import progress, run_in_batches, windows
-from reference.pipelines.scores import SCORES, unit_vectors
+from reference.pipelines.cutting import Cuts
+from reference.pipelines.late_chunking import check_chunks, chunk_members, pool_chunks
+from reference.pipelines.resumable import write_vectors
+from reference.pipelines.search import DOCUMENT_PROMPTS, search
+from reference.pipelines.similarity import Similarity, check_late, compare
+from reference.pipelines.wanted import Wanted, check_wanted
 from reference.processes import computing
 from reference.sentence import SETTINGS_FILES, read_sentence_settings
+from reference.sentence.modules import Normalize
 from reference.text import Encoding
-
-
-@dataclass(frozen=True)
-class Similarity:
-    """Embeddings of both sides and scores[i, j], how alike text i and reference j are: the
-    cosine between them, or what the checkpoint names in its place."""
-
-    embeddings: np.ndarray
-    reference_embeddings: np.ndarray
-    scores: np.ndarray
 
 
 class Embeddings(Pipeline):
@@ -41,7 +33,11 @@ class Embeddings(Pipeline):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.settings = read_sentence_settings(self.checkpoint.folder, self.config.hidden_size)
+        self.settings = read_sentence_settings(self.checkpoint.home, self.config.hidden_size)
+
+    @property
+    def dimensions(self) -> int:
+        return self.settings.truncated_size
 
     def encode(
         self,
@@ -49,48 +45,140 @@ class Embeddings(Pipeline):
         batch_size: int = 32,
         normalize: bool | None = None,
         show_progress: bool = False,
+        *,
+        prompt: str | None = None,
+        prompt_name: str | None = None,
+        truncate_dim: int | None = None,
+        precision: str = "float32",
+        ranges: Any = None,
+        truncation: str = "warn",
     ) -> np.ndarray:
-        """Embed texts: float32 [texts, dimensions], in the order given; one string gives one
-        vector.
+        """Embed texts: [texts, dimensions], in the order given; one string gives one vector.
 
-        A model in float64 gives float64. The checkpoint's default prompt, where it names one,
-        is put before each text, and what is longer than its max_seq_length is cut off.
-        `normalize` None does what its modules.json says. Of each vector the first numbers are
-        kept, as many as its truncate_dim says. A batch holds texts of similar length,
-        at most `batch_size` of them and about 2,048 tokens; the result does not depend on how
-        they fall into batches beyond rounding. A generator is read as it is needed, a few
-        thousand texts at a time. A vector that is not finite is an error.
+        In this order: the prompt is put before each text, `prompt`, or the one that the
+        checkpoint has under `prompt_name`, or its default; what is longer than its
+        max_seq_length is cut off (`truncation`: "warn" tells how much, "error" refuses,
+        "ignore" is silent); the checkpoint's modules make a vector; its first `truncate_dim`
+        numbers are kept, or as many as the checkpoint says; `normalize` True gives it length
+        one, and False leaves out a Normalize that the modules end with; and `precision`
+        stores it: float32, int8, uint8, binary or ubinary, int8 and uint8 within `ranges`
+        [2, dimensions], or those of the vectors themselves.
+
+        So a vector that was cut after its module Normalize is shorter than one; normalize=True
+        mends that. A model in float64 gives float64. A batch holds texts of similar length, at
+        most `batch_size` of them and about 2,048 tokens; a text's vector does not depend on
+        the others beyond rounding. A generator is read as it is needed, a few thousand texts
+        at a time. A vector that is not finite is an error.
         """
-        if isinstance(texts, str):
-            return self.encode([texts], batch_size, normalize, show_progress)[0]
+        wanted = check_wanted(
+            self.settings,
+            normalize,
+            prompt,
+            prompt_name,
+            truncate_dim,
+            precision,
+            ranges,
+            truncation,
+        )
+        one = isinstance(texts, str)
+        texts = [texts] if one else texts
         texts = texts if isinstance(texts, Iterator) else check_texts(texts)
-        made = self.encode_parts(texts, batch_size, normalize, show_progress)
-        parts = [self._vectors(0), *(vectors for _, vectors in made)]
-        return parts[-1] if len(parts) <= 2 else np.concatenate(parts)
+        made = self._windows(texts, batch_size, wanted, show_progress)
+        parts = [self._rows(0, wanted), *(vectors for _, vectors in made)]
+        vectors = wanted.store(parts[-1] if len(parts) <= 2 else np.concatenate(parts))
+        return vectors[0] if one else vectors
+
+    def encode_query(self, texts: Iterable[str] | str, **options: Any) -> np.ndarray:
+        """What `encode` makes with the prompt "query", unless another is given."""
+        return self.encode(texts, **self.prompted(options, "query"))
+
+    def encode_document(self, texts: Iterable[str] | str, **options: Any) -> np.ndarray:
+        """What `encode` makes with the prompt "document", or where the checkpoint has none
+        "passage" or "corpus", unless another is given."""
+        return self.encode(texts, **self.prompted(options, *DOCUMENT_PROMPTS))
 
     def encode_parts(
         self,
         texts: Iterable[str],
         batch_size: int = 32,
-        normalize: bool | None = None,
         show_progress: bool = False,
+        **options: Any,
     ) -> Iterator[tuple[list[str], np.ndarray]]:
-        """What `encode` makes, a few thousand texts at a time, each part with its texts: for
-        more of them than memory holds."""
-        batch_size = check_whole("batch_size", batch_size, least=1)
-        normalize = None if normalize is None else check_switch("normalize", normalize)
-        shown = check_switch("show_progress", show_progress)
-        check_iterable(texts)
-        return self._encode_parts(texts, batch_size, normalize, shown)
+        """What `encode` makes with these options, a few thousand texts at a time, each part
+        with its texts: for more of them than memory holds. int8 and uint8 need `ranges` here,
+        since each part would have its own."""
+        wanted = self._without_ranges_of_its_own(options)
+        parts = self._windows(check_iterable(texts), batch_size, wanted, show_progress)
+        return ((window, wanted.store(vectors)) for window, vectors in parts)
 
-    def _encode_parts(
-        self, texts: Iterable[str], batch_size: int, normalize: bool | None, shown: bool
-    ) -> Iterator[tuple[list[str], np.ndarray]]:
-        embed = partial(self._embed, normalize=normalize)
-        with progress(texts, shown) as bar:
-            for first, window in windows(texts):
-                sequences, vectors = self._tokenize(window, first), self._vectors(len(window))
-                yield window, run_in_batches(embed, sequences, batch_size, bar, vectors)
+    def encode_to(
+        self,
+        path: str | os.PathLike[str],
+        texts: Iterable[str],
+        batch_size: int = 32,
+        show_progress: bool = False,
+        **options: Any,
+    ) -> int:
+        """Stream what `encode` makes with these options into a .npy file, which may be larger
+        than memory; how many vectors it holds.
+
+        Until it is whole it grows beside `path`. After an interruption, a kill at any moment
+        too, the same call with the same texts goes on where it stopped.
+        """
+        wanted = self._without_ranges_of_its_own(options)
+        made_by = {
+            "model": str(self.checkpoint.home.absolute()),
+            "backend": self.backend,
+            "dtype": self.dtype,
+            **{name: f"{value}" for name, value in sorted(options.items())},
+        }
+        make = partial(
+            self.encode_parts, batch_size=batch_size, show_progress=show_progress, **options
+        )
+        like = wanted.store(self._rows(0, wanted))
+        return write_vectors(path, check_iterable(texts), make, like, made_by)
+
+    def encode_tokens(
+        self, texts: Sequence[str], batch_size: int = 32, **options: Any
+    ) -> list[np.ndarray]:
+        """For each text the vectors of its tokens, special ones too, each of length one:
+        [tokens, hidden]. Late interaction compares these. Of encode's options it takes prompt,
+        prompt_name and truncation."""
+        wanted = check_wanted(self.settings, **options)
+        prompted = [wanted.prompt + text for text in check_texts(texts)]
+
+        def run(batch: Sequence[Encoding]) -> list[np.ndarray]:
+            inputs = check_packed(self.config, *pack(batch), token_types(batch))
+            hidden = self._finite(self.model.forward(inputs)["last_hidden_state"])
+            return np.split(Normalize()(hidden), inputs.cu_seqlens[1:-1])
+
+        return run_in_batches(
+            run, self._encodings(prompted, None, wanted.truncation), batch_size
+        )
+
+    def encode_chunks(
+        self, text: str, chunks: Sequence[tuple[int, int]], **options: Any
+    ) -> np.ndarray:
+        """Late chunking: the text is read as a whole, and the tokens of each chunk are pooled:
+        [chunks, dimensions].
+
+        chunks: of each the first character and the one after the last. A token belongs where
+            its first character is, the special ones to the first chunk and the last. One chunk
+            that is the whole text has the vector that `encode` makes. A text that does not fit
+            the model is an error, whatever `truncation` says.
+        """
+        (text,) = check_texts([text], "text")
+        chunks = check_chunks(chunks, len(text))
+        wanted = check_wanted(self.settings, **options)
+        if not self.settings.include_prompt:
+            raise InputError("this model leaves its prompt out of pooling, chunks cannot")
+        (encoding,) = self._encodings([wanted.prompt + text], None, "error")
+        inputs = check_packed(self.config, *pack([encoding]), token_types([encoding]))
+        hidden = self.model.forward(inputs)["last_hidden_state"]
+        members = chunk_members(encoding, chunks, len(wanted.prompt))
+        pooled = pool_chunks(hidden, members, self.settings.pooling)
+        pooled = Normalize()(pooled) if wanted.unit_first else pooled
+        return wanted.store(self._finite(wanted.finish(pooled)))
 
     def similarity(
         self,
@@ -98,35 +186,109 @@ class Embeddings(Pipeline):
         references: Sequence[str] | np.ndarray,
         batch_size: int = 32,
         show_progress: bool = False,
+        *,
+        metric: str | None = None,
+        late_interaction: bool = False,
     ) -> Similarity:
-        """Compare every text with every reference; either side may be vectors that `encode` has
-        made."""
-        encode = partial(self.encode, batch_size=batch_size, show_progress=show_progress)
-        sides = [
-            check_vectors(side, name, self.dimensions)
-            if isinstance(side, np.ndarray) and side.dtype.kind == "f"
-            else encode(check_texts(side, name))
-            for name, side in (("texts", texts), ("references", references))
-        ]
-        return Similarity(*sides, SCORES[self.settings.similarity](*sides))
+        """Compare every text with every reference; either side may be what `encode` has made,
+        or, for late interaction, what `encode_tokens` has.
 
-    @property
-    def dimensions(self) -> int:
-        pooled = self.config.hidden_size * len(self.settings.pooling)
-        return min(pooled, self.settings.truncate_dim or pooled)
+        metric: "cosine", "dot", or the negative distances "euclidean" and "manhattan"; None is
+            what the checkpoint names.
+        late_interaction: MaxSim, the sum over the tokens of a text of the cosine to the most
+            alike token of the reference.
+        """
+        encode = partial(self.encode, show_progress=show_progress)
+        encode = self.encode_tokens if check_late(late_interaction, metric) else encode
+        return compare(
+            partial(encode, batch_size=batch_size),
+            texts,
+            references,
+            None if late_interaction else metric or self.settings.similarity,
+            self.dimensions,
+        )
 
-    def _vectors(self, texts: int) -> np.ndarray:
+    def search(
+        self,
+        queries: Sequence[str] | np.ndarray | str,
+        corpus: Iterable[str] | np.ndarray,
+        top_k: int = 10,
+        *,
+        metric: str | None = None,
+        batch_size: int = 32,
+        show_progress: bool = False,
+    ) -> list[Any]:
+        """For each query a list of its `top_k` hits in the corpus, best first; for one string
+        its hits.
+
+        Texts are embedded as queries and as documents. The corpus may be texts, read as they
+        are needed, or vectors that `encode_document` or `encode_to` has made, a memory map
+        too; a few thousand of its vectors are held at a time.
+        """
+        one = isinstance(queries, str)
+        found = search(
+            self,
+            [queries] if one else queries,
+            corpus,
+            check_whole("top_k", top_k, least=1),
+            metric or self.settings.similarity,
+            batch_size=batch_size,
+            show_progress=show_progress,
+        )
+        return found[0] if one else found
+
+    def prompted(self, options: dict[str, Any], *names: str) -> dict[str, Any]:
+        """The options with the first of these prompts that there is, unless they name one."""
+        if options.get("prompt") is not None or options.get("prompt_name") is not None:
+            return options
+        return options | {"prompt_name": self.settings.first_prompt(*names)}
+
+    def _without_ranges_of_its_own(self, options: dict[str, Any]) -> Wanted:
+        wanted = check_wanted(self.settings, **options)
+        if wanted.precision in ("int8", "uint8") and wanted.ranges is None:
+            raise InputError(f"{wanted.precision} needs ranges where vectors come in parts")
+        return wanted
+
+    def _rows(self, texts: int, wanted: Wanted) -> np.ndarray:
         dtype = "float64" if self.dtype == "float64" else "float32"
-        return np.empty((texts, self.dimensions), dtype)
+        return np.empty((texts, wanted.size), dtype)
 
-    def _tokenize(self, texts: list[str], first: int) -> list[Encoding]:
-        computing()  # the tokenizer has threads too
-        prompted = [self.settings.prompt + text for text in check_texts(texts, first=first)]
-        return self.tokenizer(prompted, first=first)
+    def _windows(
+        self, texts: Iterable[str], batch_size: int, wanted: Wanted, show_progress: bool
+    ) -> Iterator[tuple[list[str], np.ndarray]]:
+        batch_size = check_whole("batch_size", batch_size, least=1)
+        shown = check_switch("show_progress", show_progress)
+        cuts = Cuts(wanted.truncation, self.tokenizer.max_length)
+        return self._encode_windows(texts, batch_size, wanted, shown, cuts)
 
-    def _embed(self, sequences: Sequence[Encoding], normalize: bool | None) -> np.ndarray:
-        inputs = check_packed(self.config, *pack(sequences), _token_types(sequences))
-        vectors = self._shortened(inputs, normalize)
+    def _encode_windows(
+        self, texts: Iterable[str], batch_size: int, wanted: Wanted, shown: bool, cuts: Cuts
+    ) -> Iterator[tuple[list[str], np.ndarray]]:
+        embed = partial(self._embed, wanted=wanted, skip=self._skipped(wanted.prompt))
+        with progress(texts, shown) as bar:
+            for first, window in windows(texts):
+                computing()  # the tokenizer has threads too
+                prompted = [wanted.prompt + text for text in check_texts(window, first=first)]
+                sequences = self.tokenizer(prompted, first=first)
+                cuts.see(sequences)
+                rows = self._rows(len(window), wanted)
+                yield window, run_in_batches(embed, sequences, batch_size, bar, rows)
+        cuts.tell()
+
+    def _skipped(self, prompt: str) -> int:
+        """How many tokens at the beginning of a text the pooling leaves out: the prompt's, and
+        the special ones before it, where the checkpoint wants that."""
+        if self.settings.include_prompt or not prompt:
+            return 0
+        (alone,) = self.tokenizer([prompt])
+        return len(alone) - (alone[-1] in self.tokenizer.special_tokens.values())
+
+    def _embed(self, sequences: Sequence[Encoding], wanted: Wanted, skip: int) -> np.ndarray:
+        inputs = check_packed(self.config, *pack(sequences), token_types(sequences))
+        pooled = self.model.embed(inputs, self.settings.pooling, wanted.unit_first, skip)
+        return self._finite(wanted.finish(pooled))
+
+    def _finite(self, vectors: np.ndarray) -> np.ndarray:
         if not np.isfinite(vectors).all():
             wider = "float64" if self.dtype == "float32" else "float32"
             raise CheckpointError(
@@ -136,24 +298,14 @@ class Embeddings(Pipeline):
             )
         return vectors
 
-    def _shortened(self, inputs: Inputs, normalize: bool | None) -> np.ndarray:
-        """The first truncate_dim numbers of each vector, as the checkpoint's modules make it;
-        who asks for unit vectors gets them at any length."""
-        settings = self.settings
-        if normalize is None or settings.truncate_dim is None:
-            unit = settings.normalize if normalize is None else normalize
-            vectors = self.model.embed(inputs, settings.pooling, unit)
-            return vectors[:, : settings.truncate_dim]
-        vectors = self.model.embed(inputs, settings.pooling, False)[:, : settings.truncate_dim]
-        return unit_vectors(vectors) if normalize else vectors
-
-    def _names_beside(self) -> tuple[str, ...]:
-        pooling = (self.settings.pooling_file,) if self.settings.pooling_file else ()
-        return super()._names_beside() + SETTINGS_FILES + pooling
-
-
-def _token_types(sequences: Sequence[Encoding]) -> np.ndarray | None:
-    """None where all are 0, as a tokenizer nearly always has it for a single text."""
-    if not any(any(sequence.token_type_ids) for sequence in sequences):
-        return None
-    return np.concatenate([sequence.token_type_ids for sequence in sequences])
+    def _files_beside(self) -> dict[str, bytes]:
+        """A Transformer that had a folder of its own is saved in the model's."""
+        files = super()._files_beside()
+        home = Path(self.checkpoint.home)
+        names = (*SETTINGS_FILES, *self.settings.module_files)
+        files |= {name: (home / name).read_bytes() for name in names if (home / name).is_file()}
+        if home != self.checkpoint.folder:
+            modules = json.loads(files["modules.json"])
+            modules[0]["path"] = ""
+            files["modules.json"] = (json.dumps(modules, indent=2) + "\n").encode()
+        return files

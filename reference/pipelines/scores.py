@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from reference.sentence.modules import Normalize
 
-def unit_vectors(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+UNIT = Normalize()
 
 
 def _cosine(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    return unit_vectors(left) @ unit_vectors(right).T
+    return UNIT(left) @ UNIT(right).T
 
 
 def _dot(left: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -49,6 +49,16 @@ class Encoding(list[int]):
         self.cut = cut
         self.find_origins = find_origins
         self._origins: Origins | None = None
+
+    def without(self, dropped: Collection[int]) -> Encoding:
+        """The encoding with the tokens at these positions cut away."""
+        kept = [token for token in range(len(self)) if token not in dropped]
+        return Encoding(
+            [self[token] for token in kept],
+            [self.token_type_ids[token] for token in kept],
+            self.cut + len(self) - len(kept),
+            lambda: self.origins.at(kept),
+        )
 
     @property
     def origins(self) -> Origins:

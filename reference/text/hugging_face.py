@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import tokenizers
+from tokenizers.models import BPE, Unigram
 from tokenizers.normalizers import Lowercase
 from tokenizers.normalizers import Sequence as Steps
 
+from reference.text import spelling
 from reference.text.encoding import Encoding, Origins
 from reference.text.guard import guarded
 from reference.text.truncation import kept_tokens
@@ -66,6 +68,21 @@ class HuggingFaceVocabulary:
 
     def token_id(self, token: str) -> int | None:
         return self.tokenizer.token_to_id(token)
+
+    def piece(self, number: int) -> str | None:
+        return self.tokenizer.id_to_token(number)
+
+    @property
+    def marks_spaces(self) -> bool:
+        return isinstance(self.tokenizer.model, (BPE, Unigram))
+
+    def begins_word(self, before: str) -> bool:
+        with guarded(f"{self.path} cannot encode this text"):
+            return spelling.begins_word(self.tokenizer, before)
+
+    def spelled(self, text: str, begins_word: bool) -> list[int]:
+        with guarded(f"{self.path} cannot encode this text"):
+            return spelling.spelled(self.tokenizer, text, begins_word)
 
     def _cut(self, whole: tokenizers.Encoding, max_length: int, find_origins: Any) -> Encoding:
         ids, types = whole.ids, whole.type_ids

@@ -17,6 +17,7 @@ from reference.text.classes import Part, TokenizerClass, class_for
 from reference.text.guard import guarded
 from reference.text.hugging_face import HuggingFaceVocabulary, lower_casing
 from reference.text.opening import open_tokenizer
+from reference.text.padding import SIDES, check_padding_side, input_names
 from reference.text.sentence_piece import SentencePieceVocabulary
 from reference.text.sentence_settings import TextSettings, read_text_settings, token_limit
 from reference.text.tokenizer import Tokenizer, Vocabulary
@@ -29,7 +30,6 @@ TOKENIZER_FILES = (
     "special_tokens_map.json",
     "added_tokens.json",
 )
-SIDES = ("right", "left")
 SPECIAL = ("cls", "sep", "pad", "unk", "mask")
 # What the special tokens are called where neither settings nor a class name them: by BERT, and
 # by RoBERTa.
@@ -54,12 +54,14 @@ def read_tokenizer(folder: Path, config: EncoderConfig) -> Tokenizer:
     )
     usual = BY_MODEL_TYPE[config.model_type].tokenizers[config.model_type]
     kind = class_for(named, usual, str(path))
-    vocabulary = _read_vocabulary(folder, settings, kind, of_sentences)
+    vocabulary = _read_vocabulary(folder, settings, kind, of_sentences, config)
+    names = input_names(settings, path)
+    typed = kind.token_types if names is None else "token_type_ids" in names
     return Tokenizer(
         vocabulary,
         _max_length(config, of_sentences, settings, path),
         config.vocab_size,
-        config.has_token_types and _gives_token_types(settings, kind, path),
+        config.has_token_types and typed,  # without them, all are 0
         _special_tokens(vocabulary, special_names(kind, settings), config.vocab_size),
     )
 
@@ -82,7 +84,11 @@ def _read_settings(folder: Path) -> Part:
 
 
 def _read_vocabulary(
-    folder: Path, settings: Part, kind: TokenizerClass, of_sentences: TextSettings
+    folder: Path,
+    settings: Part,
+    kind: TokenizerClass,
+    of_sentences: TextSettings,
+    config: EncoderConfig,
 ) -> Vocabulary:
     ready, words, pieces = (
         folder / "tokenizer.json",
@@ -96,9 +102,11 @@ def _read_vocabulary(
         )
     side = _truncation_side(settings, folder / "tokenizer_config.json")
     if path == pieces:
+        check_padding_side(folder, settings, {}, config)
         _check_plain(settings, kind, of_sentences, path)
         return SentencePieceVocabulary(pieces, side)
     content = read_json(ready, CheckpointError) if path == ready else _word_list(words, kind)
+    check_padding_side(folder, settings, content, config)
     older = _optional_json(folder / "added_tokens.json")
     opened = open_tokenizer(path, content, with_added_tokens(settings, content, older), kind)
     if of_sentences.lower_case:
@@ -175,16 +183,6 @@ def _side_of(content: Part) -> str:
     stored = content.get("truncation")
     left = isinstance(stored, dict) and stored.get("direction") == "Left"
     return "left" if left else "right"
-
-
-def _gives_token_types(settings: Part, kind: TokenizerClass, path: Path) -> bool:
-    """Whether the model is given token types; without, all are 0."""
-    given = settings.get("model_input_names")
-    if given is None:
-        return kind.token_types
-    if not isinstance(given, list):
-        raise ConfigError(f"{path}: model_input_names is {given!r:.80}; it must be a list")
-    return "token_type_ids" in given
 
 
 def _tidies(opened: tokenizers.Tokenizer, settings: Part) -> bool:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from reference.errors import CheckpointError
+from reference.errors import CheckpointError, shortened
 from reference.text.encoding import Encoding, Origins
 from reference.text.truncation import kept_tokens
 
@@ -25,6 +25,7 @@ class SentencePieceVocabulary:
     A sentencepiece id is one less than the model's, and its unknown piece, 0, is the model's 3.
     """
 
+    marks_spaces = True
     BOS, PAD, EOS, UNKNOWN, OFFSET = 0, 1, 2, 3, 1
 
     def __init__(self, path: Path, side: str | None = None) -> None:
@@ -33,7 +34,9 @@ class SentencePieceVocabulary:
         try:
             self.processor = sentencepiece.SentencePieceProcessor(model_file=str(path))
         except (RuntimeError, OSError) as problem:
-            raise CheckpointError(f"{path} is not a SentencePiece model: {problem}") from None
+            raise CheckpointError(
+                f"{path} is not a SentencePiece model: {shortened(problem)}"
+            ) from None
         self.side = side or "right"
         self.specials = {
             "<s>": self.BOS,
@@ -63,6 +66,26 @@ class SentencePieceVocabulary:
             return self.specials[token]
         piece = self.processor.piece_to_id(token)
         return piece + self.OFFSET if piece else None
+
+    def piece(self, number: int) -> str | None:
+        names = {number: name for name, number in self.specials.items()}
+        if number in names:
+            return names[number]
+        known = self.OFFSET <= number < len(self.processor) + self.OFFSET
+        return self.processor.id_to_piece(number - self.OFFSET) if known else None
+
+    def begins_word(self, before: str) -> bool:
+        return not before or before[-1].isspace()
+
+    def spelled(self, text: str, begins_word: bool) -> list[int]:
+        (ids,) = self._ids([text])
+        first = self.piece(ids[0]) if ids else None
+        if begins_word or first is None or not first.startswith(SPACE):
+            return ids
+        inside = first.removeprefix(SPACE)
+        whole = self.token_id(inside)
+        letters = [self.token_id(letter) or self.UNKNOWN for letter in inside]
+        return [*(letters if whole is None else [whole]), *ids[1:]]
 
     def _ids(self, texts: list[str]) -> list[list[int]]:
         """The ids of each text, all of them in one call of the library."""

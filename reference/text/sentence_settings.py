@@ -28,6 +28,14 @@ ONLY_VALUES: Mapping[str, tuple] = {
     "query_expansion": (),
     "tokenizer_name_or_path": (),
 }
+# And these in a cross-encoder's folder, whose Transformer has the head of a classifier.
+SCORES = {"text": {"method": "forward", "method_output_name": "logits"}}
+OF_CROSS_ENCODERS: Mapping[str, tuple] = {
+    **ONLY_VALUES,
+    "transformer_task": ("sequence-classification",),
+    "modality_config": (SCORES, SCORES | {"text": SCORES["text"] | {"format": "auto"}}),
+    "module_output_name": ("scores",),
+}
 # Arguments that are handed on; the names today, and those of older releases.
 HANDED_ON = {
     "model_args": "model_kwargs",
@@ -81,7 +89,8 @@ def read_text_settings(folder: Path) -> TextSettings:
             f"{path} has the keys {', '.join(sorted(unknown)):.200}, which "
             "sentence-transformers does not take"
         )
-    for key, allowed in ONLY_VALUES.items():
+    only = OF_CROSS_ENCODERS if is_cross_encoder(folder) else ONLY_VALUES
+    for key, allowed in only.items():
         if values.get(key) is not None and values[key] not in allowed:
             raise ConfigError(
                 f"{path}: {key} is {values[key]!r:.80}; supported: "
@@ -94,6 +103,14 @@ def read_text_settings(folder: Path) -> TextSettings:
         )
     limit = token_limit(values, "max_seq_length", path)
     return TextSettings(limit, bool(lower_case), _handed_on(values, path), path)
+
+
+def is_cross_encoder(folder: Path) -> bool:
+    """Whether sentence-transformers saved the model there as one, a classifier of pairs.
+    Folders of its older releases do not say."""
+    path = folder / "config_sentence_transformers.json"
+    values = read_json(path, CheckpointError) if is_file(path) else {}
+    return values.get("model_type") == "CrossEncoder"
 
 
 def token_limit(values: Mapping[str, Any], key: str, path: Path) -> int | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+
+import numpy as np
 
 from reference.checks import check_switch, check_texts, check_whole
 from reference.errors import CheckpointError, InputError, shown
@@ -14,6 +17,11 @@ from reference.text.encoding import Encoding
 class Vocabulary(Protocol):
     """What turns texts into encodings with the special tokens in place, cut to a length."""
 
+    side: str  # which end of a text is cut: "right" or "left"
+    # Whether the space before a word is part of its first piece, as it is of a byte-level or a
+    # SentencePiece vocabulary; WordPiece marks the pieces after the first.
+    marks_spaces: bool
+
     def encode(self, texts: Sequence[tuple[str, ...]], max_length: int) -> list[Encoding]:
         """Each entry of `texts` is one text, or the two of a pair."""
         ...
@@ -21,6 +29,18 @@ class Vocabulary(Protocol):
     def decode(self, ids: Sequence[int], skip_special_tokens: bool) -> str: ...
 
     def token_id(self, token: str) -> int | None: ...
+
+    def piece(self, number: int) -> str | None:
+        """The token as the vocabulary writes it."""
+        ...
+
+    def begins_word(self, before: str) -> bool:
+        """Whether what stands right after this text is spelled as the beginning of a word."""
+        ...
+
+    def spelled(self, text: str, begins_word: bool) -> list[int]:
+        """The ids of a text after a space, or right after a letter; no special tokens."""
+        ...
 
 
 @dataclass
@@ -39,13 +59,35 @@ class Tokenizer:
         pairs: Sequence[str] | None = None,
         max_length: int | None = None,
         first: int = 0,
-    ) -> list[Encoding]:
+        *,
+        padding: bool | str = False,
+        truncation: bool = True,
+    ) -> list[Encoding] | dict[str, np.ndarray]:
         """Encode each text, or each text and its pair, special tokens included, cut to
-        max_length tokens. Messages count texts from `first`."""
+        max_length tokens, or where `truncation` is False left whole. Messages count texts from
+        `first`.
+
+        With `padding` the result is arrays that `forward` takes: forward(**tokenizer(texts,
+        padding=True)). True pads to the longest, "max_length" to max_length.
+        """
         length = check_whole(
             "max_length", self.max_length if max_length is None else max_length, least=3
         )
-        given = _side_by_side(texts, pairs)
+        width = length if padding == "max_length" else None
+        padded = padding == "max_length" or check_switch("padding", padding)
+        if not check_switch("truncation", truncation):
+            length = sys.maxsize
+        encodings = self._encode(texts, pairs, length, first)
+        return self._pad(encodings, width) if padded else encodings
+
+    def _encode(
+        self,
+        texts: Sequence[str],
+        pairs: Sequence[str] | None,
+        length: int,
+        first: int,
+    ) -> list[Encoding]:
+        given = side_by_side(texts, pairs)
         encodings = self.vocabulary.encode(given, length)
         for number, (encoding, its_texts) in enumerate(
             zip(encodings, given, strict=True), first
@@ -54,6 +96,25 @@ class Tokenizer:
             if not self.has_token_types:
                 encoding.token_type_ids = [0] * len(encoding)
         return encodings
+
+    def _pad(self, encodings: list[Encoding], width: int | None) -> dict[str, np.ndarray]:
+        """The encodings below one another, padded on the right to that width or to the longest:
+        a batch for `forward`."""
+        if not encodings:
+            raise InputError("texts is empty; a batch holds at least one text")
+        longest = max(map(len, encodings))
+        width = max(longest, width or 0)
+        pad = self.pad_token_id or 0
+        rows = {
+            "input_ids": [(encoding, pad) for encoding in encodings],
+            "attention_mask": [([1] * len(encoding), 0) for encoding in encodings],
+        }
+        if self.has_token_types:
+            rows["token_type_ids"] = [(encoding.token_type_ids, 0) for encoding in encodings]
+        return {
+            name: np.array([[*row, *[fill] * (width - len(row))] for row, fill in its_rows])
+            for name, its_rows in rows.items()
+        }
 
     def decode(self, ids: Iterable[int], skip_special_tokens: bool = True) -> str:
         """The text that ids stand for, as near as the tokenizer can tell: BERT's forgets
@@ -93,6 +154,12 @@ class Tokenizer:
     def mask_token_id(self) -> int | None:
         return self.special_tokens.get("mask")
 
+    @property
+    def mask_token(self) -> str | None:
+        """The mask as it is written in a text."""
+        mask = self.mask_token_id
+        return None if mask is None else self.vocabulary.piece(mask)
+
     def _check(self, encoding: Encoding, number: int, texts: tuple[str, ...]) -> None:
         name = f"texts[{number}]" + (f" with pairs[{number}]" if len(texts) == 2 else "")
         if not encoding:
@@ -106,7 +173,8 @@ class Tokenizer:
             )
 
 
-def _side_by_side(texts: Sequence[str], pairs: Sequence[str] | None) -> list[tuple[str, ...]]:
+def side_by_side(texts: Sequence[str], pairs: Sequence[str] | None) -> list[tuple[str, ...]]:
+    """Each text by itself, or each text and its pair."""
     texts = check_texts(texts)
     if pairs is None:
         return [(text,) for text in texts]

@@ -40,6 +40,19 @@ SOUND = {
     "dtype": ["'float32'", "'float64'", "'float16'", "'bfloat16'"],
     "revision": ["None"],
     "device": ["None", "'cpu'", "'auto'"],
+    "masked": ["['the [MASK] sat', '[MASK] [MASK]']", "'a [MASK]'", "['the cat']"],
+    "targets": ["None", "['cat', 'mat']", "'cat'", "[]", "['']"],
+    "top_k": ["1", "3", "None", "10**9"],
+    "switch": ["False", "True"],
+    "query": ["'the cat'", "''"],
+    "chunks": ["[(0, 3)]", "[(0, 3), (3, 7)]", "[(0, 10**9)]", "[]"],
+    "prompt": ["None", "''", "'the '"],
+    "prompt_name": ["None", "'query'", "'none'"],
+    "truncate_dim": ["None", "1", "16", "17"],
+    "precision": ["'float32'", "'binary'", "'ubinary'", "'int8'", "'uint8'"],
+    "ranges": ["None", "[[-9.0] * 16, [9.0] * 16]"],
+    "truncation": ["'warn'", "'error'", "'ignore'"],
+    "aggregation": ["'none'", "'simple'", "'first'", "'average'", "'max'"],
 }
 # Each call's parameters: the name of the argument, and which of the above it takes.
 CALLS = {
@@ -58,6 +71,27 @@ CALLS = {
     "tokenizer": {name: name for name in ("texts", "pairs", "max_length")},
     "decode": {name: name for name in ("ids", "skip_special_tokens")},
     "load": {name: name for name in ("backend", "pipeline", "dtype", "revision", "device")},
+}
+# Those of the pipelines, by what the name of a model's class ends with; their results are words
+# and spans, which a rounding may order otherwise, so only errors are compared.
+PIPELINE_CALLS = {
+    "Model": {
+        "encode": {
+            **{name: name for name in ("texts", "prompt", "prompt_name", "truncate_dim")},
+            **{name: name for name in ("precision", "ranges", "truncation")},
+        },
+        "search": {"queries": "texts", "corpus": "texts", "top_k": "top_k"},
+        "encode_chunks": {"text": "query", "chunks": "chunks"},
+        "similarity": {"texts": "texts", "references": "texts", "late_interaction": "switch"},
+    },
+    "ForMaskedLM": {
+        "fill": {"texts": "masked", "top_k": "top_k", "targets": "targets", "joint": "switch"},
+    },
+    "ForSequenceClassification": {
+        "classify": {"texts": "texts", "pairs": "pairs", "top_k": "top_k"},
+        "rank": {"query": "query", "documents": "texts", "top_k": "top_k"},
+    },
+    "ForTokenClassification": {"tag": {"texts": "texts", "aggregation": "aggregation"}},
 }
 FOREIGN = (
     "None", "True", "0", "-1", "5", "2**31", "2**63", "2**64", "10**400", "10**5000", "0.5",
@@ -106,6 +140,10 @@ def draw_call(rng: random.Random, seed: str) -> dict[str, Any]:
     names = [name for name in CALLS if base or name not in ("encode", "similarity")]
     call = rng.choice([*names, "forward", "forward_packed", "forward_packed"])
     takes = CALLS[call]
+    ending = next((e for e in PIPELINE_CALLS if seed.partition(" ")[0].endswith(e)), None)
+    if ending is not None and rng.random() < 0.4:
+        call, takes = rng.choice(list(PIPELINE_CALLS[ending].items()))
+        call = f"pipeline.{call}"
     if call == "forward" and seed.endswith("MultipleChoice"):
         takes = takes | {"input_ids": "choices"}
     arguments = {name: rng.choice(SOUND[kind]) for name, kind in takes.items()}
@@ -172,6 +210,9 @@ def _call(model: Any, call: str, arguments: dict[str, str]) -> Any:
     made = evaluate(arguments)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        if call.startswith("pipeline."):
+            getattr(model, call.removeprefix("pipeline."))(**made)
+            return None
         if call == "tokenizer":
             return [(list(found), found.token_type_ids) for found in model.tokenizer(**made)]
         if call == "similarity":

@@ -80,6 +80,11 @@ def use(
         outputs = model.forward(*fixed_batch(model.config, model.checkpoint.architecture))
         if hasattr(model, "encode"):
             outputs["vectors"] = attempt(complaints, lambda: model.encode(TEXTS))
+        for name in ("classify", "tag"):
+            if hasattr(model, name):
+                attempt(complaints, lambda name=name: getattr(model, name)(TEXTS))
+        if hasattr(model, "fill"):
+            attempt(complaints, lambda: model.fill(f"a {model.tokenizer.mask_token} b"))
         return outputs
 
 

@@ -15,7 +15,7 @@ from reference.checkpoint import Checkpoint, read_checkpoint
 from reference.families import Architecture, EncoderConfig
 from reference.parity.gate import EPSILONS, LEAST_EPSILONS
 from reference.parity.oracle import oracle_for, quiet
-from reference.pipelines import pipeline_class
+from reference.pipelines import named_by_sentence_transformers, pipeline_class
 
 # How many times Transformers' own error in float32 a port may be off. The parity gates are
 # stricter, over more batches; one batch of a few tokens is left room for luck.
@@ -54,7 +54,8 @@ class Truth:
 
 
 def transformers_outputs(folder: Path, pipeline: str | None) -> Truth | None:
-    task = None if pipeline is None else pipeline_class(pipeline).task
+    named = pipeline or named_by_sentence_transformers(folder)
+    task = None if named is None else pipeline_class(named).task
     with _undisturbed():
         checkpoint = read_checkpoint(folder, task)
         try:
@@ -80,12 +81,18 @@ def _floor(noisy: np.ndarray, truth: np.ndarray) -> float:
 
 
 def sentence_vectors(folder: Path, texts: list[str]) -> np.ndarray | None:
-    """One text at a time: where it puts pads, and whether it hides them, is its affair."""
+    """One text at a time: where it puts pads, and whether it hides them, is its affair. In
+    float32, as `load` has it unless told otherwise, whatever dtype config.json was saved in."""
     from sentence_transformers import SentenceTransformer
 
     try:
         with _undisturbed():
-            model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+            model = SentenceTransformer(
+                str(folder),
+                device="cpu",
+                local_files_only=True,
+                model_kwargs={"dtype": "float32"},
+            )
             return model.encode(texts, batch_size=1, show_progress_bar=False)
     except Exception:  # whatever it says about the damage
         return None

@@ -9,7 +9,10 @@ import pytest
 from reference.__main__ import main
 
 GOOD = """
+import sys
+
 import reference
+from reference.parity.elsewhere import elsewhere
 
 model = reference.load({folder!r})
 
@@ -34,6 +37,7 @@ def labelled(input_ids, attention_mask, token_type_ids, labels):
     print(f"{{input_ids.shape}} {{labels.sum():.6f}}")
     return forward(input_ids, attention_mask, token_type_ids)
 
+ending = elsewhere([sys.executable, "-c", "import os; os._exit(3)"], takes=["labels"])
 text = "not callable"
 """
 
@@ -120,6 +124,7 @@ def test_the_seed_draws_the_sample(folder, capsys):
         (["--port", "broken_port:forward"], "importing broken_port raised ZeroDivisionError"),
         (["--port", "leaving_port:forward"], "importing leaving_port called sys.exit(None)"),
         (["--port", "good_port:leaving"], "the port called sys.exit(None)"),
+        (["--port", "good_port:ending"], "ended with status 3"),
         (["--texts", "empty.txt"], "texts is empty"),
         (["--texts", "nowhere.txt"], "nowhere.txt cannot be read"),
         (["--seed", "-1"], "seed is -1; it must be a whole number of at least 0"),

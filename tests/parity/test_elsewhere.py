@@ -53,6 +53,49 @@ def test_names_in_the_file_become_groups(tmp_path):
     assert set(found["trace"]) == {"encoder.layer.0"} and "logits" in found
 
 
+# One of our own ports, which hands in all that a port in this process may.
+OURS = """
+import sys
+from safetensors.numpy import load_file, save_file
+import numpy as np
+import reference
+from reference.inputs import Inputs
+
+model = reference.load(sys.argv[1], backend="candle").model
+given = load_file(sys.argv[2])
+labels = given.pop("labels", None)
+assert (labels is None) == ("cu_seqlens" in given) == ("attention_mask" not in given)
+inputs = Inputs(given["input_ids"], given.get("attention_mask"), given["token_type_ids"],
+                given.get("cu_seqlens"))
+outputs = model.forward(inputs, True)
+states = outputs.pop("hidden_states")
+outputs |= {f"hidden_states.{number}": state for number, state in enumerate(states)}
+if labels is not None:
+    loss, gradients = model.gradients(inputs, labels)
+    outputs["loss"] = np.array(loss * FACTOR)
+    outputs |= {f"gradients.{key}": gradient for key, gradient in gradients.items()}
+arrays = {key: np.asarray(array, order="C") for key, array in outputs.items()}
+save_file(arrays, sys.argv[3])
+"""
+
+
+@pytest.mark.parametrize(("factor", "wrong"), [("1", set()), ("1.001", {"loss"})])
+def test_a_program_takes_labels_and_packed_rows(random_folder, factor, wrong):
+    command = [sys.executable, "-c", OURS.replace("FACTOR", factor), random_folder]
+    port = elsewhere(command, takes=("labels", "cu_seqlens"))
+    report = reference.parity.compare(random_folder, backends=(), port=port)
+    assert {row.tensor for row in report.rows if not row.passed} == wrong
+    assert report.unchecked == {"port": ("sentence embedding", "packed sentence embedding")}
+    checked = {row.tensor for row in report.rows}
+    assert "gradients.embeddings.LayerNorm.bias" in checked
+    assert {"loss", "packed.last_hidden_state"} < checked
+
+
+def test_a_program_takes_what_a_port_takes(random_folder):
+    with pytest.raises(InputError, match=r"takes 'mask' is unknown; .* labels, cu_seqlens"):
+        elsewhere([sys.executable], takes=("labels", "mask"))
+
+
 @pytest.mark.parametrize(
     ("command", "message"),
     [

@@ -36,6 +36,14 @@ OLD_LATER = OLD_MEAN | {
 }
 BERT, POOLING = "sentence_bert_config.json", "1_Pooling/config.json"
 TOKENIZER, MODEL = "tokenizer_config.json", "config_sentence_transformers.json"
+PADDING = {
+    "strategy": "BatchLongest",
+    "direction": "Left",
+    "pad_to_multiple_of": None,
+    "pad_id": 0,
+    "pad_type_id": 0,
+    "pad_token": "[PAD]",
+}
 SPARE = {"content": "[spare]", "special": True}
 NN = torch.nn
 QUERY = {"prompts": {"query": "a River "}, "default_prompt_name": "query"}
@@ -102,6 +110,25 @@ FOLDERS = {
         {BERT: {"do_lower_case": True}, TOKENIZER: {"do_lower_case": False}},
     ),
     "cut on the left": ("bert", {}, {BERT: MAX, TOKENIZER: {"truncation_side": "left"}}),
+    "padded on the left": ("bert", {}, {TOKENIZER: {"padding_side": "left"}}),
+    "padded on the left by its file": ("electra", {}, {"tokenizer.json": {"padding": PADDING}}),
+    "padded on the right after all": (
+        "distilbert",
+        {},
+        {"tokenizer.json": {"padding": PADDING}, TOKENIZER: {"padding_side": "right"}},
+    ),
+    "roberta, padded on the left": (
+        "roberta",
+        {"pooling": ("cls", "mean")},
+        {TOKENIZER: {"padding_side": "left"}},
+    ),
+    "mpnet, padded on the left": ("mpnet", {}, {"tokenizer.json": {"padding": PADDING}}),
+    "modernbert, padded on the left": (
+        "modernbert",
+        {"pooling": ("cls", "mean")},
+        {TOKENIZER: {"padding_side": "left"}},
+    ),
+    "without a mask": ("bert", {}, {TOKENIZER: {"model_input_names": ["input_ids"]}}),
     "special tokens split": ("bert", {}, {TOKENIZER: {"split_special_tokens": True}}),
     "one more token": (
         "bert",
@@ -232,13 +259,10 @@ REFUSED = {
     "config_args",
     "chat",
     "add_bos_token",
+    "padded on the left",
+    "padded on the left by its file",
+    "without a mask",
     "Normalize of tokens",
-}
-# What the Rust library reads and Python's pipeline is yet to read.
-OF_RUST_ONLY = {
-    name
-    for name, (_, told, _) in FOLDERS.items()
-    if "after" in told or "inside" in told or "include_prompt" in told
 }
 ARCHITECTURES = {
     "bert": ("BertModel", transformers.BertTokenizer, BERT_WORDS),

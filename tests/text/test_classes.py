@@ -80,7 +80,7 @@ DECODER = {k: v for n, t in SPECIALS.items() for k, v in added(t, n, normalized=
         {"model_input_names": ["input_ids", "attention_mask"]},
         {
             "tokenizer_class": "PreTrainedTokenizerFast",
-            "model_input_names": ["input_ids", "token_type_ids"],
+            "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
         },
         {"additional_special_tokens": ["[unused3]"]},
         {"extra_special_tokens": ["[unused3]", "[unused4]"]},
@@ -175,6 +175,9 @@ def test_what_the_class_would_throw_away_is_refused(copy, part, value):
         ({"strip_accents": 1}, ConfigError, "strip_accents is 1"),
         ({"split_special_tokens": "x"}, ConfigError, "split_special_tokens is 'x'"),
         ({"model_input_names": "ids"}, ConfigError, "model_input_names is 'ids'"),
+        ({"model_input_names": []}, ConfigError, "without attention_mask"),
+        ({"padding_side": "up"}, ConfigError, "padding_side is 'up'"),
+        ({"padding_side": "left"}, ConfigError, "padding_side is left; .* of a bert"),
         ({"cls_token": None}, ConfigError, "cls_token is null"),
         ({"added_tokens_decoder": []}, ConfigError, "added_tokens_decoder must be an object"),
         ({"added_tokens_decoder": {"4": "x"}}, CheckpointError, "'x' has the id"),

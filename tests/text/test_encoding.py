@@ -125,3 +125,14 @@ def test_origins_are_found_only_when_asked_for(ours_and_theirs, monkeypatch):
     assert len(encoding) == 4 and encoding.cut == 0 and not calls
     assert encoding.word_ids == [None, 0, 1, None]
     assert encoding.offsets == [(0, 0), (0, 1), (2, 6), (0, 0)] and calls == [1]
+
+
+def test_tokens_cut_away_by_hand(both):
+    """Those of an encoding that is cut already, and where the rest comes from."""
+    ours, _ = both
+    (whole,) = ours(["the river stands beside a stone"], max_length=8)
+    cut = whole.without([2, 3])
+    assert cut == [*whole[:2], *whole[4:]] and cut.cut == whole.cut + 2
+    assert cut.offsets == [*whole.offsets[:2], *whole.offsets[4:]]
+    assert cut.sequence_ids[0] is None and len(cut.token_type_ids) == len(cut)
+    assert len(whole) == 8

@@ -15,7 +15,7 @@ from reference.candle import _native
 from reference.errors import EncodersError
 from reference.parity.arrays import compare_arrays
 from tests.conftest import BACKENDS
-from tests.text.folders import FOLDERS, OF_RUST_ONLY, REFUSED, base, write
+from tests.text.folders import FOLDERS, REFUSED, base, write
 
 TEXTS = [
     "The River stands beside a stone",
@@ -27,22 +27,19 @@ TEXTS = [
 ]
 
 
-def rust_vectors(folder: Path, texts: list[str], _: str) -> np.ndarray:
+def rust_vectors(folder: Path, texts: list[str], _: str, **asked: object) -> np.ndarray:
     """By the Rust library alone."""
-    return _native.embed_texts(str(folder), texts)
+    return _native.embed_texts(str(folder), texts, **asked)
 
 
-def python_vectors(folder: Path, texts: list[str], backend: str) -> np.ndarray:
+def python_vectors(folder: Path, texts: list[str], backend: str, **asked: object) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return reference.load(folder, backend=backend, pipeline="embeddings").encode(texts)
+        model = reference.load(folder, backend=backend, pipeline="embeddings")
+        return model.encode(texts, **asked)
 
 
 READERS = dict.fromkeys(BACKENDS, python_vectors) | {"rust": rust_vectors}
-
-
-def readers(name: str) -> dict:
-    return {"rust": rust_vectors} if name in OF_RUST_ONLY else READERS
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +59,7 @@ def test_every_reader_embeds_as_sentence_transformers(name, bases, tmp_path):
     kind, told, changes = FOLDERS[name]
     folder = write(tmp_path / "model", bases[kind], told, changes)
     if name in REFUSED:
-        for reader, read in readers(name).items():
+        for reader, read in READERS.items():
             with pytest.raises(EncodersError) as refusal:
                 read(folder, TEXTS, reader)
             assert str(folder) in str(refusal.value)
@@ -71,8 +68,7 @@ def test_every_reader_embeds_as_sentence_transformers(name, bases, tmp_path):
     noisy = {"vectors": theirs.encode(TEXTS)}
     truth = {"vectors": theirs.double().encode(TEXTS)}
     found = {
-        reader: {"vectors": read(folder, TEXTS, reader)}
-        for reader, read in readers(name).items()
+        reader: {"vectors": read(folder, TEXTS, reader)} for reader, read in READERS.items()
     }
     report = compare_arrays(name, truth, noisy, found)
     assert report.passed, report.rows
@@ -124,7 +120,7 @@ def test_the_folders_differ(bases, tmp_path):
     ],
 )
 @pytest.mark.parametrize("include_prompt", [True, False])
-def test_rust_is_asked_as_sentence_transformers_is(
+def test_every_reader_is_asked_as_sentence_transformers_is(
     asked, of_theirs, include_prompt, bases, tmp_path
 ):
     prompts = {"query": "hello ", "passage": "a stone "}
@@ -133,16 +129,18 @@ def test_rust_is_asked_as_sentence_transformers_is(
     folder = write(tmp_path / "model", bases["bert"], told, {})
     theirs = SentenceTransformer(str(folder), device="cpu")
     expected = theirs.encode(TEXTS, **of_theirs)
-    found = _native.embed_texts(str(folder), TEXTS, **asked)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=5e-6)
+    for reader, read in READERS.items():
+        found = read(folder, TEXTS, reader, **asked)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=5e-6)
 
 
 @pytest.mark.parametrize(
     "told", [{"query": "hello ", "document": "a stone "}, {"passage": "x "}]
 )
-def test_rust_has_their_prompts_of_queries_and_documents(told, bases, tmp_path):
+def test_queries_and_documents_have_the_prompts_that_they_have_there(told, bases, tmp_path):
     folder = write(tmp_path / "model", bases["bert"], {"prompts": told}, {})
     theirs = SentenceTransformer(str(folder), device="cpu")
     for name, encode in (("query", theirs.encode_query), ("document", theirs.encode_document)):
-        found = _native.embed_texts(str(folder), TEXTS, prompt_name=name)
-        np.testing.assert_allclose(found, encode(TEXTS), rtol=0, atol=5e-6)
+        for reader in ("torch", "rust"):
+            found = READERS[reader](folder, TEXTS, reader, prompt_name=name)
+            np.testing.assert_allclose(found, encode(TEXTS), rtol=0, atol=5e-6)

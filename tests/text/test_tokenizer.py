@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import reference
 from reference.errors import CheckpointError, InputError
 from reference.families.reading import read_config
 from reference.text import read_tokenizer
@@ -107,3 +108,35 @@ def test_a_text_without_tokens_is_named(copy):
     tokenizer = read_tokenizer(copy, read_config(copy))
     with pytest.raises(InputError, match=r"texts\[1\], ' ', has no tokens"):
         tokenizer(["a text", " "])
+
+
+def test_arrays_that_forward_takes(minilm, backend):
+    """By hand as in Transformers, and with the same arrays."""
+    import transformers
+
+    texts = ["A cat sleeps.", "", "Rain fell on the stone wall all night long."]
+    model = reference.load(minilm, backend=backend)
+    theirs = transformers.AutoTokenizer.from_pretrained(minilm)
+    for options in (
+        {"padding": True},
+        {"padding": "max_length", "max_length": 16},
+        {"padding": True, "truncation": True, "max_length": 6},
+    ):
+        batch = model.tokenizer(texts, **options)
+        expected = theirs(texts, return_tensors="np", **options)
+        assert set(batch) == set(expected)
+        for name, array in batch.items():
+            np.testing.assert_array_equal(array, expected[name])
+        assert model.forward(**batch)["last_hidden_state"].shape[:2] == array.shape
+    pairs = model.tokenizer(texts, texts, padding=True)
+    assert pairs["token_type_ids"].any()
+
+
+def test_texts_left_whole(minilm):
+    tokenizer = reference.load(minilm).tokenizer
+    (whole,) = tokenizer(["word " * 300], truncation=False)
+    assert len(whole) == 302 and whole.cut == 0
+    with pytest.raises(InputError, match="texts is empty; a batch holds at least one text"):
+        tokenizer([], padding=True)
+    with pytest.raises(InputError, match="padding is 'longest'; it must be True or False"):
+        tokenizer(["a"], padding="longest")

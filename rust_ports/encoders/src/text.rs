@@ -4,6 +4,7 @@ mod added;
 mod classes;
 mod guard;
 mod opening;
+mod padding;
 mod settings;
 
 use std::collections::BTreeSet;
@@ -21,6 +22,7 @@ use tokenizers::{
 use self::classes::{Build, Class, SETTINGS, class_for};
 use self::guard::guarded;
 use self::opening::{Source, open};
+use self::padding::{check_mask, check_padding_side};
 pub(crate) use self::settings::sentence_files;
 use self::settings::{TextSettings, token_limit};
 use crate::checkpoint::read_config;
@@ -56,8 +58,8 @@ impl Tokenizer {
     }
 
     /// Reads `folder`/tokenizer.json, or the word list in vocab.txt, with what
-    /// tokenizer_config.json and sentence_bert_config.json say. The padding and the truncation
-    /// that the file itself was saved with were those of its training, and do not count.
+    /// tokenizer_config.json and sentence_bert_config.json say. The lengths to which the file
+    /// itself pads and cuts were those of its training, and do not count.
     pub fn from_folder(folder: &Path, config: &Config) -> Result<Self> {
         let of_sentences = TextSettings::read(folder)?;
         let mut settings = read_settings(folder)?;
@@ -68,6 +70,8 @@ impl Tokenizer {
         let class = class_for(named.as_ref(), config.tokenizer())?;
         let (path, content) = read_vocabulary(folder, class)?;
         let side = truncation_side(&settings, &content)?;
+        check_padding_side(folder, &settings, &content, config)?;
+        check_mask(folder, &settings)?;
         let (inner, special) = open(Source {
             path: &path,
             content,

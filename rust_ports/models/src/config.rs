@@ -35,6 +35,13 @@ pub struct Limits {
     pub uncounted: Option<usize>,
 }
 
+impl Limits {
+    /// Whether pads before a text push it to later positions.
+    pub fn pads_take_positions(&self) -> bool {
+        self.uncounted.is_none() && self.max_tokens <= self.max_position_embeddings
+    }
+}
+
 /// What the layers of one kind attend to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LayerType {

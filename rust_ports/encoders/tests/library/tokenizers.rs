@@ -77,6 +77,33 @@ fn word_lists_and_files_are_read_as_transformers_reads_them() {
 }
 
 #[test]
+fn padding_is_refused_where_it_changes_results() {
+    let mut file = tokenizer_json();
+    let opened = |model_type: &str, file: &Value, mut values: Value| {
+        values["tokenizer_class"] = json!("PreTrainedTokenizerFast");
+        open(model_type, &[("tokenizer.json", file.clone()), settings(values)])
+    };
+    let refused = |file: &Value, values: Value, part: &str| {
+        let error = opened("bert", file, values).unwrap_err().to_string();
+        assert!(error.contains(part), "{part:?} is not in {error:?}");
+    };
+    refused(&file, json!({"padding_side": "left"}), "padding_side is left");
+    refused(&file, json!({"padding_side": "up"}), "padding_side is \"up\"");
+    refused(&file, json!({"model_input_names": ["input_ids"]}), "without attention_mask");
+    refused(&file, json!({"model_input_names": "ids"}), "model_input_names is \"ids\"");
+    opened("bert", &file, json!({"model_input_names": ["input_ids", "attention_mask"]}))
+        .unwrap();
+    opened("roberta", &file, json!({"padding_side": "left"})).unwrap();
+    file["padding"] = json!({
+        "strategy": "BatchLongest", "direction": "Left", "pad_to_multiple_of": null,
+        "pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]",
+    });
+    refused(&file, json!({}), "tokenizer.json: the direction of its padding is left");
+    opened("bert", &file, json!({"padding_side": "right"})).unwrap();
+    opened("roberta", &file, json!({})).unwrap();
+}
+
+#[test]
 fn what_contradicts_is_refused() {
     let refused = |model_type: &str, files: &[(&str, Value)], part: &str| {
         let error = open(model_type, files).expect_err(part).to_string();

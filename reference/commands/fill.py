@@ -1,0 +1,81 @@
+"""python -m reference fill."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+from reference.checkpoint import SMALL_MODERNBERT
+from reference.commands.options import (
+    add_batch_size,
+    add_model,
+    add_texts,
+    add_truncation,
+    explain,
+    load_model,
+    read_texts,
+)
+from reference.commands.results import Part, add_output, target_of, write
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    explain(
+        parser,
+        "Find words for the masks of texts. Texts are arguments, lines of a file, or lines of "
+        "standard input, with masks as the model's tokenizer writes them: [MASK], <mask>.",
+        "python -m reference fill 'Return a [MASK] of the given array.' --top-k 3",
+    )
+    add_texts(parser)
+    parser.add_argument("--top-k", type=int, default=5, help="words for a mask (default 5)")
+    parser.add_argument("--targets", nargs="+", metavar="WORD", help="ask for these only")
+    parser.add_argument(
+        "--joint", action="store_true", help="fill all masks of a text together"
+    )
+    add_batch_size(parser)
+    add_truncation(parser)
+    add_model(parser, SMALL_MODERNBERT)
+    add_output(parser)
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print or write the words for each mask of each text."""
+    target = target_of(options)
+    texts = read_texts(options.texts, options.file)
+    parts = load_model(options, "masked-lm").fill_parts(
+        texts,
+        options.top_k,
+        options.targets,
+        batch_size=options.batch_size,
+        joint=options.joint,
+        truncation=options.truncation,
+    )
+    return write(options, target, (_part(*part, options.joint) for part in parts))
+
+
+def _part(texts: list[str], found: list[Any], joint: bool) -> Part:
+    return Part(
+        records=(
+            {"text": text, "filled" if joint else "masks": _plain(result)}
+            for text, result in zip(texts, found, strict=True)
+        ),
+        lines=(
+            line
+            for text, result in zip(texts, found, strict=True)
+            for line in _lines(text, [result] if joint else result, joint)
+        ),
+    )
+
+
+def _plain(result: Any) -> Any:
+    return list(map(_plain, result)) if isinstance(result, list) else result.to_dict()
+
+
+def _lines(text: str, masks: list[Any], joint: bool) -> Iterator[str]:
+    yield text
+    for number, candidates in enumerate(masks, 1):
+        if len(masks) > 1:
+            yield f"  mask {number}"
+        for filled in candidates:
+            words = ", ".join(filled.tokens) if joint else filled.token
+            yield f"  {filled.probability:.4f}  {words}"

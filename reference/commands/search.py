@@ -1,0 +1,115 @@
+"""python -m reference search."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from reference.commands.options import (
+    add_encoding,
+    add_model,
+    add_texts,
+    explain,
+    load_model,
+    read_texts,
+)
+from reference.commands.results import Part, add_output, target_of, write
+from reference.errors import InputError
+from reference.files import is_file, read_lines
+from reference.pipelines.scores import SCORES
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    explain(
+        parser,
+        "Find what of a corpus is most alike to each query. The corpus is the lines of a file, "
+        "read as they are needed, or their vectors, which embed has written.",
+        'python -m reference search "how are cats fed" --corpus sentences.txt --top-k 3',
+        "python -m reference embed --file sentences.txt --output sentences.npy",
+        'python -m reference search "how are cats fed" --vectors sentences.npy --top-k 3',
+    )
+    add_texts(parser, "query")
+    parser.add_argument("--corpus", metavar="FILE", help="the texts to search, one a line")
+    parser.add_argument(
+        "--vectors", metavar="FILE", help="their vectors, a .npy file that embed has written"
+    )
+    parser.add_argument(
+        "--top-k", type=int, default=10, help="hits a query at most (default 10)"
+    )
+    parser.add_argument(
+        "--metric", choices=SCORES, help="the checkpoint's, cosine if it names none"
+    )
+    add_encoding(parser)
+    add_model(parser)
+    add_output(parser)
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print or write the hits of each query."""
+    if options.corpus is None and options.vectors is None:
+        raise InputError("there is nothing to search; name a file with --corpus or --vectors")
+    if options.corpus == "-" and not options.texts and options.file in (None, "-"):
+        raise InputError(
+            "queries and corpus cannot both come from standard input; put one of them in a file"
+        )
+    target = target_of(options)
+    queries = list(read_texts(options.texts, options.file))
+    if options.vectors is None:
+        corpus = read_texts([], options.corpus, "--corpus")
+    else:
+        corpus = _open_vectors(options.vectors)
+    found = load_model(options, "sentence-similarity").search(
+        queries,
+        corpus,
+        options.top_k,
+        metric=options.metric,
+        batch_size=options.batch_size,
+        show_progress=options.progress,
+    )
+    hits = [[hit.to_dict() for hit in row] for row in found]
+    if options.vectors is not None and options.corpus is not None:
+        _add_texts(hits, options.corpus, len(corpus))
+    records = ({"query": query, "hits": row} for query, row in zip(queries, hits, strict=True))
+    return write(options, target, [Part(records, _lines(queries, hits))])
+
+
+def _open_vectors(file: str) -> np.ndarray:
+    """The vectors stay in their file, of which only parts are in memory."""
+    if not is_file(Path(file)):
+        raise InputError(f"{file} cannot be read: there is no such file")
+    try:
+        vectors = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        raise InputError(f"{file} is not a .npy file; embed writes such files") from None
+    if not isinstance(vectors, np.ndarray) or vectors.dtype.kind != "f":
+        raise InputError(f"{file} holds no vectors of fractions; embed writes such files")
+    return vectors
+
+
+def _add_texts(hits: list[list[dict]], corpus: str, expected: int) -> None:
+    """The texts of hits among vectors, read from the lines that these were made of."""
+    wanted = {hit["index"] for row in hits for hit in row}
+    texts, lines = {}, 0
+    for number, line in enumerate(read_lines(corpus, "--corpus")):
+        lines = number + 1
+        if number in wanted:
+            texts[number] = line
+    if lines != expected:
+        raise InputError(
+            f"{corpus} has {lines} lines and there are {expected} vectors: they do not belong "
+            "together"
+        )
+    for row in hits:
+        for hit in row:
+            hit["text"] = texts[hit["index"]]
+
+
+def _lines(queries: list[str], hits: list[list[dict]]) -> Iterator[str]:
+    for query, row in zip(queries, hits, strict=True):
+        yield query
+        for hit in row:
+            shown = f"line {hit['index'] + 1}" if hit["text"] is None else hit["text"]
+            yield f"  {hit['score']: .4f}  {shown}"

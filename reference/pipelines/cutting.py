@@ -1,0 +1,46 @@
+"""Texts longer than a model takes are cut. That is told once a call, or refused."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+from reference.checks import check_name
+from reference.errors import InputError
+from reference.text import Encoding
+
+WAYS = ("warn", "error", "ignore")  # what `truncation` may be
+
+
+class Cuts:
+    """What one call has cut."""
+
+    def __init__(self, truncation: str, max_length: int) -> None:
+        self.truncation = check_name(truncation, WAYS, "truncation")
+        self.max_length = max_length
+        self.seen = 0
+        self.texts = 0  # that were cut
+        self.tokens = 0  # that were cut away
+
+    def see(self, encodings: Sequence[Encoding]) -> None:
+        """Note what is cut of these, the next of the call's texts."""
+        for number, encoding in enumerate(encodings, self.seen):
+            if encoding.cut and self.truncation == "error":
+                raise InputError(
+                    f"texts[{number}] has {encoding.cut} tokens more than the "
+                    f"{self.max_length} that this model takes; shorten it, or let it be cut "
+                    "with truncation='warn' or 'ignore'"
+                )
+            self.texts += encoding.cut > 0
+            self.tokens += encoding.cut
+        self.seen += len(encodings)
+
+    def tell(self) -> None:
+        """Warn of all that was cut."""
+        if self.texts and self.truncation == "warn":
+            warnings.warn(
+                f"{self.texts} of {self.seen} texts were longer than {self.max_length} tokens "
+                f"and were cut there, {self.tokens} tokens in all; truncation='error' refuses "
+                "such texts, 'ignore' says nothing",
+                stacklevel=4,
+            )

@@ -1,0 +1,97 @@
+"""The best of a corpus for each query, with a part of the corpus in memory at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from reference.checks import check_iterable, check_name, check_texts, check_vectors
+from reference.errors import InputError
+from reference.pipelines.results import Result, Results
+from reference.pipelines.scores import SCORES
+from reference.pipelines.similarity import is_vectors
+
+ROWS_AT_ONCE = 8_192
+DOCUMENT_PROMPTS = ("document", "passage", "corpus")  # the first that there is counts
+
+
+@dataclass(frozen=True)
+class Hit(Result):
+    """One find: its number in the corpus, its score and, in a corpus of texts, its text."""
+
+    index: int
+    score: float
+    text: str | None = None
+
+
+class Best:
+    """The best scores of each query so far, whose they are, and the texts of these; of equal
+    ones the first in the corpus."""
+
+    def __init__(self, queries: int, top_k: int) -> None:
+        self.top_k = top_k
+        self.scores = np.empty((queries, 0))
+        self.indices = np.empty((queries, 0), np.int64)
+        self.texts: dict[int, str] = {}
+        self.seen = 0
+
+    def see(self, scores: np.ndarray, texts: list[str] | None) -> None:
+        """Scores [queries, documents] of the next documents, and their texts."""
+        documents = self.seen + np.arange(scores.shape[1])
+        documents = np.broadcast_to(documents, scores.shape)
+        scores = np.concatenate([self.scores, scores], axis=1)
+        indices = np.concatenate([self.indices, documents], axis=1)
+        # By falling score, and in the corpus's order where the sort finds them equal.
+        best = np.argsort(-scores, axis=1, kind="stable")[:, : self.top_k]
+        self.scores = np.take_along_axis(scores, best, axis=1)
+        self.indices = np.take_along_axis(indices, best, axis=1)
+        if texts is not None:
+            known = self.texts | dict(enumerate(texts, self.seen))
+            self.texts = {index: known[index] for index in np.unique(self.indices).tolist()}
+        self.seen += documents.shape[1]
+
+    def hits(self) -> list[Results]:
+        return [
+            Results(
+                Hit(index, score, self.texts.get(index))
+                for index, score in zip(*rows, strict=True)
+            )
+            for rows in zip(self.indices.tolist(), self.scores.tolist(), strict=True)
+        ]
+
+
+def search(
+    model: Any,
+    queries: Any,
+    corpus: Iterable[str] | np.ndarray,
+    top_k: int,
+    metric: str,
+    **options: Any,
+) -> list[Results]:
+    """The hits of each query; either side is texts, or vectors that the model has made."""
+    score = SCORES[check_name(metric, SCORES, "metric")]
+    if is_vectors(queries):
+        vectors = check_vectors(queries, "queries", model.dimensions)
+    else:
+        vectors = model.encode_query(check_texts(queries, "queries"), **options)
+    best = Best(len(vectors), top_k)
+    for texts, documents in _parts(model, corpus, options):
+        best.see(score(vectors, documents.astype(vectors.dtype, copy=False)), texts)
+    if not best.seen:
+        raise InputError("the corpus is empty: there is nothing to find")
+    return best.hits()
+
+
+def _parts(
+    model: Any, corpus: Any, options: dict[str, Any]
+) -> Iterator[tuple[list[str] | None, np.ndarray]]:
+    if is_vectors(corpus):
+        for first in range(0, len(corpus), ROWS_AT_ONCE):
+            part = np.asarray(corpus[first : first + ROWS_AT_ONCE])
+            yield None, check_vectors(part, "corpus", model.dimensions)
+        return
+    options = model.prompted(options, *DOCUMENT_PROMPTS)
+    yield from model.encode_parts(check_iterable(corpus, "corpus"), **options)

@@ -1,0 +1,162 @@
+"""Comparing and searching: metrics, late interaction, the best of a corpus."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sentence_transformers.util.similarity import maxsim
+
+import reference
+from reference.errors import InputError
+from reference.pipelines import late_interaction
+from reference.pipelines.late_interaction import max_sim
+from reference.pipelines.scores import SCORES
+from reference.pipelines.search import Best
+
+TEXTS = ["a cat", "a car", ""]
+REFERENCES = ["a kitten sleeps on the warm stone", "an automobile", "the moon"]
+
+
+@pytest.fixture(scope="module")
+def models(minilm):
+    return {name: reference.load(minilm, backend=name) for name in ("torch", "mlx", "candle")}
+
+
+@pytest.mark.parametrize("metric", SCORES)
+def test_metrics(models, backend, metric):
+    from sentence_transformers.util.similarity import SimilarityFunction
+
+    result = models[backend].similarity(TEXTS, REFERENCES, metric=metric)
+    expected = SimilarityFunction.to_similarity_fn(metric)(
+        result.embeddings, result.reference_embeddings
+    )
+    np.testing.assert_allclose(result.scores, expected, rtol=1e-6, atol=2e-6)
+    assert result.scores.shape == (3, 3)
+
+
+def test_vectors_already_made(models, backend):
+    model = models[backend]
+    whole = model.similarity(TEXTS, REFERENCES)
+    vectors = model.encode(REFERENCES)
+    half = model.similarity(TEXTS, vectors)
+    np.testing.assert_allclose(half.scores, whole.scores, atol=1e-6)
+    assert half.reference_embeddings is vectors
+
+
+def test_late_interaction(models, backend):
+    """sentence-transformers' MaxSim on the same vectors."""
+    model = models[backend]
+    result = model.similarity(TEXTS, REFERENCES, late_interaction=True)
+    assert [len(tokens) for tokens in result.embeddings] == [4, 4, 2]
+    for tokens in result.embeddings:
+        np.testing.assert_allclose(np.linalg.norm(tokens, axis=1), 1, atol=1e-6)
+    sides = [
+        [torch.from_numpy(tokens) for tokens in side]
+        for side in (result.embeddings, result.reference_embeddings)
+    ]
+    np.testing.assert_allclose(result.scores, maxsim(*sides), atol=1e-5)
+    again = model.similarity(result.embeddings, REFERENCES, late_interaction=True)
+    np.testing.assert_allclose(again.scores, result.scores, atol=1e-5)
+
+
+def test_a_pad_is_never_the_most_alike():
+    """With pads as rows of zeros, a pad is more alike than any token of an opposite."""
+    text, opposite = np.eye(2, dtype=np.float32)[:1], -np.ones((1, 2), np.float32)
+    longer = -np.ones((3, 2), np.float32)
+    np.testing.assert_array_equal(max_sim([text], [opposite, longer]), [[-1, -1]])
+    padded = np.concatenate([opposite, np.zeros((2, 2), np.float32)])
+    assert (text @ padded.T).max() == 0  # what that mistake would say
+
+
+sizes = st.lists(st.integers(1, 5), min_size=1, max_size=6)
+
+
+@given(sizes, sizes, st.integers(0, 2**32 - 1), st.integers(1, 40))
+def test_max_sim_whatever_is_held_at_once(texts, references, seed, products):
+    rng = np.random.default_rng(seed)
+    texts, references = (
+        [rng.standard_normal((size, 4)).astype(np.float32) for size in side]
+        for side in (texts, references)
+    )
+    expected = [[(a @ b.T).max(axis=1).sum() for b in references] for a in texts]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(late_interaction, "PRODUCTS_AT_ONCE", products)
+        np.testing.assert_allclose(max_sim(texts, references), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_search_finds_the_best(models, backend, monkeypatch):
+    """Texts part by part, a generator of them, and vectors: the same hits."""
+    monkeypatch.setattr("reference.pipelines.batching.TEXTS_AT_ONCE", 2)
+    monkeypatch.setattr("reference.pipelines.search.ROWS_AT_ONCE", 2)
+    model = models[backend]
+    corpus = [*REFERENCES, "a cat", "a kitten sleeps on the warm stone"]
+    found = model.search(TEXTS[:2], corpus, top_k=3)
+    scores = model.similarity(TEXTS[:2], corpus).scores
+    for hits, row in zip(found, scores, strict=True):
+        np.testing.assert_allclose([hit.score for hit in hits], -np.sort(-row)[:3], atol=1e-6)
+        np.testing.assert_allclose(row[[h.index for h in hits]], -np.sort(-row)[:3], atol=1e-6)
+        assert [hit.text for hit in hits] == [corpus[hit.index] for hit in hits]
+    assert found[0][0].text == "a cat"
+    for other in (iter(corpus), model.encode_document(corpus)):
+        again = model.search(TEXTS[:2], other, top_k=3)
+        for hits, first in zip(again, found, strict=True):
+            np.testing.assert_allclose(
+                [hit.score for hit in hits], [hit.score for hit in first], atol=1e-6
+            )
+    assert again[0][0].text is None
+    hits = model.search("a cat", corpus, top_k=99)
+    assert len(hits) == 5 and hits[0].text == "a cat"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((TEXTS, []), "the corpus is empty"),
+        ((TEXTS, np.zeros((0, 384))), "the corpus is empty"),
+        ((TEXTS, REFERENCES, 0), "top_k is 0"),
+        ((TEXTS, np.zeros((3, 5))), r"corpus has shape \(3, 5\)"),
+        ((np.zeros(3), REFERENCES), r"queries has shape \(3,\)"),
+        ((5, REFERENCES), "queries must be a list of strings"),
+        ((TEXTS, "a corpus"), "corpus must be a list of strings"),
+    ],
+)
+def test_searches_that_cannot_be_made(models, backend, arguments, message):
+    with pytest.raises(InputError, match=message):
+        models[backend].search(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"metric": "angle"}, "metric 'angle' is unknown; it is one of cosine"),
+        ({"metric": "dot", "late_interaction": True}, "leave metric out"),
+        ({"late_interaction": 1}, "late_interaction is 1"),
+        ({"texts": np.zeros(384)}, r"texts has shape \(384,\)"),
+        ({"references": np.full((1, 384), np.nan)}, "references holds NaN"),
+    ],
+)
+def test_comparisons_that_cannot_be_made(models, backend, options, message):
+    with pytest.raises(InputError, match=message):
+        models[backend].similarity(**{"texts": TEXTS, "references": REFERENCES} | options)
+
+
+documents = st.lists(st.lists(st.integers(-3, 3), min_size=1, max_size=4), min_size=1)
+
+
+@given(documents, st.integers(1, 6))
+def test_the_best_of_parts_are_the_best_of_all(parts, top_k):
+    best = Best(1, top_k)
+    for part in parts:
+        best.see(np.array([part], float), None)
+    row = np.array([score for part in parts for score in part], float)
+    expected = np.argsort(-row, kind="stable")[:top_k]
+    assert best.indices[0].tolist() == expected.tolist()
+    assert best.scores[0].tolist() == row[expected].tolist()
+
+
+def test_results_are_tables_and_dictionaries(models):
+    (hits,) = models["torch"].search(["a cat"], ["a <kitten>"])
+    assert hits[0].to_dict() == {"index": 0, "score": hits[0].score, "text": "a <kitten>"}
+    assert "a &lt;kitten&gt;" in hits._repr_html_() and "<th>score</th>" in hits._repr_html_()
+    assert len(models["torch"].similarity(["a"], ["b"]).to_dict()["scores"][0]) == 1
