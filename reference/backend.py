@@ -33,7 +33,7 @@ class Model(Protocol):
         self, inputs: Inputs, ways: tuple[str, ...], normalize: bool, skip: int = 0
     ) -> np.ndarray:
         """One vector a packed text: its hidden states pooled in each of `ways` (those of
-        reference.sentence.WAYS), side by side.
+        reference.sentence.pooling.WAYS), side by side.
 
         The first `skip` tokens of each text, a prompt's, are not pooled. A text that has no
         token left gets zero from every mean and from the last token, minus infinity from the

@@ -16,7 +16,7 @@ from reference.candle import pooling as candle_pooling
 from reference.families import ARCHITECTURES
 from reference.inputs import Inputs, pack
 from reference.mlx import pooling as mlx_pooling
-from reference.sentence import WAYS
+from reference.sentence.pooling import WAYS
 from reference.torch import pooling as torch_pooling
 from tests.conftest import BACKENDS, TINY
 

@@ -281,7 +281,7 @@ class Embeddings(Pipeline):
         if self.settings.include_prompt or not prompt:
             return 0
         (alone,) = self.tokenizer([prompt])
-        return len(alone) - (alone[-1] in self.tokenizer.special_tokens.values())
+        return len(alone) - (alone[-1] in self.tokenizer.special_ids)
 
     def _embed(self, sequences: Sequence[Encoding], wanted: Wanted, skip: int) -> np.ndarray:
         inputs = check_packed(self.config, *pack(sequences), token_types(sequences))

@@ -66,7 +66,7 @@ def add_tokens(
     added = [token for _, token in _listed(settings)]
     known = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
     known |= {token.content for token in added}
-    for token in _named(settings, names, kind):
+    for token in named_tokens(settings, names, kind):
         if token.content not in known:
             known.add(token.content)
             added.append(token)
@@ -91,7 +91,7 @@ def _listed(settings: Part) -> list[tuple[int, AddedToken]]:
     return sorted(made, key=lambda entry: entry[0])
 
 
-def _named(
+def named_tokens(
     settings: Part, names: Mapping[str, str], kind: TokenizerClass
 ) -> Iterator[AddedToken]:
     """The special tokens that have a name, then those of the model and those without one."""

@@ -12,7 +12,7 @@ import tokenizers
 from reference.errors import CheckpointError, ConfigError
 from reference.families import BY_MODEL_TYPE, EncoderConfig
 from reference.files import is_file, read_json
-from reference.text.added_tokens import special_names, with_added_tokens
+from reference.text.added_tokens import named_tokens, special_names, with_added_tokens
 from reference.text.classes import Part, TokenizerClass, class_for
 from reference.text.guard import guarded
 from reference.text.hugging_face import HuggingFaceVocabulary, lower_casing
@@ -55,14 +55,17 @@ def read_tokenizer(folder: Path, config: EncoderConfig) -> Tokenizer:
     usual = BY_MODEL_TYPE[config.model_type].tokenizers[config.model_type]
     kind = class_for(named, usual, str(path))
     vocabulary = _read_vocabulary(folder, settings, kind, of_sentences, config)
-    names = input_names(settings, path)
-    typed = kind.token_types if names is None else "token_type_ids" in names
+    inputs = input_names(settings, path)
+    typed = kind.token_types if inputs is None else "token_type_ids" in inputs
+    names = special_names(kind, settings)
+    special = [token.content for token in named_tokens(settings, names, kind)]
     return Tokenizer(
         vocabulary,
         _max_length(config, of_sentences, settings, path),
         config.vocab_size,
         config.has_token_types and typed,  # without them, all are 0
-        _special_tokens(vocabulary, special_names(kind, settings), config.vocab_size),
+        _special_tokens(vocabulary, names, config.vocab_size),
+        frozenset(map(vocabulary.token_id, special)) - {None},
     )
 
 

@@ -52,6 +52,8 @@ class Tokenizer:
     vocab_size: int  # the model's
     has_token_types: bool = True  # whether the model has, and is given them
     special_tokens: Mapping[str, int] = field(default_factory=dict)  # {"mask": 103, ...}
+    # Of special tokens that settings or the class name: Transformers' all_special_ids.
+    special_ids: frozenset[int] = frozenset()
 
     def __call__(
         self,

@@ -26,7 +26,7 @@
 //! What a model computes is in the crate `encoders-models`, all of which is handed on here: one
 //! concept is one module, under the name that it has in the PyTorch and MLX ports of the same
 //! models. Around it stand what a library needs to stand alone: [`checkpoint`], [`pretrained`],
-//! [`text`], [`embedder`].
+//! [`text`], [`embedder`], [`modules`], [`similarity`].
 //!
 //! The features `cuda` and `metal` are candle's; [`device()`] then knows devices of that name.
 //! The kernels of this project run on the CPU only: elsewhere the plain forms do.
@@ -40,8 +40,10 @@ pub mod embedder;
 mod files;
 #[cfg(feature = "hub")]
 mod hub;
+pub mod modules;
 pub mod pretrained;
 mod sentence;
+pub mod similarity;
 pub mod text;
 
 pub use encoders_models::{
@@ -68,6 +70,7 @@ pub use mpnet::MPNetModel;
 pub use pooling::{Pooling, pool_packed};
 pub use pretrained::{DEFAULT_MODEL, FromPretrained, locate};
 pub use roberta::{RobertaModel, XLMRobertaModel};
+pub use similarity::Similarity;
 pub use text::Tokenizer;
 
 /// What all configurations share, and those of the families.

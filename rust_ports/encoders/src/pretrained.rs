@@ -10,6 +10,7 @@ use encoders_models::{Result, checkpoint_error};
 use crate::checkpoint::{read_config, read_tensors, select_tensors};
 #[cfg(feature = "hub")]
 use crate::hub::from_hub;
+use crate::sentence::transformer_folder;
 
 /// The embedding model that is used where none is named.
 pub const DEFAULT_MODEL: &str = "sentence-transformers/all-MiniLM-L6-v2";
@@ -26,7 +27,7 @@ pub trait FromPretrained: Sized {
 
 impl<M: Load> FromPretrained for M {
     fn from_pretrained(model: &str, device: &Device) -> Result<Self> {
-        let folder = locate(model)?;
+        let folder = transformer_folder(&locate(model)?)?;
         let config = read_config(&folder)?;
         let load = || {
             let tensors = read_tensors(&folder, device)?;

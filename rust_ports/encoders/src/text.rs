@@ -7,6 +7,7 @@ mod opening;
 mod padding;
 mod settings;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
@@ -27,12 +28,14 @@ use self::settings::{TextSettings, token_limit};
 use crate::checkpoint::read_config;
 use crate::files::{Part, is_there, read_object, read_optional, read_text, shown};
 use crate::pretrained::locate;
+use crate::sentence::transformer_folder;
 
 /// A checkpoint's tokenizer, which cuts a text where its settings say, and where the model's
 /// positions end.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
+    special: BTreeSet<u32>,
     side: TruncationDirection,
 }
 
@@ -50,7 +53,7 @@ pub struct Encoded {
 impl Tokenizer {
     /// Loads a folder, or a hub id through the hub's cache; see [`locate`].
     pub fn from_pretrained(model: &str) -> Result<Self> {
-        let folder = locate(model)?;
+        let folder = transformer_folder(&locate(model)?)?;
         Self::from_folder(&folder, &read_config(&folder)?)
     }
 
@@ -69,7 +72,7 @@ impl Tokenizer {
         let side = truncation_side(&settings, &content)?;
         check_padding_side(folder, &settings, &content, config)?;
         check_mask(folder, &settings)?;
-        let inner = open(Source {
+        let (inner, special) = open(Source {
             path: &path,
             content,
             settings: &settings,
@@ -77,7 +80,7 @@ impl Tokenizer {
             class,
             lower_case: of_sentences.lower_case,
         })?;
-        let mut tokenizer = Self { inner, side };
+        let mut tokenizer = Self { inner, special, side };
         tokenizer.truncate(max_length(folder, config, &of_sentences, &settings)?)?;
         Ok(tokenizer)
     }
@@ -118,6 +121,15 @@ impl Tokenizer {
             Some(text) => Err(input_error!("text {text} has no token at all")),
             None => Ok(ids),
         }
+    }
+
+    /// How many tokens at the start of a text are those of a prompt that is put before it, what
+    /// stands before every text included: as many as the prompt has alone, without a special
+    /// token at its end.
+    pub fn prompt_length(&self, prompt: &str) -> Result<usize> {
+        let ids = &self.ids(&[prompt])?[0];
+        let ends = ids.last().is_some_and(|last| self.special.contains(&(*last as u32)));
+        Ok(ids.len() - usize::from(ends))
     }
 
     /// A batch padded on the right to its longest text, with the padding token `pad` (id and

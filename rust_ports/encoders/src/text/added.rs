@@ -129,14 +129,14 @@ fn listed(settings: &Part, content: &Part, older: &Part) -> Result<Vec<Listed>> 
 }
 
 /// Adds the listed tokens, then the special ones that are not there yet; each that is listed
-/// must come out with its id.
+/// must come out with its id. The ids of the special ones come back.
 pub(super) fn add_tokens(
     tokenizer: &mut Tokenizer,
     path: &Path,
     (settings, content, older): (&Part, &Part, &Part),
     names: &Names,
     class: &Class,
-) -> Result<()> {
+) -> Result<BTreeSet<u32>> {
     let listed = listed(settings, content, older)?;
     let mut known: BTreeSet<String> =
         tokenizer.get_added_tokens_decoder().into_values().map(|token| token.content).collect();
@@ -144,7 +144,9 @@ pub(super) fn add_tokens(
         listed.iter().map(|(id, token)| (*id, token.content.clone())).collect();
     known.extend(ids.iter().map(|(_, content)| content.clone()));
     let mut added: Vec<Token> = listed.into_iter().map(|(_, token)| token).collect();
-    for token in named(settings, names, class)? {
+    let special = named(settings, names, class)?;
+    let contents: Vec<String> = special.iter().map(|token| token.content.clone()).collect();
+    for token in special {
         if known.insert(token.content.clone()) {
             added.push(token);
         }
@@ -165,7 +167,7 @@ pub(super) fn add_tokens(
             ));
         }
     }
-    Ok(())
+    Ok(contents.iter().filter_map(|content| tokenizer.token_to_id(content)).collect())
 }
 
 /// The special tokens that have a name, then those of the model and those without one.

@@ -1,6 +1,7 @@
 //! A tokenizer.json, or a bare word list, opened as the class of Transformers opens it that the
 //! folder names. A file that says something else than what the class builds is refused.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use encoders_models::{Result, checkpoint_error, config_error};
@@ -41,8 +42,8 @@ pub(super) struct Source<'a> {
     pub lower_case: bool,
 }
 
-/// The tokenizer, tried out on a few texts.
-pub(super) fn open(source: Source) -> Result<Tokenizer> {
+/// The tokenizer, tried out on a few texts, and the ids of its special tokens.
+pub(super) fn open(source: Source) -> Result<(Tokenizer, BTreeSet<u32>)> {
     let Source { path, mut content, settings, older, class, lower_case } = source;
     let model = match content.get("model") {
         Some(Value::Object(model)) => model.clone(),
@@ -74,7 +75,7 @@ pub(super) fn open(source: Source) -> Result<Tokenizer> {
         || format!("{} is not a tokenizer", path.display()),
         || Ok(serde_json::from_value::<Tokenizer>(Value::Object(content))?),
     )?;
-    add_tokens(&mut tokenizer, path, (settings, &file, older), &names, class)?;
+    let special = add_tokens(&mut tokenizer, path, (settings, &file, older), &names, class)?;
     if let Some(frame) = class.post_processor(&tokenizer, &names, settings)? {
         tokenizer.with_post_processor(Some(frame));
     }
@@ -83,7 +84,7 @@ pub(super) fn open(source: Source) -> Result<Tokenizer> {
     tokenizer.with_padding(None);
     guarded(|| path.display().to_string(), || tokenizer.with_truncation(None).map(|_| ()))?;
     try_out(&tokenizer, path)?;
-    Ok(tokenizer)
+    Ok((tokenizer, special))
 }
 
 /// The content with the parts that the class puts in the place of the file's.

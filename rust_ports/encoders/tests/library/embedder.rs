@@ -212,8 +212,8 @@ fn unknown_modules_and_broken_files_are_refused() {
         |path: &str, kind: &str| module(path, &format!("sentence_transformers.models.{kind}"));
     let modules = |modules: &[Value]| broken("modules.json", &json!(modules).to_string());
     let (first, second) = (st("", "Transformer"), st("1_Pooling", "Pooling"));
-    let listed = "supported: Transformer, Pooling, Normalize";
-    assert!(modules(&[first.clone(), second.clone(), st("2_Dense", "Dense")]).contains(listed));
+    let listed = "supported: a Transformer, a Pooling, and what follows them";
+    assert!(modules(&[first.clone(), second.clone(), st("2_CNN", "CNN")]).contains("CNN"));
     assert!(modules(&[second.clone(), first.clone()]).contains(listed));
     assert!(modules(std::slice::from_ref(&first)).contains(listed));
     assert!(modules(&[]).contains("lists the modules none"));
@@ -221,6 +221,8 @@ fn unknown_modules_and_broken_files_are_refused() {
         modules(&[module("", "my.Transformer"), second.clone()]).contains("my.Transformer")
     );
     assert!(modules(&[st("0_Transformer", "Transformer"), second]).contains("0_Transformer"));
+    let nowhere = json!({"type": "sentence_transformers.models.Pooling"});
+    assert!(modules(&[first.clone(), nowhere]).contains("sends Pooling to null"));
     for outside in ["../1_Pooling", "/1_Pooling", "", ".", "./", "1_Pooling/../.."] {
         let error = modules(&[first.clone(), st(outside, "Pooling")]);
         assert!(error.contains("a folder inside its own"), "{outside}: {error}");
@@ -234,7 +236,7 @@ fn unknown_modules_and_broken_files_are_refused() {
     }
     let pooling = |values: Value| broken("1_Pooling/config.json", &values.to_string());
     assert!(pooling(json!({"word_embedding_dimension": 9})).contains("pools vectors of 9"));
-    assert!(pooling(json!({"include_prompt": false})).contains("include_prompt is false"));
+    assert!(pooling(json!({"include_prompt": 0})).contains("include_prompt is 0"));
     assert!(pooling(json!({"pooling_mode_cls_token": 1})).contains("must be true or false"));
     assert!(pooling(json!({"pooling_mode": []})).contains("pooling_mode is []"));
     assert!(pooling(json!({"of_tomorrow": 1})).contains("the key of_tomorrow"));

@@ -8,6 +8,8 @@ mod embedder;
 mod families;
 mod files;
 mod modernbert;
+mod modules;
+mod options;
 mod settings;
 #[path = "../../../models/tests/library/tiny_families.rs"]
 #[allow(dead_code)]

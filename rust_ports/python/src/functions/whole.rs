@@ -1,6 +1,7 @@
 //! What the Rust library does by itself, from a folder on.
 
 use candle_core::{Device, Tensor};
+use encoders::embedder::Options;
 use encoders::{FromPretrained, SentenceEmbedder, Tokenizer};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -29,11 +30,34 @@ pub fn read_checkpoint<'py>(py: Python<'py>, folder: &str) -> PyResult<Bound<'py
 /// Embeddings of texts, [texts, dimensions], by the Rust library alone: from the folder to the
 /// vectors.
 #[pyfunction]
-pub fn embed_texts<'py>(py: Python<'py>, folder: &str, texts: Vec<String>) -> PyArray<'py> {
+#[pyo3(signature = (
+    folder, texts, prompt=None, prompt_name=None, normalize=None, truncate_dim=None
+))]
+pub fn embed_texts<'py>(
+    py: Python<'py>,
+    folder: &str,
+    texts: Vec<String>,
+    prompt: Option<&str>,
+    prompt_name: Option<&str>,
+    normalize: Option<bool>,
+    truncate_dim: Option<usize>,
+) -> PyArray<'py> {
     compute(py, || {
-        let vectors =
-            SentenceEmbedder::from_pretrained(folder, &Device::Cpu)?.encode(&texts)?;
-        Ok(Tensor::new(vectors, &Device::Cpu)?)
+        let mut options = Options::new();
+        if let Some(name) = prompt_name {
+            options = options.prompt_name(name);
+        }
+        if let Some(prompt) = prompt {
+            options = options.prompt(prompt);
+        }
+        if let Some(unit) = normalize {
+            options = options.normalize(unit);
+        }
+        if let Some(numbers) = truncate_dim {
+            options = options.truncate_dim(numbers);
+        }
+        let embedder = SentenceEmbedder::from_pretrained(folder, &Device::Cpu)?;
+        Ok(Tensor::new(embedder.encode_with(&texts, options)?, &Device::Cpu)?)
     })
 }
 
