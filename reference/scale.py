@@ -247,7 +247,6 @@ def _connected(ray: Any, cpus: float) -> Iterator[None]:
         ray.init(logging_level=logging.ERROR)
     else:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to its maker
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
         ray.init(
             "local",
             num_cpus=math.ceil(cpus),
