@@ -13,6 +13,7 @@ NEEDS_MEMORY = (
     "tests/parity/test_base_size.py",
     "tests/parity/test_compare.py",
     "tests/test_long_texts.py",
+    "tests/test_scale.py",
     "chapters/04_tokens_padding_truncation.ipynb",
     "chapters/05_bert_block_by_block.ipynb",
     "chapters/07_how_parity_is_measured.ipynb",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from reference.commands.options import (
 from reference.commands.results import Part, add_output, target_of, write
 from reference.errors import InputError
 from reference.pipelines.precision import PRECISIONS
+from reference.scale import embed_files
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "input.",
         'python -m reference embed "a first text" "a second one" --format jsonl',
         "python -m reference embed --file million.txt --output million.npy --resume --progress",
+        "python -m reference embed --ray billion.parquet vectors --workers 8",
     )
     add_texts(parser)
     add_encoding(parser)
@@ -49,25 +52,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="of a .npy file keep what is done, and go on from there if interrupted",
     )
+    parser.add_argument(
+        "--ray",
+        nargs=2,
+        metavar=("INPUT", "OUTPUT"),
+        help="embed a file or folder of Parquet (the column text) or of lines with Ray, into a "
+        "new folder of Parquet",
+    )
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="of --ray: so many models at once (default 2)"
+    )
     add_model(parser)
     add_output(parser, array=True)
 
 
 def main(options: argparse.Namespace) -> int:
     """Print or write one vector a text."""
+    wanted = _wanted(options)
+    if options.ray is not None:
+        return _embed_with_ray(options, wanted)
+    if options.workers is not None:
+        raise InputError("--workers is for --ray INPUT OUTPUT")
     target = target_of(options)
     texts = read_texts(options.texts, options.file)
     model = load_model(options, "embeddings")
-    wanted = {
-        "batch_size": options.batch_size,
-        "normalize": {"checkpoint": None, "yes": True, "no": False}[options.normalize],
-        "show_progress": options.progress,
-        "prompt": options.prompt,
-        "prompt_name": options.prompt_name,
-        "truncate_dim": options.truncate_dim,
-        "precision": options.precision,
-        "truncation": options.truncation,
-    }
     if options.resume:
         if target is None or target.suffix != ".npy":
             raise InputError("--resume is for a .npy file; name one with --output")
@@ -79,6 +87,46 @@ def main(options: argparse.Namespace) -> int:
     else:
         parts = model.encode_parts(texts, **wanted)
     return write(options, target, (_part(*part) for part in parts))
+
+
+def _wanted(options: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "batch_size": options.batch_size,
+        "normalize": {"checkpoint": None, "yes": True, "no": False}[options.normalize],
+        "show_progress": options.progress,
+        "prompt": options.prompt,
+        "prompt_name": options.prompt_name,
+        "truncate_dim": options.truncate_dim,
+        "precision": options.precision,
+        "truncation": options.truncation,
+    }
+
+
+def _embed_with_ray(options: argparse.Namespace, wanted: dict[str, Any]) -> int:
+    source, target = options.ray
+    beside = {
+        "TEXT": options.texts,
+        "--file": options.file is not None,
+        "--output": options.output is not None,
+        "--format": options.format is not None,
+        "--resume": options.resume,
+    }
+    if given := [name for name, there in beside.items() if there]:
+        raise InputError(
+            f"--ray names its INPUT and OUTPUT itself; leave {', '.join(given)} out"
+        )
+    embed_files(
+        source,
+        target,
+        model=options.model,
+        backend=options.backend,
+        dtype=options.dtype,
+        device=options.device,
+        revision=options.revision,
+        workers=2 if options.workers is None else options.workers,
+        **wanted,
+    )
+    return 0
 
 
 def _part(texts: list[str], vectors: np.ndarray) -> Part:
