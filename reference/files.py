@@ -31,7 +31,10 @@ def read_json(path: Path, error: type[ValueError], kind: type[dict] | type[list]
     if not is_file(path):
         raise CheckpointError(f"{path} is missing; a checkpoint folder holds a {path.name}")
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        values = json.loads(text)
+        if "\\ud" in text.lower():  # perhaps half of a surrogate pair, which Python lets pass
+            json.dumps(values, ensure_ascii=False).encode()
     except OSError as problem:
         raise CheckpointError(f"{path} cannot be read: {problem.strerror}") from None
     except (ValueError, RecursionError) as problem:
