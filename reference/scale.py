@@ -82,7 +82,7 @@ def embed_files(
     if gpus is None:
         gpus = int(str(device).startswith("cuda"))
     loading = {
-        "model": os.fspath(model),
+        "model": str(Path(model).absolute()) if Path(model).is_dir() else os.fspath(model),
         "backend": backend,
         "dtype": dtype,
         "device": device,

@@ -19,6 +19,7 @@ import pytest
 import reference
 from reference import scale
 from reference.__main__ import main
+from reference.checkpoint import embedded_folder
 from reference.errors import InputError
 from reference.scale import embed_files
 
@@ -78,11 +79,14 @@ def test_the_command_has_a_cluster_of_its_own(tmp_path, parquet):
     """And has ended it when it ends. It comes first: with the other cluster beside it, the
     two take more memory than the rest."""
     (tmp_path / "lines.txt").write_text("a\nb\n")
+    (tmp_path / "model").symlink_to(embedded_folder())
     environment = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"} | {
         "PYTHONPATH": str(Path(reference.__file__).parents[1]),
         "STARTED_BY": str(tmp_path),
     }
-    command = "-m reference embed --backend candle --workers 1 --ray lines.txt target"
+    command = (
+        "-m reference embed --backend candle --workers 1 --model model --ray lines.txt target"
+    )
     done = subprocess.run(
         [sys.executable, *command.split()],
         cwd=tmp_path,
@@ -161,6 +165,20 @@ def test_null_is_no_text(cluster, tmp_path):
     pyarrow.parquet.write_table(table, tmp_path / "x.parquet")
     with pytest.raises(InputError, match="column 'text' holds null, which is no text"):
         embed_files(tmp_path / "x.parquet", tmp_path / "target", workers=1)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "there are no texts"),
+        (b"a\n\xff\n", "not UTF-8 text: line 2 holds the byte 0xff$"),
+    ],
+)
+def test_lines_that_are_no_texts(cluster, tmp_path, content, message):
+    (tmp_path / "lines.txt").write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        embed_files(tmp_path / "lines.txt", tmp_path / "target", workers=1)
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "lines.txt"]
 
 
 def test_lines_are_those_of_the_command_line(cluster, tmp_path, minilm, monkeypatch):
