@@ -89,13 +89,14 @@ def _transformers(folder: str) -> Encode:
     """Batches of 32, sorted by length so that as little as possible is padding, and sdpa
     attention.
 
-    What comes before and after the model, the checkpoint's prompt, its poolings and its
-    normalising, is what the others do as well.
+    What comes before and after the model, the checkpoint's prompt, its poolings and the modules
+    that follow, is what the others do as well.
     """
     import torch
     from transformers import AutoModel, AutoTokenizer
 
     from reference.families.reading import read_config
+    from reference.pipelines.wanted import check_wanted
     from reference.sentence import read_sentence_settings
     from reference.text import read_tokenizer
 
@@ -105,6 +106,9 @@ def _transformers(folder: str) -> Encode:
     ).eval()
     length = read_tokenizer(Path(folder), read_config(Path(folder))).max_length
     settings = read_sentence_settings(Path(folder), model.config.hidden_size)
+    if not settings.include_prompt:
+        raise InputError("a prompt that is left out of the pooling: transformers is not timed")
+    wanted = check_wanted(settings)
     pool = {
         "cls": lambda hidden, mask: hidden[:, 0],
         "max": lambda hidden, mask: hidden.masked_fill(mask == 0, -torch.inf).amax(1),
@@ -118,7 +122,7 @@ def _transformers(folder: str) -> Encode:
 
     @torch.inference_mode()
     def encode(texts: list[str]) -> torch.Tensor:
-        texts = [settings.prompt + text for text in texts]
+        texts = [wanted.prompt + text for text in texts]
         order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
         vectors = torch.empty(len(texts), model.config.hidden_size * len(settings.pooling))
         for start in range(0, len(texts), 32):
@@ -135,7 +139,8 @@ def _transformers(folder: str) -> Encode:
             vectors[rows] = torch.cat(
                 [pool[way](hidden, mask) for way in settings.pooling], dim=1
             )
-        return torch.nn.functional.normalize(vectors) if settings.normalize else vectors
+        vectors = torch.nn.functional.normalize(vectors) if wanted.unit_first else vectors
+        return torch.from_numpy(wanted.finish(vectors.numpy()))
 
     return encode
 
