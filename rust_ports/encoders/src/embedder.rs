@@ -11,9 +11,10 @@ use encoders_models::weights::Weights;
 use encoders_models::{Lengths, Result, checkpoint_error, input_error};
 
 use crate::checkpoint::{read_config, read_tensors, select_tensors};
+use crate::listing::transformer_folder;
 use crate::modules::Module;
 use crate::pretrained::locate;
-use crate::sentence::{SentenceSettings, names, transformer_folder};
+use crate::sentence::{SentenceSettings, names};
 use crate::similarity::Similarity;
 use crate::text::Tokenizer;
 

@@ -8,7 +8,7 @@ use hf_hub::{Cache, Repo, RepoType};
 use serde_json::Value;
 
 use crate::files::read_json;
-use crate::sentence::{following, transformer_folder};
+use crate::listing::{following, transformer_folder};
 
 /// Files that a model may or may not have beside its weights, in its folder or in those that
 /// modules.json names.

@@ -40,6 +40,7 @@ pub mod embedder;
 mod files;
 #[cfg(feature = "hub")]
 mod hub;
+mod listing;
 pub mod modules;
 pub mod pretrained;
 mod sentence;

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::checkpoint::read_tensors;
 use crate::files::{Part, read_object, read_optional, shown};
-use crate::sentence::Listed;
+use crate::listing::Listed;
 
 /// A step from vectors `[texts, numbers]` to vectors.
 #[derive(Debug)]

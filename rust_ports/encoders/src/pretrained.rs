@@ -10,7 +10,7 @@ use encoders_models::{Result, checkpoint_error};
 use crate::checkpoint::{read_config, read_tensors, select_tensors};
 #[cfg(feature = "hub")]
 use crate::hub::from_hub;
-use crate::sentence::transformer_folder;
+use crate::listing::transformer_folder;
 
 /// The embedding model that is used where none is named.
 pub const DEFAULT_MODEL: &str = "sentence-transformers/all-MiniLM-L6-v2";

@@ -1,7 +1,6 @@
 //! What sentence-transformers writes beside a model: modules.json, what it names, and what is
 //! put before each text. Read and checked, so that a checkpoint embeds here as it does there.
 
-mod listing;
 mod pooling;
 mod prompts;
 
@@ -12,9 +11,9 @@ use encoders_models::pooling::Pooling;
 use encoders_models::{Result, checkpoint_error, config_error};
 use serde_json::Value;
 
-pub(crate) use self::listing::{Listed, following, transformer_folder};
 pub(crate) use self::prompts::{Prompts, names};
 use crate::files::{Part, is_there, read_optional, shown};
+use crate::listing::{following, transformer_folder};
 use crate::modules::{Module, read_modules};
 use crate::similarity::Similarity;
 use crate::text::sentence_files;

@@ -27,8 +27,8 @@ pub(crate) use self::settings::sentence_files;
 use self::settings::{TextSettings, token_limit};
 use crate::checkpoint::read_config;
 use crate::files::{Part, is_there, read_object, read_optional, read_text, shown};
+use crate::listing::transformer_folder;
 use crate::pretrained::locate;
-use crate::sentence::transformer_folder;
 
 /// A checkpoint's tokenizer, which cuts a text where its settings say, and where the model's
 /// positions end.
