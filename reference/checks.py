@@ -42,7 +42,13 @@ def check_iterable(texts: Any, name: str = "texts") -> Iterator[Any]:
 
 
 def check_vectors(vectors: np.ndarray, name: str, dimensions: int) -> np.ndarray:
-    """Vectors that a model has made, one a row."""
+    """Vectors that a model has made, one a row, in full precision: the products of bytes would
+    wrap around."""
+    if vectors.dtype.kind != "f":
+        raise InputError(
+            f"{name} holds {vectors.dtype}; vectors are compared as they are made, in floating "
+            "point, not packed into bytes"
+        )
     if vectors.ndim != 2 or vectors.shape[1] != dimensions:
         raise InputError(
             f"{name} has shape {vectors.shape}; this model's vectors have (texts, {dimensions})"

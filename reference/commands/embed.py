@@ -77,7 +77,7 @@ def main(options: argparse.Namespace) -> int:
     texts = read_texts(options.texts, options.file)
     model = load_model(options, "embeddings")
     if options.resume:
-        if target is None or target.suffix != ".npy":
+        if target is None or target.suffix != ".npy" or options.format not in (None, "npy"):
             raise InputError("--resume is for a .npy file; name one with --output")
         model.encode_to(target, texts, **wanted)
         return 0

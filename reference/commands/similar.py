@@ -74,7 +74,7 @@ def main(options: argparse.Namespace) -> int:
         batch_size=options.batch_size,
     )
     if options.late:
-        sides = _windows(model, texts, options.batch_size)
+        sides = _windows(model, texts, options.batch_size, options.progress)
         references_made = model.encode_tokens(references, options.batch_size)
     else:
         sides = model.encode_parts(texts, options.batch_size, options.progress)
@@ -86,9 +86,9 @@ def main(options: argparse.Namespace) -> int:
     return write(options, target, parts)
 
 
-def _windows(model: Any, texts: Iterable[str], batch_size: int) -> Iterator[tuple]:
+def _windows(model: Any, texts: Iterable[str], batch_size: int, shown: bool) -> Iterator[tuple]:
     for _, window in windows(texts):
-        yield window, model.encode_tokens(window, batch_size)
+        yield window, model.encode_tokens(window, batch_size, shown)
 
 
 def _part(texts: list[str], scores: np.ndarray, references: list[str]) -> Part:

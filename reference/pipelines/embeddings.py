@@ -139,22 +139,29 @@ class Embeddings(Pipeline):
         return write_vectors(path, check_iterable(texts), make, like, made_by)
 
     def encode_tokens(
-        self, texts: Sequence[str], batch_size: int = 32, **options: Any
+        self,
+        texts: Sequence[str],
+        batch_size: int = 32,
+        show_progress: bool = False,
+        *,
+        prompt: str | None = None,
+        prompt_name: str | None = None,
+        truncation: str = "warn",
     ) -> list[np.ndarray]:
         """For each text the vectors of its tokens, special ones too, each of length one:
-        [tokens, hidden]. Late interaction compares these. Of encode's options it takes prompt,
-        prompt_name and truncation."""
-        wanted = check_wanted(self.settings, **options)
-        prompted = [wanted.prompt + text for text in check_texts(texts)]
+        [tokens, hidden]. Late interaction compares these."""
+        prompt = self.settings.prompt(prompt, prompt_name)
+        shown = check_switch("show_progress", show_progress)
+        prompted = [prompt + text for text in check_texts(texts)]
 
         def run(batch: Sequence[Encoding]) -> list[np.ndarray]:
             inputs = check_packed(self.config, *pack(batch), token_types(batch))
             hidden = self._finite(self.model.forward(inputs)["last_hidden_state"])
             return np.split(Normalize()(hidden), inputs.cu_seqlens[1:-1])
 
-        return run_in_batches(
-            run, self._encodings(prompted, None, wanted.truncation), batch_size
-        )
+        encodings = self._encodings(prompted, None, truncation)
+        with progress(prompted, shown) as bar:
+            return run_in_batches(run, encodings, batch_size, bar)
 
     def encode_chunks(
         self, text: str, chunks: Sequence[tuple[int, int]], **options: Any
@@ -198,13 +205,13 @@ class Embeddings(Pipeline):
         late_interaction: MaxSim, the sum over the tokens of a text of the cosine to the most
             alike token of the reference.
         """
-        encode = partial(self.encode, show_progress=show_progress)
-        encode = self.encode_tokens if check_late(late_interaction, metric) else encode
+        late = check_late(late_interaction, metric)
+        encode = self.encode_tokens if late else self.encode
         return compare(
-            partial(encode, batch_size=batch_size),
+            partial(encode, batch_size=batch_size, show_progress=show_progress),
             texts,
             references,
-            None if late_interaction else metric or self.settings.similarity,
+            None if late else metric or self.settings.similarity,
             self.dimensions,
         )
 

@@ -116,6 +116,8 @@ def test_search_finds_the_best(models, backend, monkeypatch):
         ((TEXTS, np.zeros((0, 384))), "the corpus is empty"),
         ((TEXTS, REFERENCES, 0), "top_k is 0"),
         ((TEXTS, np.zeros((3, 5))), r"corpus has shape \(3, 5\)"),
+        ((np.ones((1, 384), np.uint8), REFERENCES), "queries holds uint8"),
+        ((TEXTS, np.ones((1, 384), np.int8)), "corpus holds int8"),
         ((np.zeros(3), REFERENCES), r"queries has shape \(3,\)"),
         ((5, REFERENCES), "queries must be a list of strings"),
         ((TEXTS, "a corpus"), "corpus must be a list of strings"),
@@ -134,6 +136,7 @@ def test_searches_that_cannot_be_made(models, backend, arguments, message):
         ({"late_interaction": 1}, "late_interaction is 1"),
         ({"texts": np.zeros(384)}, r"texts has shape \(384,\)"),
         ({"references": np.full((1, 384), np.nan)}, "references holds NaN"),
+        ({"references": np.ones((1, 384), np.int8)}, "references holds int8; vectors are"),
     ],
 )
 def test_comparisons_that_cannot_be_made(models, backend, options, message):
