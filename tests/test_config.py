@@ -234,9 +234,3 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
         CheckpointError, match=r"config\.json cannot be read: Permission denied"
     ):
         read_config(tmp_path)
-
-
-def test_a_transformer_in_a_folder_of_its_own_is_explained(tmp_path):
-    (tmp_path / "modules.json").write_text("[]")
-    with pytest.raises(CheckpointError, match="in a folder of its own is not supported"):
-        read_config(tmp_path)

@@ -11,6 +11,7 @@ from typing import Any
 
 from reference.errors import CheckpointError, ConfigError, shown
 from reference.files import is_file, read_json
+from reference.sentence.prompts import check_no_chat, read_prompts
 from reference.text.sentence_settings import SENTENCE_FILES, is_cross_encoder
 
 SETTINGS = "config_sentence_transformers.json"
@@ -44,10 +45,13 @@ def read_cross_encoder(
     of_config = _of_config(pipeline_keys, folder / "config.json")
     if not is_cross_encoder(folder):
         return CrossEncoderSettings(of_config)
-    _check_modules(folder)
-    _check_no_chat(folder)
+    check_no_chat(folder, "pair")
     path = folder / SETTINGS
     values = read_json(path, CheckpointError)
+    if not is_file(folder / "modules.json"):
+        _check_alone(folder, values)
+        return CrossEncoderSettings(of_config, files=(SETTINGS,))
+    _check_modules(folder)
     kept = values.get("keep_in_fp32_modules")
     if kept and dtype not in ("float32", "float64"):
         raise ConfigError(
@@ -56,7 +60,9 @@ def read_cross_encoder(
         )
     stated = _activation(values.get("activation_fn"), f"{path}: activation_fn")
     files = tuple(name for name in FILES if is_file(folder / name))
-    return CrossEncoderSettings(stated or of_config, _default_prompt(values, path), files)
+    prompts, default = read_prompts(values, path, {})
+    prompt = prompts[default] if default else ""
+    return CrossEncoderSettings(stated or of_config, prompt, files)
 
 
 def _of_config(keys: Mapping[str, Any], path: Path) -> str | None:
@@ -86,13 +92,22 @@ def _activation(name: Any, where: str) -> str | None:
     return ACTIVATIONS[name]
 
 
+def _check_alone(folder: Path, values: Mapping[str, Any]) -> None:
+    """Without a modules.json sentence-transformers reads none of the other files: those may
+    say what a folder is, and nothing that would count."""
+    keys = ("activation_fn", "default_prompt_name", "keep_in_fp32_modules")
+    found = [f"{SETTINGS} with {key}" for key in keys if values.get(key)]
+    found += [name for name in SENTENCE_FILES if is_file(folder / name)]
+    if found:
+        raise CheckpointError(
+            f"{folder} has {', '.join(found)} but no modules.json, without which "
+            "sentence-transformers does not read them: the copy is not whole. Bring "
+            "modules.json, or remove the others"
+        )
+
+
 def _check_modules(folder: Path) -> None:
     path = folder / "modules.json"
-    if not is_file(path):
-        raise CheckpointError(
-            f"{folder} has {SETTINGS} but no modules.json, without which sentence-transformers "
-            "does not read it: the copy is not whole. Bring modules.json, or remove the other"
-        )
     modules = read_json(path, CheckpointError, list)
     kinds = [str(module.get("type")) if isinstance(module, dict) else "?" for module in modules]
     whole = [kind.rsplit(".", 1)[-1] for kind in kinds]
@@ -102,29 +117,3 @@ def _check_modules(folder: Path) -> None:
             f"{path} lists the modules {', '.join(kinds) or 'none':.200}; supported in a "
             "cross-encoder: sentence-transformers' Transformer alone, in the folder itself"
         )
-
-
-def _check_no_chat(folder: Path) -> None:
-    path = folder / "tokenizer_config.json"
-    settings = read_json(path, CheckpointError) if is_file(path) else {}
-    if settings.get("chat_template") is not None or is_file(folder / "chat_template.jinja"):
-        raise ConfigError(
-            f"{folder} has a chat_template, into which sentence-transformers writes every "
-            "pair; that is not implemented. If pairs are meant to stand alone, remove it"
-        )
-
-
-def _default_prompt(values: dict[str, Any], path: Path) -> str:
-    name, prompts = values.get("default_prompt_name"), values.get("prompts") or {}
-    if name is None:
-        return ""
-    if not isinstance(prompts, dict) or not isinstance(name, str) or name not in prompts:
-        raise ConfigError(
-            f"{path}: default_prompt_name is {shown(name)}, which must be a name in prompts, "
-            f"{shown(prompts)}"
-        )
-    if not isinstance(prompts[name], (str, type(None))):
-        raise ConfigError(
-            f"{path}: the prompt {name!r:.80} is {shown(prompts[name])}; it must be a string"
-        )
-    return prompts[name] or ""

@@ -15,6 +15,7 @@ from reference.files import is_file, read_json
 from reference.sentence.listing import inside, read_modules, transformer_folder
 from reference.sentence.modules import Module, Normalize, read_module
 from reference.sentence.pooling import read_pooling
+from reference.sentence.prompts import check_no_chat, read_prompts
 from reference.text.sentence_settings import SENTENCE_FILES
 
 SETTINGS_FILES = ("modules.json", "config_sentence_transformers.json", *SENTENCE_FILES)
@@ -78,7 +79,7 @@ def read_sentence_settings(folder: Path, hidden_size: int) -> SentenceSettings:
     """What modules.json and the files say that it goes with; without it mean pooling, with a
     warning."""
     inner = transformer_folder(folder)
-    _check_no_chat(inner)
+    check_no_chat(inner, "text")
     path = folder / "modules.json"
     if not is_file(path):
         _check_alone(folder)
@@ -114,18 +115,6 @@ def read_sentence_settings(folder: Path, hidden_size: int) -> SentenceSettings:
     )
 
 
-def _check_no_chat(folder: Path) -> None:
-    """sentence-transformers writes every text into a tokenizer's chat template, if there is
-    one."""
-    path = folder / "tokenizer_config.json"
-    settings = read_json(path, CheckpointError) if is_file(path) else {}
-    if settings.get("chat_template") is not None or is_file(folder / "chat_template.jinja"):
-        raise ConfigError(
-            f"{folder} has a chat_template, into which sentence-transformers writes every "
-            "text; that is not implemented. If texts are meant to stand alone, remove it"
-        )
-
-
 def _check_alone(folder: Path) -> None:
     """Without a modules.json sentence-transformers reads none of the other files."""
     found = [name for name in SETTINGS_FILES if is_file(folder / name)]
@@ -158,28 +147,10 @@ def _read_model_settings(folder: Path) -> dict[str, Any]:
             f"{path}: similarity_fn_name is {similarity!r:.80}; supported: "
             f"{', '.join(SIMILARITIES)}"
         )
-    return _read_prompts(values, path) | {"truncate_dim": size, "similarity": similarity}
-
-
-def _read_prompts(values: dict[str, Any], path: Path) -> dict[str, Any]:
-    """The prompts by name, a null one being empty, and the name of that which is put before
-    every text."""
-    name, given = values.get("default_prompt_name"), values.get("prompts") or {}
-    if not isinstance(name, (str, type(None))) or not isinstance(given, dict):
-        raise ConfigError(
-            f"{path}: default_prompt_name must be a string, and prompts an object from name to "
-            "text"
-        )
-    prompts = dict(NO_PROMPTS) | given
-    for key, prompt in prompts.items():
-        if not isinstance(prompt, (str, type(None))):
-            raise ConfigError(
-                f"{path}: the prompt {key!r:.80} is {prompt!r:.80}; it must be a string"
-            )
-    if name and name not in prompts:
-        raise ConfigError(
-            f"{path}: default_prompt_name is {name!r:.80}; prompts has "
-            f"{', '.join(prompts):.200}"
-        )
-    prompts = {key: prompt or "" for key, prompt in prompts.items()}
-    return {"prompts": prompts, "default_prompt_name": name or None}
+    prompts, default = read_prompts(values, path, NO_PROMPTS)
+    return {
+        "prompts": prompts,
+        "default_prompt_name": default,
+        "truncate_dim": size,
+        "similarity": similarity,
+    }

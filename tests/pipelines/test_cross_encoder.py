@@ -231,7 +231,7 @@ def test_bad_input(minilm, tmp_path, call, message, backend):
             "config_sentence_transformers.json",
             {"default_prompt_name": "ask"},
             ConfigError,
-            "default_prompt_name is 'ask', which must be a name in prompts",
+            "default_prompt_name is 'ask'; prompts has none",
         ),
         (
             "config_sentence_transformers.json",
