@@ -46,7 +46,7 @@ lint: setup
 
 rust-test: setup
 	$(CARGO) test $(MANIFEST) --release --quiet $(CRATES)
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(MANIFEST) --no-deps --quiet $(CRATES)
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(MANIFEST) --release --no-deps --quiet $(CRATES)
 
 python-test: setup
 	$(BIN)/python -m pytest -q $(IN_PAIRS) -m "not book" tests

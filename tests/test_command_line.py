@@ -354,6 +354,12 @@ def test_search_in_texts_and_in_their_vectors(tmp_path, capfd):
         assert [hit["index"] for hit in again["hits"]] == [3, 0]
         texts = [hit["text"] for hit in again["hits"]]
         assert texts == ([lines[3], lines[0]] if "--corpus" in options else [None, None])
+    cut = ["--truncate-dim", "64"]
+    assert run("embed", "--file", corpus, "--output", vectors, *cut) == 0
+    assert run(*query, "--vectors", vectors, *cut) == 0
+    assert json.loads(capfd.readouterr().out)["hits"][0]["index"] == 3
+    assert run(*query, "--vectors", vectors) == 2
+    assert "truncate_dim says to how many numbers" in capfd.readouterr().err
     corpus.write_text("another one")
     assert run(*query, "--vectors", vectors, "--corpus", corpus) == 2
     assert "has 1 lines and there are 4 vectors" in capfd.readouterr().err
@@ -379,6 +385,7 @@ def test_similar_by_other_measures(minilm, capfd):
     compare = ["similar", *TEXTS, "--to", "a text", "--format", "jsonl"]
     for option, how in (
         ("--metric=dot", {"metric": "dot"}),
+        ("--truncate-dim=32", {"truncate_dim": 32}),
         ("--late", {"late_interaction": True}),
     ):
         assert run(*compare, option) == 0

@@ -11,6 +11,7 @@ from reference.commands.options import (
     add_encoding,
     add_model,
     add_texts,
+    add_truncate_dim,
     add_truncation,
     explain,
     load_model,
@@ -40,9 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prompt-name", metavar="NAME", help="the prompt that the checkpoint has by that name"
     )
-    parser.add_argument(
-        "--truncate-dim", type=int, metavar="N", help="keep the first N numbers of a vector"
-    )
+    add_truncate_dim(parser)
     parser.add_argument(
         "--precision", choices=PRECISIONS, default="float32", help="float32 by itself"
     )

@@ -106,6 +106,12 @@ def add_encoding(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_truncate_dim(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--truncate-dim", type=int, metavar="N", help="keep the first N numbers of a vector"
+    )
+
+
 def add_truncation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--truncation",

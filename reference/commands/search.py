@@ -12,6 +12,7 @@ from reference.commands.options import (
     add_encoding,
     add_model,
     add_texts,
+    add_truncate_dim,
     explain,
     load_model,
     read_texts,
@@ -43,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--metric", choices=SCORES, help="the checkpoint's, cosine if it names none"
     )
     add_encoding(parser)
+    add_truncate_dim(parser)
     add_model(parser)
     add_output(parser)
 
@@ -68,6 +70,7 @@ def main(options: argparse.Namespace) -> int:
         metric=options.metric,
         batch_size=options.batch_size,
         show_progress=options.progress,
+        truncate_dim=options.truncate_dim,
     )
     hits = [[hit.to_dict() for hit in row] for row in found]
     if options.vectors is not None and options.corpus is not None:

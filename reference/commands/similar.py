@@ -13,6 +13,7 @@ from reference.commands.options import (
     add_encoding,
     add_model,
     add_texts,
+    add_truncate_dim,
     explain,
     load_model,
     read_texts,
@@ -48,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--late", action="store_true", help="compare token by token (MaxSim), and sum"
     )
     add_encoding(parser)
+    add_truncate_dim(parser)
     add_model(parser)
     add_output(parser, array=True)
 
@@ -72,13 +74,15 @@ def main(options: argparse.Namespace) -> int:
         metric=options.metric,
         late_interaction=options.late,
         batch_size=options.batch_size,
+        truncate_dim=options.truncate_dim,
     )
     if options.late:
         sides = _windows(model, texts, options.batch_size, options.progress)
         references_made = model.encode_tokens(references, options.batch_size)
     else:
-        sides = model.encode_parts(texts, options.batch_size, options.progress)
-        references_made = model.encode(references, options.batch_size)
+        size = {"truncate_dim": options.truncate_dim}
+        sides = model.encode_parts(texts, options.batch_size, options.progress, **size)
+        references_made = model.encode(references, options.batch_size, **size)
     parts = (
         _part(window, compared(vectors, references_made).scores, references)
         for window, vectors in sides

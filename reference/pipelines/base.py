@@ -156,20 +156,21 @@ class Pipeline:
         def run(batch: Sequence[Encoding]) -> list[Any]:
             inputs = check_packed(self.config, *pack(batch), token_types(batch))
             logits = self.model.forward(inputs)["logits"]
-            self._check_finite(logits)
+            self._finite(logits, "logits")
             parts = np.split(logits, inputs.cu_seqlens[1:-1]) if by_token else logits
             return [reduce(*pair) for pair in zip(parts, batch, strict=True)]
 
         return run_in_batches(run, encodings, batch_size, bar, tokens=tokens)
 
-    def _check_finite(self, logits: np.ndarray) -> None:
-        if not np.isfinite(logits).all():
+    def _finite(self, values: np.ndarray, what: str) -> np.ndarray:
+        if not np.isfinite(values).all():
             wider = "float64" if self.dtype == "float32" else "float32"
             raise CheckpointError(
-                f"{self.checkpoint.folder}: the logits come out as NaN or infinity; in "
+                f"{self.checkpoint.folder}: the {what} come out as NaN or infinity; in "
                 f"{self.dtype} on {self.backend} this model overflows: load it with "
                 f"dtype={wider!r}"
             )
+        return values
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write a checkpoint that load takes, and Transformers too: configuration, weights, and

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from reference.checks import check_iterable, check_switch, check_texts, check_whole
-from reference.errors import CheckpointError, InputError
+from reference.errors import InputError
 from reference.inputs import check_packed, pack
 from reference.pipelines.base import Pipeline, token_types
 from reference.pipelines.batching import progress, run_in_batches, windows
@@ -130,7 +130,7 @@ class Embeddings(Pipeline):
             "model": str(self.checkpoint.home.absolute()),
             "backend": self.backend,
             "dtype": self.dtype,
-            **{name: f"{value}" for name, value in sorted(options.items())},
+            **wanted.told(),
         }
         make = partial(
             self.encode_parts, batch_size=batch_size, show_progress=show_progress, **options
@@ -156,7 +156,7 @@ class Embeddings(Pipeline):
 
         def run(batch: Sequence[Encoding]) -> list[np.ndarray]:
             inputs = check_packed(self.config, *pack(batch), token_types(batch))
-            hidden = self._finite(self.model.forward(inputs)["last_hidden_state"])
+            hidden = self._finite(self.model.forward(inputs)["last_hidden_state"], "vectors")
             return np.split(Normalize()(hidden), inputs.cu_seqlens[1:-1])
 
         encodings = self._encodings(prompted, None, truncation)
@@ -172,8 +172,10 @@ class Embeddings(Pipeline):
         chunks: of each the first character and the one after the last. A token belongs where
             its first character is, the special ones to the first chunk and the last. One chunk
             that is the whole text has the vector that `encode` makes. A text that does not fit
-            the model is an error, whatever `truncation` says.
+            the model is an error, so there is no `truncation` to choose.
         """
+        if "truncation" in options:
+            raise InputError("a text in chunks is never cut; leave truncation out")
         (text,) = check_texts([text], "text")
         chunks = check_chunks(chunks, len(text))
         wanted = check_wanted(self.settings, **options)
@@ -185,7 +187,7 @@ class Embeddings(Pipeline):
         members = chunk_members(encoding, chunks, len(wanted.prompt))
         pooled = pool_chunks(hidden, members, self.settings.pooling)
         pooled = Normalize()(pooled) if wanted.unit_first else pooled
-        return wanted.store(self._finite(wanted.finish(pooled)))
+        return wanted.store(self._finite(wanted.finish(pooled), "vectors"))
 
     def similarity(
         self,
@@ -196,6 +198,7 @@ class Embeddings(Pipeline):
         *,
         metric: str | None = None,
         late_interaction: bool = False,
+        truncate_dim: int | None = None,
     ) -> Similarity:
         """Compare every text with every reference; either side may be what `encode` has made,
         or, for late interaction, what `encode_tokens` has.
@@ -204,15 +207,18 @@ class Embeddings(Pipeline):
             what the checkpoint names.
         late_interaction: MaxSim, the sum over the tokens of a text of the cosine to the most
             alike token of the reference.
+        truncate_dim: how many numbers the vectors have, or keep if they are made here; None is
+            as many as the checkpoint says.
         """
-        late = check_late(late_interaction, metric)
+        late = check_late(late_interaction, metric, truncate_dim)
+        options = {} if late else {"truncate_dim": truncate_dim}
         encode = self.encode_tokens if late else self.encode
         return compare(
-            partial(encode, batch_size=batch_size, show_progress=show_progress),
+            partial(encode, batch_size=batch_size, show_progress=show_progress, **options),
             texts,
             references,
             None if late else metric or self.settings.similarity,
-            self.dimensions,
+            check_wanted(self.settings, **options).size,
         )
 
     def search(
@@ -224,13 +230,15 @@ class Embeddings(Pipeline):
         metric: str | None = None,
         batch_size: int = 32,
         show_progress: bool = False,
+        truncate_dim: int | None = None,
     ) -> list[Any]:
         """For each query a list of its `top_k` hits in the corpus, best first; for one string
         its hits.
 
         Texts are embedded as queries and as documents. The corpus may be texts, read as they
         are needed, or vectors that `encode_document` or `encode_to` has made, a memory map
-        too; a few thousand of its vectors are held at a time.
+        too; a few thousand of its vectors are held at a time. `truncate_dim` is how many
+        numbers all vectors have, those that are given and those that are made.
         """
         one = isinstance(queries, str)
         found = search(
@@ -239,6 +247,7 @@ class Embeddings(Pipeline):
             corpus,
             check_whole("top_k", top_k, least=1),
             metric or self.settings.similarity,
+            check_wanted(self.settings, truncate_dim=truncate_dim).size,
             batch_size=batch_size,
             show_progress=show_progress,
         )
@@ -293,17 +302,7 @@ class Embeddings(Pipeline):
     def _embed(self, sequences: Sequence[Encoding], wanted: Wanted, skip: int) -> np.ndarray:
         inputs = check_packed(self.config, *pack(sequences), token_types(sequences))
         pooled = self.model.embed(inputs, self.settings.pooling, wanted.unit_first, skip)
-        return self._finite(wanted.finish(pooled))
-
-    def _finite(self, vectors: np.ndarray) -> np.ndarray:
-        if not np.isfinite(vectors).all():
-            wider = "float64" if self.dtype == "float32" else "float32"
-            raise CheckpointError(
-                f"{self.checkpoint.folder}: the vectors come out as NaN or infinity; in "
-                f"{self.dtype} on {self.backend} this model overflows: load it with "
-                f"dtype={wider!r}"
-            )
-        return vectors
+        return self._finite(wanted.finish(pooled), "vectors")
 
     def _files_beside(self) -> dict[str, bytes]:
         """A Transformer that had a folder of its own is saved in the model's."""

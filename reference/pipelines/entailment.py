@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -65,7 +64,7 @@ class ZeroShotEntailment(Choosing):
         questions = asked.questions
         for number, text in enumerate(texts, first):
             whole = self.tokenizer(
-                [text] * len(questions), questions, max_length=sys.maxsize, first=number
+                [text] * len(questions), questions, truncation=False, first=number
             )
             cut = [self._cut(pair, number) for pair in whole]
             asked.cuts.see([max(cut, key=lambda pair: pair.cut)])

@@ -3,7 +3,6 @@ places."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -45,7 +44,7 @@ def find_masks(name: str, text: str, encoding: Encoding, tokenizer: Tokenizer) -
     """A text with its masks: at least one, and none of them cut away."""
     seen = whole = encoding.count(tokenizer.mask_token_id)
     if encoding.cut:
-        (uncut,) = tokenizer([text], max_length=sys.maxsize)
+        (uncut,) = tokenizer([text], truncation=False)
         whole = uncut.count(tokenizer.mask_token_id)
     if not whole:
         raise InputError(

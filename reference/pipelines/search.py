@@ -69,16 +69,19 @@ def search(
     corpus: Iterable[str] | np.ndarray,
     top_k: int,
     metric: str,
+    size: int,
     **options: Any,
 ) -> list[Results]:
-    """The hits of each query; either side is texts, or vectors that the model has made."""
+    """The hits of each query; either side is texts, or vectors that the model has made, with
+    so many numbers."""
+    options |= {"truncate_dim": size}
     score = SCORES[check_name(metric, SCORES, "metric")]
     if is_vectors(queries):
-        vectors = check_vectors(queries, "queries", model.dimensions)
+        vectors = check_vectors(queries, "queries", size)
     else:
         vectors = model.encode_query(check_texts(queries, "queries"), **options)
     best = Best(len(vectors), top_k)
-    for texts, documents in _parts(model, corpus, options):
+    for texts, documents in _parts(model, corpus, size, options):
         best.see(score(vectors, documents.astype(vectors.dtype, copy=False)), texts)
     if not best.seen:
         raise InputError("the corpus is empty: there is nothing to find")
@@ -86,12 +89,12 @@ def search(
 
 
 def _parts(
-    model: Any, corpus: Any, options: dict[str, Any]
+    model: Any, corpus: Any, size: int, options: dict[str, Any]
 ) -> Iterator[tuple[list[str] | None, np.ndarray]]:
     if is_vectors(corpus):
         for first in range(0, len(corpus), ROWS_AT_ONCE):
             part = np.asarray(corpus[first : first + ROWS_AT_ONCE])
-            yield None, check_vectors(part, "corpus", model.dimensions)
+            yield None, check_vectors(part, "corpus", size)
         return
     options = model.prompted(options, *DOCUMENT_PROMPTS)
     yield from model.encode_parts(check_iterable(corpus, "corpus"), **options)

@@ -32,11 +32,13 @@ def is_vectors(value: Any) -> bool:
     return isinstance(value, np.ndarray) and value.dtype.kind in "fiu"
 
 
-def check_late(late_interaction: Any, metric: str | None) -> bool:
+def check_late(late_interaction: Any, metric: str | None, truncate_dim: int | None) -> bool:
     if not check_switch("late_interaction", late_interaction):
         return False
     if metric is not None:
         raise InputError("late interaction compares by MaxSim; leave metric out")
+    if truncate_dim is not None:
+        raise InputError("late interaction compares whole vectors; leave truncate_dim out")
     return True
 
 

@@ -23,8 +23,6 @@ from reference.pipelines.probabilities import sigmoid, softmax
 from reference.pipelines.results import Classification, Result, Results
 from reference.text.tokenizer import side_by_side
 
-UNCUT = 2**40  # tokens; more than there are in any text
-
 
 @dataclass(frozen=True)
 class Ranked(Result):
@@ -145,7 +143,7 @@ class TextClassification(Pipeline):
     @cached_property
     def takes_pairs(self) -> bool:
         """Whether the tokenizer has something to put between two texts."""
-        (probe,) = self.tokenizer(["a"], ["a"], max_length=UNCUT)
+        (probe,) = self.tokenizer(["a"], ["a"], truncation=False)
         texts = probe.sequence_ids
         return 1 in texts and texts[texts.index(1) - 1] is None
 

@@ -20,8 +20,6 @@ from reference.pipelines.results import Results
 from reference.pipelines.tags import Tags
 from reference.processes import computing
 
-UNCUT = 2**40  # tokens; more than there are in any text
-
 
 class TokenClassification(Pipeline):
     """Logits over the labels for every token: [batch, tokens, labels]; config.id2label names
@@ -120,7 +118,7 @@ class TokenClassification(Pipeline):
         self, texts: list[str], overlap: int | None, batch_size: int
     ) -> list[TokenProbabilities]:
         computing()  # the tokenizer has threads too
-        encodings = self.tokenizer(texts, max_length=UNCUT)
+        encodings = self.tokenizer(texts, truncation=False)
         framed = [Framed(encoding) for encoding in encodings]
         parts = [self._windows(text, overlap) for text in framed]
         pieces = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +40,19 @@ class Wanted:
             vectors = module(vectors)
         vectors = vectors[:, : self.size]
         return Normalize()(vectors) if self.unit else vectors
+
+    def told(self) -> dict[str, str]:
+        """In words, to be compared with what another call wanted; an array by its digest."""
+        ranges = self.ranges
+        digest = "" if ranges is None else hashlib.sha256(ranges.tobytes()).hexdigest()
+        return {
+            "prompt": self.prompt,
+            "modules": ", ".join(type(module).__name__ for module in self.modules),
+            "truncate_dim": f"{self.size}",
+            "normalize": f"{self.unit}",
+            "precision": self.precision,
+            "ranges": digest,
+        }
 
     def store(self, vectors: np.ndarray) -> np.ndarray:
         return quantize(vectors, self.precision, self.ranges)

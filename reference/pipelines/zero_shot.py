@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -141,7 +140,7 @@ class ZeroShot(Choosing, Cloze):
         its mask."""
         values = {"text": text, "mask": self.tokenizer.mask_token, **question.values}
         prompt, characters = question.template.fill(values)
-        (whole,) = self.tokenizer([prompt], max_length=sys.maxsize, first=number)
+        (whole,) = self.tokenizer([prompt], truncation=False, first=number)
         start, end = characters["text"]
         of_text = [
             token

@@ -109,6 +109,23 @@ def test_search_finds_the_best(models, backend, monkeypatch):
     assert len(hits) == 5 and hits[0].text == "a cat"
 
 
+def test_vectors_that_were_cut_alike(models, backend):
+    model = models[backend]
+    cut = model.encode(REFERENCES, truncate_dim=32)
+    right = model.encode(TEXTS, truncate_dim=32) @ cut.T
+    for texts in (TEXTS, model.encode(TEXTS, truncate_dim=32)):
+        result = model.similarity(texts, cut, metric="dot", truncate_dim=32)
+        np.testing.assert_allclose(result.scores, right, atol=1e-6)
+        hits = model.search(texts, cut, 1, metric="dot", truncate_dim=32)
+        assert [hit.index for (hit,) in hits] == right.argmax(axis=1).tolist()
+    with pytest.raises(InputError, match=r"has shape .* which must be \(texts, 32\) here"):
+        model.search(TEXTS, model.encode(REFERENCES), truncate_dim=32)
+    with pytest.raises(InputError, match="truncate_dim is 385"):
+        model.similarity(TEXTS, REFERENCES, truncate_dim=385)
+    with pytest.raises(InputError, match="leave truncate_dim out"):
+        model.similarity(TEXTS, REFERENCES, late_interaction=True, truncate_dim=32)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -32,6 +32,21 @@ def test_a_file_of_vectors(model, tmp_path):
     assert np.load(path).shape == (0, 48) and np.load(path).dtype == np.int8
 
 
+def test_other_ranges_are_another_file(model, tmp_path, monkeypatch):
+    """Ranges are long arrays, of which a print shows the ends: they are told apart all the
+    same."""
+    monkeypatch.setattr(resumable.GrowingArray, "finish", lambda _: 1 / 0)
+    path, ranges = tmp_path / "vectors.npy", np.stack([np.full(384, -1.0), np.ones(384)])
+    with pytest.raises(ZeroDivisionError):
+        model.encode_to(path, TEXTS, precision="int8", ranges=ranges)
+    other = ranges.copy()
+    other[1, 200] = 2
+    with pytest.raises(InputError, match="was begun by"):
+        model.encode_to(path, TEXTS, precision="int8", ranges=other)
+    with pytest.raises(ZeroDivisionError):
+        model.encode_to(path, TEXTS, precision="int8", ranges=ranges.tolist())
+
+
 @pytest.mark.parametrize("step", range(12))
 def test_it_goes_on_where_it_was_stopped(model, tmp_path, monkeypatch, step):
     """Stopped before each of its steps with files in turn: the second call makes the rest, the
@@ -72,7 +87,7 @@ def test_a_killed_process_loses_nothing(minilm, tmp_path):
         "import reference, reference.pipelines.batching as batching\n"
         "batching.TEXTS_AT_ONCE = 8\n"
         f"model = reference.load({str(minilm)!r})\n"
-        f"model.encode_to({str(path)!r}, (f'text {{n}}' for n in range(4000)))\n"
+        f"model.encode_to({str(path)!r}, (f'text {{n}}' for n in range(2000)))\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code])
     while not note.exists() and process.poll() is None:
@@ -86,6 +101,10 @@ def test_a_killed_process_loses_nothing(minilm, tmp_path):
         model.encode_to(path, ["another text", *texts[1:]])
     with pytest.raises(InputError, match=r"was begun by .* not by .*truncate_dim"):
         model.encode_to(path, texts, truncate_dim=5)
+    texts = [f"text {n}" for n in range(2000)]
+    assert model.encode_to(path, texts) == len(texts)
+    np.testing.assert_allclose(np.load(path), model.encode(texts), atol=1e-6)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_file_it_cannot_write(model, tmp_path):
