@@ -76,6 +76,7 @@ class Report:
     # Of a stranger's port: what it might have returned and has not, and what it looks like.
     unchecked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     likeness: Mapping[str, Likeness] = field(default_factory=dict)
+    oracle: str = "Transformers"
 
     @property
     def passed(self) -> bool:
@@ -110,6 +111,7 @@ class Report:
             "likeness": {
                 backend: dataclasses.asdict(found) for backend, found in self.likeness.items()
             },
+            "oracle": self.oracle,
         }
 
     @classmethod
@@ -132,6 +134,7 @@ class Report:
             tuple(values["notes"]),
             {b: tuple(groups) for b, groups in values["unchecked"].items()},
             {b: known(Likeness, found) for b, found in values["likeness"].items()},
+            values["oracle"],
         )
 
     def to_json(self) -> str:
@@ -168,7 +171,7 @@ class Report:
         floor itself."""
         allowed = "the floor" if self.factor == 1 else f"{self.factor:g} times the noise floor"
         name = Path(self.model).name if Path(self.model).is_absolute() else self.model
-        error = "the largest error against Transformers in float64"
+        error = f"the largest error against {self.oracle} in float64"
         return f"{name}, {self.dtype}: {error}; up to {allowed} passes"
 
     def _verdicts(self) -> list[str]:

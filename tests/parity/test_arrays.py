@@ -3,6 +3,7 @@
 import numpy as np
 
 from reference.parity.arrays import compare_arrays
+from reference.parity.report import Report
 
 TRUTH = {"mean": np.array([1.0, -3.0]), "max": np.array([[2.0]])}
 NOISY = {"mean": np.array([1.0, -3.0 + 1e-5]), "max": np.array([[2.0]])}
@@ -18,5 +19,8 @@ def test_twice_the_error_of_transformers_passes_and_more_does_not():
         ("mlx", "mean", False),
         ("mlx", "max", True),
     ]
+    assert "error against Transformers in float64" in str(report)
+    theirs = compare_arrays("two arrays", TRUTH, NOISY, {"torch": right}, oracle="a book")
+    assert "error against a book in float64" in str(Report.from_dict(theirs.to_dict()))
     assert not report.passed and report.first_divergence["torch"] is None
     assert "mean" in str(report.first_divergence["mlx"])
