@@ -2,7 +2,8 @@
 
 print(reference.parity.faults.measure(backend="mlx"))
 
-They are sorted by the ports' rooms, a file each.
+They are sorted by the ports' rooms, a file each. What goes wrong above the ports is in
+reference.parity.faults.pipelines.
 """
 
 from reference.parity.faults.fault import Code, Fault

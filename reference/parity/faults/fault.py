@@ -85,13 +85,14 @@ class Fault:
         config, tensors = checkpoint.config, dict(checkpoint.tensors)
         if self.alter is not None:
             config, tensors = self.alter(config, tensors)
-        with _patched([] if self.patch is None else self.patch(Code(backend))):
+        with patched([] if self.patch is None else self.patch(Code(backend))):
             model = build(backend, config, checkpoint.architecture, tensors, dtype)
             yield model if self.around is None else self.around(model)
 
 
 @contextlib.contextmanager
-def _patched(patches: list[Patch]) -> Iterator[None]:
+def patched(patches: list[Patch]) -> Iterator[None]:
+    """Other attributes for as long as the context is open."""
     plain = [(owner, name, getattr(owner, name)) for owner, name, _ in patches]
     try:
         for owner, name, replacement in patches:

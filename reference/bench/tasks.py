@@ -1,0 +1,122 @@
+"""What may be timed: each task as our pipelines do it, and as others do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import reference
+from reference.bench import peers
+from reference.checkpoint import EMBEDDED_MODEL, SMALL_MODERNBERT
+from reference.errors import InputError
+from reference.text import Tokenizer
+
+Work = Callable[[list[str]], Any]  # what is timed: from texts to results
+TOP_K = 10
+
+
+@dataclass(frozen=True)
+class Task:
+    """One kind of work: what our pipeline does of it, who else does it, and on which of the
+    embedded models, if one of them can; `prepare` makes its texts of any."""
+
+    pipeline: str
+    ours: Callable[[Any], Work]
+    peers: Mapping[str, Callable[[str], Work]]
+    model: str | None = None
+    prepare: Callable[[list[str], Tokenizer], list[str]] = lambda texts, tokenizer: texts
+
+    def work(self, name: str, folder: str) -> Work:
+        """What the contestant of that name, a peer or a backend, does with texts."""
+        if name in self.peers:
+            return self.peers[name](folder)
+        return self.ours(reference.load(folder, backend=name, pipeline=self.pipeline))
+
+
+def with_masks(texts: list[str], tokenizer: Tokenizer) -> list[str]:
+    """Each text with a mask among its first ten words."""
+    if tokenizer.mask_token is None:
+        raise InputError("this model's tokenizer has no mask, so there is nothing to fill")
+    masked = []
+    for text in texts:
+        words = text.split()
+        words[len(words[:10]) // 2] = tokenizer.mask_token
+        masked.append(" ".join(words))
+    return masked
+
+
+def _search(search: Callable[..., Any]) -> Work:
+    """Every tenth text as a query to all of them."""
+    return lambda texts: search(texts[::10], texts)
+
+
+def _rank(rank: Callable[..., Any]) -> Work:
+    """The first text as a query to all of them."""
+    return lambda texts: rank(texts[0], texts)
+
+
+TASKS = {
+    "embed": Task(
+        "embeddings",
+        lambda model: model.encode,
+        {
+            "transformers": peers.embed_with_transformers,
+            "sentence-transformers": peers.embed_with_sentence_transformers,
+        },
+        EMBEDDED_MODEL,
+    ),
+    "search": Task(
+        "embeddings",
+        lambda model: _search(partial(model.search, top_k=TOP_K)),
+        {
+            "sentence-transformers": lambda folder: _search(
+                peers.search_with_sentence_transformers(folder, TOP_K)
+            )
+        },
+        EMBEDDED_MODEL,
+    ),
+    "fill": Task(
+        "masked-lm",
+        lambda model: model.fill,
+        {
+            "transformers": partial(
+                peers.transformers_pipeline,
+                "fill-mask",
+                tokenizer_kwargs={"truncation": True},
+            )
+        },
+        SMALL_MODERNBERT,
+        with_masks,
+    ),
+    "classify": Task(
+        "text-classification",
+        lambda model: model.classify,
+        {
+            "transformers": partial(
+                peers.transformers_pipeline, "text-classification", truncation=True, top_k=None
+            )
+        },
+    ),
+    "rank": Task(
+        "text-classification",
+        lambda model: _rank(model.rank),
+        {
+            "sentence-transformers": lambda folder: _rank(
+                peers.rank_with_sentence_transformers(folder)
+            )
+        },
+    ),
+    "tag": Task(
+        "token-classification",
+        lambda model: model.tag,
+        {
+            "transformers": partial(
+                peers.transformers_pipeline,
+                "token-classification",
+                aggregation_strategy="simple",
+            )
+        },
+    ),
+}
