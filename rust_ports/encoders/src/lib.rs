@@ -26,7 +26,7 @@
 //! What a model computes is in the crate `encoders-models`, all of which is handed on here: one
 //! concept is one module, under the name that it has in the PyTorch and MLX ports of the same
 //! models. Around it stand what a library needs to stand alone: [`checkpoint`], [`pretrained`],
-//! [`text`], [`embedder`], [`modules`], [`similarity`].
+//! [`text`], [`embedder`], [`modules`], [`similarity`], [`pipelines`].
 //!
 //! The features `cuda` and `metal` are candle's; [`device()`] then knows devices of that name.
 //! The kernels of this project run on the CPU only: elsewhere the plain forms do.
@@ -42,6 +42,7 @@ mod files;
 mod hub;
 mod listing;
 pub mod modules;
+pub mod pipelines;
 pub mod pretrained;
 mod sentence;
 pub mod similarity;
@@ -68,6 +69,7 @@ pub use inputs::Inputs;
 pub use model::{Model, Network, Output};
 pub use modernbert::{ModernBertModel, ModernBertModelOutput, RopeTables};
 pub use mpnet::MPNetModel;
+pub use pipelines::masked_lm::{self, MaskedLM};
 pub use pooling::{Pooling, pool_packed};
 pub use pretrained::{DEFAULT_MODEL, FromPretrained, locate};
 pub use roberta::{RobertaModel, XLMRobertaModel};

@@ -7,6 +7,8 @@ mod common;
 mod embedder;
 mod families;
 mod files;
+mod headed;
+mod masked_lm;
 mod modernbert;
 mod modules;
 mod options;

@@ -1,0 +1,13 @@
+//! A model with a head, a tokenizer, and what a user wants of both: text in, words, labels,
+//! rankings or spans out. The names and the rules are those of the Python package's
+//! `reference.pipelines`, and so are the results, to the rounding of float32.
+
+mod base;
+mod batching;
+mod cloze;
+mod gaps;
+pub mod masked_lm;
+pub mod probabilities;
+mod targets;
+
+pub(crate) use self::batching::{TOKENS_A_ROW, rows};
