@@ -70,6 +70,7 @@ pub use model::{Model, Network, Output};
 pub use modernbert::{ModernBertModel, ModernBertModelOutput, RopeTables};
 pub use mpnet::MPNetModel;
 pub use pipelines::masked_lm::{self, MaskedLM};
+pub use pipelines::text_classification::{self, TextClassification};
 pub use pooling::{Pooling, pool_packed};
 pub use pretrained::{DEFAULT_MODEL, FromPretrained, locate};
 pub use roberta::{RobertaModel, XLMRobertaModel};

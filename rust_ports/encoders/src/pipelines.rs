@@ -5,9 +5,11 @@
 mod base;
 mod batching;
 mod cloze;
+mod cross_encoder;
 mod gaps;
 pub mod masked_lm;
 pub mod probabilities;
 mod targets;
+pub mod text_classification;
 
 pub(crate) use self::batching::{TOKENS_A_ROW, rows};

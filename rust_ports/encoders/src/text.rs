@@ -20,11 +20,11 @@ use tokenizers::{PostProcessor, TruncationDirection};
 
 use self::classes::{Build, Class, SETTINGS, class_for};
 pub use self::encoding::Encoded;
-pub(crate) use self::encoding::Encoding;
+pub(crate) use self::encoding::{Encoding, Given};
 use self::opening::{Opened, Source, open};
 use self::padding::{check_padding_side, input_names};
 use self::settings::{TextSettings, token_limit};
-pub(crate) use self::settings::sentence_files;
+pub(crate) use self::settings::{is_cross_encoder, sentence_files};
 pub(crate) use self::spelling::{BLANKS, SPACES, is_space};
 use crate::checkpoint::read_config;
 use crate::files::{Part, is_there, read_object, read_optional, read_text, shown};

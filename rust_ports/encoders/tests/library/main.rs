@@ -13,6 +13,7 @@ mod modernbert;
 mod modules;
 mod options;
 mod settings;
+mod text_classification;
 #[path = "../../../models/tests/library/tiny_families.rs"]
 #[allow(dead_code)]
 mod tiny_families;

@@ -1,6 +1,7 @@
 //! The pipelines of the Rust library alone, from a folder to its results.
 
 use candle_core::Device;
+use encoders::text_classification::{self, Kind, TextClassification};
 use encoders::{MaskedLM, masked_lm};
 use pyo3::prelude::*;
 
@@ -8,6 +9,10 @@ use crate::errors::run;
 
 /// A token, its probability, and the text with it.
 type Filled = (String, f64, String);
+/// Labels, what stands beside each of them, and what that is.
+type Classified = (Vec<String>, Vec<f64>, &'static str);
+/// A document's number, its score, the document, and what the score is.
+type Ranked = (usize, f64, String, &'static str);
 
 /// What may stand at each mask of each text.
 #[pyfunction]
@@ -30,4 +35,59 @@ pub fn fill_texts(
         let found = model.fill_with(&texts, options)?;
         Ok(found.into_iter().map(|masks| masks.into_iter().map(of_mask).collect()).collect())
     })
+}
+
+/// The labels of each text, or of each text with its pair.
+#[pyfunction]
+#[pyo3(signature = (folder, texts, pairs=None, top_k=None))]
+pub fn classify_texts(
+    py: Python,
+    folder: &str,
+    texts: Vec<String>,
+    pairs: Option<Vec<String>>,
+    top_k: Option<usize>,
+) -> PyResult<Vec<Classified>> {
+    run(py, || {
+        let mut options = best(top_k);
+        if let Some(pairs) = &pairs {
+            options = options.pairs(pairs);
+        }
+        let model = TextClassification::from_pretrained(folder, &Device::Cpu)?;
+        let found = model.classify_with(&texts, options)?.into_iter();
+        Ok(found.map(|one| (one.labels, one.probabilities, named(one.kind))).collect())
+    })
+}
+
+/// The documents, those first that go best with the query.
+#[pyfunction]
+#[pyo3(signature = (folder, query, documents, top_k=None))]
+pub fn rank_texts(
+    py: Python,
+    folder: &str,
+    query: &str,
+    documents: Vec<String>,
+    top_k: Option<usize>,
+) -> PyResult<Vec<Ranked>> {
+    run(py, || {
+        let model = TextClassification::from_pretrained(folder, &Device::Cpu)?;
+        let found = model.rank_with(query, &documents, best(top_k))?.into_iter();
+        Ok(found.map(|one| (one.index, one.score, one.text, named(one.kind))).collect())
+    })
+}
+
+fn best<'a>(top_k: Option<usize>) -> text_classification::Options<'a> {
+    let options = text_classification::Options::new();
+    match top_k {
+        None => options,
+        Some(count) => options.top_k(count),
+    }
+}
+
+/// As the package calls it.
+fn named(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Probability => "probability",
+        Kind::Logit => "logit",
+        Kind::Value => "value",
+    }
 }
