@@ -7,9 +7,13 @@ mod batching;
 mod cloze;
 mod cross_encoder;
 mod gaps;
+mod labelled_tokens;
 pub mod masked_lm;
+mod overlapping;
 pub mod probabilities;
+mod tags;
 mod targets;
 pub mod text_classification;
+pub mod token_classification;
 
 pub(crate) use self::batching::{TOKENS_A_ROW, rows};

@@ -20,7 +20,7 @@ use tokenizers::{PostProcessor, TruncationDirection};
 
 use self::classes::{Build, Class, SETTINGS, class_for};
 pub use self::encoding::Encoded;
-pub(crate) use self::encoding::{Encoding, Given};
+pub(crate) use self::encoding::{Encoding, Given, Token};
 use self::opening::{Opened, Source, open};
 use self::padding::{check_padding_side, input_names};
 use self::settings::{TextSettings, token_limit};

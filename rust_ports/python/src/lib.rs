@@ -25,7 +25,7 @@ mod _native {
     #[pymodule_export]
     use crate::functions::masking::{mask_tokens, spread, word_bounds};
     #[pymodule_export]
-    use crate::functions::pipelines::{classify_texts, fill_texts, rank_texts};
+    use crate::functions::pipelines::{classify_texts, fill_texts, rank_texts, tag_texts};
     #[pymodule_export]
     use crate::functions::pooling::{
         cls_pooling, last_token_pooling, max_pooling, mean_pooling, mean_sqrt_len_pooling,

@@ -20,4 +20,5 @@ mod tiny_families;
 #[path = "../../../models/tests/library/tiny_modernbert.rs"]
 #[allow(dead_code)]
 mod tiny_modernbert;
+mod token_classification;
 mod tokenizers;

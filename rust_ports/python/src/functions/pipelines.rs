@@ -2,6 +2,7 @@
 
 use candle_core::Device;
 use encoders::text_classification::{self, Kind, TextClassification};
+use encoders::token_classification::{self, TokenClassification};
 use encoders::{MaskedLM, masked_lm};
 use pyo3::prelude::*;
 
@@ -13,6 +14,8 @@ type Filled = (String, f64, String);
 type Classified = (Vec<String>, Vec<f64>, &'static str);
 /// A document's number, its score, the document, and what the score is.
 type Ranked = (usize, f64, String, &'static str);
+/// The bytes of a span, its characters, its label, its score, and what stands there.
+type Span = ((usize, usize), (usize, usize), String, f64, String);
 
 /// What may stand at each mask of each text.
 #[pyfunction]
@@ -90,4 +93,34 @@ fn named(kind: Kind) -> &'static str {
         Kind::Logit => "logit",
         Kind::Value => "value",
     }
+}
+
+/// The spans of each text.
+#[pyfunction]
+#[pyo3(signature = (folder, texts, aggregation="simple", viterbi=false, overlap=None))]
+pub fn tag_texts(
+    py: Python,
+    folder: &str,
+    texts: Vec<String>,
+    aggregation: &str,
+    viterbi: bool,
+    overlap: Option<usize>,
+) -> PyResult<Vec<Vec<Span>>> {
+    run(py, || {
+        let options = token_classification::Options::new();
+        let mut options = options.aggregation(aggregation.parse()?).viterbi(viterbi);
+        if let Some(tokens) = overlap {
+            options = options.overlap(tokens);
+        }
+        let model = TokenClassification::from_pretrained(folder, &Device::Cpu)?;
+        let plain = |text: &String, one: token_classification::Span| {
+            let characters = one.characters(text);
+            let places = ((one.start, one.end), (characters.start, characters.end));
+            (places.0, places.1, one.label, one.score, one.text)
+        };
+        let found = texts.iter().zip(model.tag_with(&texts, options)?);
+        Ok(found
+            .map(|(text, spans)| spans.into_iter().map(|one| plain(text, one)).collect())
+            .collect())
+    })
 }
