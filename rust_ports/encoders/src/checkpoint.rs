@@ -9,7 +9,8 @@ use candle_core::{DType, Device, Tensor};
 use encoders_models::error::some;
 use encoders_models::family::Architecture;
 use encoders_models::family::Config;
-use encoders_models::weights::Tensors;
+use encoders_models::model::{Network, in_single_precision};
+use encoders_models::weights::{Tensors, Weights};
 use encoders_models::{Result, checkpoint_error};
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
@@ -49,6 +50,23 @@ pub fn read_tensors(folder: &Path, device: &Device) -> Result<Tensors> {
         folder.display(),
         some(&pickles)
     ))
+}
+
+/// The network in `folder` whose architecture ends in `suffix`, in float32.
+pub(crate) fn read_network(
+    folder: &Path,
+    config: &Config,
+    suffix: &str,
+    device: &Device,
+) -> Result<Network> {
+    let build = || {
+        let name = config.class(suffix);
+        let architecture = config.architecture(&name)?;
+        let tensors = select_tensors(read_tensors(folder, device)?, config, architecture)?;
+        let tensors = in_single_precision(tensors)?;
+        Weights::build(&tensors, |weights| Network::new(&name, config, weights))
+    };
+    build().map_err(|error| error.at(folder.display()))
 }
 
 /// Exactly the tensors of `architecture`, under today's names.

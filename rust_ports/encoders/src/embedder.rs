@@ -5,22 +5,18 @@ use std::collections::BTreeMap;
 use candle_core::{D, Device, Tensor};
 use encoders_models::family::Config;
 use encoders_models::inputs::Inputs;
-use encoders_models::model::{Network, in_single_precision};
+use encoders_models::model::Network;
 use encoders_models::pooling::{Pooling, normalize, pool_packed};
-use encoders_models::weights::Weights;
 use encoders_models::{Lengths, Result, checkpoint_error, input_error};
 
-use crate::checkpoint::{read_config, read_tensors, select_tensors};
+use crate::checkpoint::{read_config, read_network};
 use crate::listing::transformer_folder;
 use crate::modules::Module;
+use crate::pipelines::{TOKENS_A_ROW, rows};
 use crate::pretrained::locate;
 use crate::sentence::{SentenceSettings, names};
 use crate::similarity::Similarity;
 use crate::text::Tokenizer;
-
-/// How many tokens are packed into one row: enough to keep all cores busy, little enough for
-/// their caches.
-const TOKENS_A_ROW: usize = 2048;
 
 /// How [`SentenceEmbedder::encode_with`] goes about it, and what vectors are wanted.
 ///
@@ -137,15 +133,7 @@ impl SentenceEmbedder {
         let config = read_config(&folder)?;
         let settings = SentenceSettings::read(&home, config.encoder().hidden_size, device)?;
         let tokenizer = Tokenizer::from_folder(&folder, &config)?;
-        let build = || {
-            let name = config.class("Model");
-            let architecture = config.architecture(&name)?;
-            let tensors =
-                select_tensors(read_tensors(&folder, device)?, &config, architecture)?;
-            let tensors = in_single_precision(tensors)?;
-            Weights::build(&tensors, |weights| Network::new(&name, &config, weights))
-        };
-        let model = build().map_err(|error| error.at(folder.display()))?;
+        let model = read_network(&folder, &config, "Model", device)?;
         Ok(Self {
             tokenizer,
             config,
@@ -210,11 +198,10 @@ impl SentenceEmbedder {
                 self.tokenizer.ids(&prompted.collect::<Vec<_>>())?
             }
         };
-        let mut order: Vec<usize> = (0..ids.len()).collect();
-        order.sort_by_key(|text| std::cmp::Reverse(ids[*text].len()));
+        let lengths: Vec<usize> = ids.iter().map(Vec::len).collect();
         let mut vectors = vec![Vec::new(); ids.len()];
         let mut done = 0;
-        for row in rows(&order, &ids, options.batch_size) {
+        for row in rows(&lengths, options.batch_size, TOKENS_A_ROW) {
             let packed: Vec<i64> =
                 row.iter().flat_map(|text| ids[*text].iter().copied()).collect();
             let mut cu_seqlens = vec![0];
@@ -303,23 +290,4 @@ struct Wanted<'a> {
     size: usize,
     /// Whether they are scaled to length one after the cut to that size.
     unit: bool,
-}
-
-/// Cuts `order` into rows of at most [`TOKENS_A_ROW`] tokens and `most` texts, each of at least
-/// one text.
-fn rows<'a>(order: &'a [usize], ids: &[Vec<i64>], most: usize) -> Vec<&'a [usize]> {
-    let mut rows = Vec::new();
-    let (mut start, mut tokens) = (0, 0);
-    for (position, text) in order.iter().enumerate() {
-        let full = tokens + ids[*text].len() > TOKENS_A_ROW || position - start == most;
-        if position > start && full {
-            rows.push(&order[start..position]);
-            (start, tokens) = (position, 0);
-        }
-        tokens += ids[*text].len();
-    }
-    if start < order.len() {
-        rows.push(&order[start..]);
-    }
-    rows
 }

@@ -9,6 +9,29 @@
 //! # Ok::<(), encoders::Error>(())
 //! ```
 //!
+//! A model with a head has a pipeline, from text to what is wanted of it, as the Python package
+//! has it: [`MaskedLM::fill`], [`TextClassification::classify`] and
+//! [`rank`](TextClassification::rank), [`TokenClassification::tag`].
+//!
+//! ```no_run
+//! use encoders::{MaskedLM, TextClassification, TokenClassification, device};
+//!
+//! let cpu = device("cpu")?;
+//! let model = MaskedLM::from_pretrained("a masked language model", &cpu)?;
+//! for filled in &model.fill(&["A cat [MASK] on the wall."])?[0][0] {
+//!     println!("{} {:.3}: {}", filled.token, filled.probability, filled.text);
+//! }
+//! let model = TextClassification::from_pretrained("a cross-encoder", &cpu)?;
+//! let best = &model.rank("what do cats do?", &["They sleep.", "It rains."])?[0];
+//! println!("{} {:.3} {:?}", best.text, best.score, best.kind);
+//!
+//! let (model, text) = ("a token classifier", "Ada Lovelace lived in London.");
+//! for span in &TokenClassification::from_pretrained(model, &cpu)?.tag(&[text])?[0] {
+//!     println!("{} {}", span.label, &text[span.start..span.end]); // offsets are bytes
+//! }
+//! # Ok::<(), encoders::Error>(())
+//! ```
+//!
 //! A network by itself is read and run by methods of [`FromPretrained`], [`Encoder`] and
 //! [`Head`], which must be in scope:
 //!
@@ -26,7 +49,7 @@
 //! What a model computes is in the crate `encoders-models`, all of which is handed on here: one
 //! concept is one module, under the name that it has in the PyTorch and MLX ports of the same
 //! models. Around it stand what a library needs to stand alone: [`checkpoint`], [`pretrained`],
-//! [`text`], [`embedder`], [`modules`], [`similarity`].
+//! [`text`], [`embedder`], [`modules`], [`similarity`], [`pipelines`].
 //!
 //! The features `cuda` and `metal` are candle's; [`device()`] then knows devices of that name.
 //! The kernels of this project run on the CPU only: elsewhere the plain forms do.
@@ -42,6 +65,7 @@ mod files;
 mod hub;
 mod listing;
 pub mod modules;
+pub mod pipelines;
 pub mod pretrained;
 mod sentence;
 pub mod similarity;
@@ -68,6 +92,9 @@ pub use inputs::Inputs;
 pub use model::{Model, Network, Output};
 pub use modernbert::{ModernBertModel, ModernBertModelOutput, RopeTables};
 pub use mpnet::MPNetModel;
+pub use pipelines::masked_lm::{self, MaskedLM};
+pub use pipelines::text_classification::{self, TextClassification};
+pub use pipelines::token_classification::{self, TokenClassification};
 pub use pooling::{Pooling, pool_packed};
 pub use pretrained::{DEFAULT_MODEL, FromPretrained, locate};
 pub use roberta::{RobertaModel, XLMRobertaModel};

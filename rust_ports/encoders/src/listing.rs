@@ -73,7 +73,7 @@ pub(crate) fn transformer_folder(folder: &Path) -> Result<PathBuf> {
     }
 }
 
-fn read_list(path: &Path) -> Result<Vec<Value>> {
+pub(crate) fn read_list(path: &Path) -> Result<Vec<Value>> {
     match read_json(path)? {
         Value::Array(modules) => Ok(modules),
         _ => Err(checkpoint_error!("{}: it must hold a list of modules", path.display())),
@@ -82,7 +82,7 @@ fn read_list(path: &Path) -> Result<Vec<Value>> {
 
 /// 'sentence_transformers.models.Pooling', in any release's spelling of the module path, is
 /// 'Pooling'.
-fn module_kind(module: &Value) -> Result<&str> {
+pub(crate) fn module_kind(module: &Value) -> Result<&str> {
     let Some(kind) = module["type"].as_str() else {
         return Err(checkpoint_error!("a module has no type: {}", shown(module)));
     };

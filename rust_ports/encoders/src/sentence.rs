@@ -18,6 +18,9 @@ use crate::modules::{Module, read_modules};
 use crate::similarity::Similarity;
 use crate::text::sentence_files;
 
+/// The prompts that every embedding model has, empty unless it says otherwise.
+const ALWAYS: [&str; 2] = ["query", "document"];
+
 /// How a checkpoint turns token vectors into one.
 #[derive(Debug)]
 pub(crate) struct SentenceSettings {
@@ -38,7 +41,7 @@ impl SentenceSettings {
     /// What modules.json, what it names and config_sentence_transformers.json say; without
     /// them, sentence-transformers takes the mean.
     pub fn read(folder: &Path, hidden_size: usize, device: &Device) -> Result<Self> {
-        check_no_chat(&transformer_folder(folder)?)?;
+        check_no_chat(&transformer_folder(folder)?, "text")?;
         let path = folder.join("config_sentence_transformers.json");
         let Some(listed) = following(folder)? else {
             check_alone(folder, &path)?;
@@ -47,7 +50,7 @@ impl SentenceSettings {
                 include_prompt: true,
                 modules: Vec::new(),
                 size: hidden_size,
-                prompts: Prompts::read(&Part::new(), &path)?,
+                prompts: Prompts::read(&Part::new(), &path, &ALWAYS)?,
                 truncate_dim: None,
                 similarity: Similarity::Cosine,
             });
@@ -63,23 +66,24 @@ impl SentenceSettings {
             include_prompt,
             modules,
             size,
-            prompts: Prompts::read(&values, &path)?,
+            prompts: Prompts::read(&values, &path, &ALWAYS)?,
             truncate_dim: truncate_dim(&values, &path)?,
             similarity: similarity(&values, &path)?,
         })
     }
 }
 
-/// sentence-transformers writes every text into a tokenizer's chat template, if there is one.
-fn check_no_chat(folder: &Path) -> Result<()> {
+/// sentence-transformers writes every text, or every pair, into a tokenizer's chat template, if
+/// there is one.
+pub(crate) fn check_no_chat(folder: &Path, each: &str) -> Result<()> {
     let settings = read_optional(&folder.join("tokenizer_config.json"))?;
     let named = settings.get("chat_template").is_some_and(|template| !template.is_null());
     if !named && !is_there(&folder.join("chat_template.jinja")) {
         return Ok(());
     }
     Err(config_error!(
-        "{} has a chat_template, into which sentence-transformers writes every text; that is \
-         not implemented. If texts are meant to stand alone, remove it",
+        "{} has a chat_template, into which sentence-transformers writes every {each}; that is \
+         not implemented. If {each}s are meant to stand alone, remove it",
         folder.display()
     ))
 }

@@ -2,29 +2,30 @@
 
 mod added;
 mod classes;
+mod encoding;
 mod guard;
 mod opening;
 mod padding;
 mod settings;
+mod special;
+mod spelling;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use candle_core::{Device, Tensor};
 use encoders_models::family::Config;
 use encoders_models::{Result, checkpoint_error, config_error, input_error};
 use serde_json::{Value, json};
-use tokenizers::{
-    PaddingDirection, PaddingParams, PaddingStrategy, PostProcessor, TruncationDirection,
-    TruncationParams,
-};
+use tokenizers::{PostProcessor, TruncationDirection};
 
 use self::classes::{Build, Class, SETTINGS, class_for};
-use self::guard::guarded;
-use self::opening::{Source, open};
-use self::padding::{check_mask, check_padding_side};
-pub(crate) use self::settings::sentence_files;
+pub use self::encoding::Encoded;
+pub(crate) use self::encoding::{Encoding, Given, Token};
+use self::opening::{Opened, Source, open};
+use self::padding::{check_padding_side, input_names};
 use self::settings::{TextSettings, token_limit};
+pub(crate) use self::settings::{is_cross_encoder, sentence_files};
+pub(crate) use self::spelling::{BLANKS, SPACES, is_space};
 use crate::checkpoint::read_config;
 use crate::files::{Part, is_there, read_object, read_optional, read_text, shown};
 use crate::listing::transformer_folder;
@@ -36,18 +37,16 @@ use crate::pretrained::locate;
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     special: BTreeSet<u32>,
+    /// The ids of the special tokens that have a name, by their kind.
+    kinds: BTreeMap<&'static str, u32>,
     side: TruncationDirection,
-}
-
-/// A padded batch: all three tensors are `[batch, tokens]` of dtype i64.
-#[derive(Debug, Clone)]
-pub struct Encoded {
-    /// The number of each token in the vocabulary.
-    pub input_ids: Tensor,
-    /// 1 for a real token, 0 for padding.
-    pub attention_mask: Tensor,
-    /// Of which text of a pair a token is.
-    pub token_type_ids: Tensor,
+    max_length: usize,
+    /// The model's.
+    vocab_size: usize,
+    /// Whether the model is given the types of tokens; without them, all are 0.
+    typed: bool,
+    /// Whether decoding takes back the spaces before punctuation.
+    tidies: bool,
 }
 
 impl Tokenizer {
@@ -71,8 +70,11 @@ impl Tokenizer {
         let (path, content) = read_vocabulary(folder, class)?;
         let side = truncation_side(&settings, &content)?;
         check_padding_side(folder, &settings, &content, config)?;
-        check_mask(folder, &settings)?;
-        let (inner, special) = open(Source {
+        let typed = match input_names(folder, &settings)? {
+            Some(names) => names.contains(&json!("token_type_ids")),
+            None => class.token_types,
+        };
+        let Opened { inner, special, names } = open(Source {
             path: &path,
             content,
             settings: &settings,
@@ -80,7 +82,17 @@ impl Tokenizer {
             class,
             lower_case: of_sentences.lower_case,
         })?;
-        let mut tokenizer = Self { inner, special, side };
+        let vocab_size = config.limits().vocab_size;
+        let mut tokenizer = Self {
+            kinds: special::special_ids(&inner, &names, vocab_size),
+            tidies: special::tidies(&inner, &settings)?,
+            inner,
+            special,
+            side,
+            max_length: 0,
+            vocab_size,
+            typed: typed && config.limits().type_vocab_size > 1,
+        };
         tokenizer.truncate(max_length(folder, config, &of_sentences, &settings)?)?;
         Ok(tokenizer)
     }
@@ -98,29 +110,8 @@ impl Tokenizer {
                 special + 1
             ));
         }
-        let direction = self.side;
-        let params = TruncationParams { max_length, direction, ..TruncationParams::default() };
-        match self.inner.with_truncation(Some(params)) {
-            Ok(_) => Ok(()),
-            Err(problem) => {
-                Err(input_error!("texts cannot be cut at {max_length} tokens: {problem}"))
-            }
-        }
-    }
-
-    /// The ids of each text, special tokens included, without padding.
-    pub fn ids<S: AsRef<str>>(&self, texts: &[S]) -> Result<Vec<Vec<i64>>> {
-        let texts = texts.iter().map(AsRef::as_ref).collect();
-        let encodings =
-            guarded(unusable, || self.inner.encode_batch_fast::<&str>(texts, true))?;
-        let ids: Vec<Vec<i64>> = encodings
-            .iter()
-            .map(|encoding| encoding.get_ids().iter().map(|id| i64::from(*id)).collect())
-            .collect();
-        match ids.iter().position(Vec::is_empty) {
-            Some(text) => Err(input_error!("text {text} has no token at all")),
-            None => Ok(ids),
-        }
+        self.max_length = max_length;
+        Ok(())
     }
 
     /// How many tokens at the start of a text are those of a prompt that is put before it, what
@@ -130,42 +121,6 @@ impl Tokenizer {
         let ids = &self.ids(&[prompt])?[0];
         let ends = ids.last().is_some_and(|last| self.special.contains(&(*last as u32)));
         Ok(ids.len() - usize::from(ends))
-    }
-
-    /// A batch padded on the right to its longest text, with the padding token `pad` (id and
-    /// text).
-    pub fn batch<S: AsRef<str>>(
-        &self,
-        texts: &[S],
-        pad: (u32, &str),
-        device: &Device,
-    ) -> Result<Encoded> {
-        if texts.is_empty() {
-            return Err(input_error!("texts is empty; a batch has at least one text"));
-        }
-        let mut inner = self.inner.clone();
-        inner.with_padding(Some(PaddingParams {
-            strategy: PaddingStrategy::BatchLongest,
-            direction: PaddingDirection::Right,
-            pad_to_multiple_of: None,
-            pad_id: pad.0,
-            pad_type_id: 0,
-            pad_token: pad.1.to_string(),
-        }));
-        let texts = texts.iter().map(AsRef::as_ref).collect();
-        let encodings = guarded(unusable, || inner.encode_batch::<&str>(texts, true))?;
-        let table = |column: fn(&tokenizers::Encoding) -> &[u32]| {
-            let rows: Vec<Vec<i64>> = encodings
-                .iter()
-                .map(|encoding| column(encoding).iter().map(|x| i64::from(*x)).collect())
-                .collect();
-            Tensor::new(rows, device)
-        };
-        Ok(Encoded {
-            input_ids: table(tokenizers::Encoding::get_ids)?,
-            attention_mask: table(tokenizers::Encoding::get_attention_mask)?,
-            token_type_ids: table(tokenizers::Encoding::get_type_ids)?,
-        })
     }
 }
 

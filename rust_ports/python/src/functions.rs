@@ -5,6 +5,7 @@ pub mod attention;
 pub mod layers;
 pub mod losses;
 pub mod masking;
+pub mod pipelines;
 pub mod pooling;
 pub mod rope;
 pub mod whole;

@@ -25,6 +25,8 @@ mod _native {
     #[pymodule_export]
     use crate::functions::masking::{mask_tokens, spread, word_bounds};
     #[pymodule_export]
+    use crate::functions::pipelines::{classify_texts, fill_texts, rank_texts, tag_texts};
+    #[pymodule_export]
     use crate::functions::pooling::{
         cls_pooling, last_token_pooling, max_pooling, mean_pooling, mean_sqrt_len_pooling,
         normalize, pool, weighted_mean_pooling, without_prompt,

@@ -8,9 +8,6 @@ use serde_json::{Map, Value};
 
 use crate::files::{Part, shown};
 
-/// Those that every model has, empty unless it says otherwise.
-const ALWAYS: [&str; 2] = ["query", "document"];
-
 /// The prompts by their names, and the name of that which is put before every text.
 #[derive(Debug, Default)]
 pub(crate) struct Prompts {
@@ -19,7 +16,8 @@ pub(crate) struct Prompts {
 }
 
 impl Prompts {
-    pub fn read(values: &Part, path: &Path) -> Result<Self> {
+    /// `known` are there in any case, if only as "".
+    pub fn read(values: &Part, path: &Path, known: &[&str]) -> Result<Self> {
         let wrong = |what: String| config_error!("{}: {what}", path.display());
         let nothing = Map::new();
         let given = match values.get("prompts") {
@@ -33,7 +31,7 @@ impl Prompts {
             }
         };
         let mut named: BTreeMap<String, String> =
-            ALWAYS.into_iter().map(|name| (name.to_string(), String::new())).collect();
+            known.iter().map(|name| (name.to_string(), String::new())).collect();
         for (name, prompt) in given {
             let prompt = match prompt {
                 Value::String(prompt) => prompt.clone(),

@@ -30,6 +30,8 @@ pub(super) struct Class {
     pub build: Build,
     /// What stands about a text.
     pub frame: Frame,
+    /// Whether a model is given the types of tokens, unless the settings say.
+    pub token_types: bool,
     /// Whether a mask takes the space before it along.
     pub mask_takes_space: bool,
     /// Special tokens of no kind, unless the settings say.
@@ -86,6 +88,7 @@ const AS_IT_STANDS: Class = Class {
     names: &[],
     build: Build::AsItStands,
     frame: Frame::AsItStands,
+    token_types: false,
     mask_takes_space: false,
     unnamed: &[],
 };
@@ -94,6 +97,7 @@ const BERT: Class = Class {
     names: BERT_NAMES,
     build: Build::WordPieces,
     frame: Frame::Bert,
+    token_types: true,
     ..AS_IT_STANDS
 };
 const ROBERTA: Class = Class {
@@ -113,11 +117,12 @@ const XLM_ROBERTA: Class = Class {
 static CLASSES: [Class; 9] = [
     BERT,
     Class { name: "ElectraTokenizer", ..BERT },
-    Class { name: "DistilBertTokenizer", ..BERT },
+    Class { name: "DistilBertTokenizer", token_types: false, ..BERT },
     Class {
         name: "MPNetTokenizer",
         names: MPNET_NAMES,
         frame: Frame::MPNet,
+        token_types: false,
         mask_takes_space: true,
         ..BERT
     },

@@ -42,8 +42,18 @@ pub(super) struct Source<'a> {
     pub lower_case: bool,
 }
 
-/// The tokenizer, tried out on a few texts, and the ids of its special tokens.
-pub(super) fn open(source: Source) -> Result<(Tokenizer, BTreeSet<u32>)> {
+/// What has become of it.
+pub(super) struct Opened {
+    /// The tokenizer, tried out on a few texts.
+    pub inner: Tokenizer,
+    /// The ids of its special tokens.
+    pub special: BTreeSet<u32>,
+    /// Those that have a name, by their kind.
+    pub names: Names,
+}
+
+/// Opens a tokenizer as the class does.
+pub(super) fn open(source: Source) -> Result<Opened> {
     let Source { path, mut content, settings, older, class, lower_case } = source;
     let model = match content.get("model") {
         Some(Value::Object(model)) => model.clone(),
@@ -71,20 +81,20 @@ pub(super) fn open(source: Source) -> Result<(Tokenizer, BTreeSet<u32>)> {
     if lower_case {
         lower_casing(&mut content);
     }
-    let mut tokenizer = guarded(
+    let mut inner = guarded(
         || format!("{} is not a tokenizer", path.display()),
         || Ok(serde_json::from_value::<Tokenizer>(Value::Object(content))?),
     )?;
-    let special = add_tokens(&mut tokenizer, path, (settings, &file, older), &names, class)?;
-    if let Some(frame) = class.post_processor(&tokenizer, &names, settings)? {
-        tokenizer.with_post_processor(Some(frame));
+    let special = add_tokens(&mut inner, path, (settings, &file, older), &names, class)?;
+    if let Some(frame) = class.post_processor(&inner, &names, settings)? {
+        inner.with_post_processor(Some(frame));
     }
     let typed = switch(settings, "split_special_tokens", SETTINGS.as_ref())?;
-    tokenizer.set_encode_special_tokens(typed.unwrap_or(false));
-    tokenizer.with_padding(None);
-    guarded(|| path.display().to_string(), || tokenizer.with_truncation(None).map(|_| ()))?;
-    try_out(&tokenizer, path)?;
-    Ok((tokenizer, special))
+    inner.set_encode_special_tokens(typed.unwrap_or(false));
+    inner.with_padding(None);
+    guarded(|| path.display().to_string(), || inner.with_truncation(None).map(|_| ()))?;
+    try_out(&inner, path)?;
+    Ok(Opened { inner, special, names })
 }
 
 /// The content with the parts that the class puts in the place of the file's.

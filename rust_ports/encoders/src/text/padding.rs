@@ -47,10 +47,14 @@ pub(super) fn check_padding_side(
     ))
 }
 
-/// Without its mask Transformers attends to the pads, and sentence-transformers pools them.
-pub(super) fn check_mask(folder: &Path, settings: &Part) -> Result<()> {
+/// What the model is given, if the settings say; never without the mask, for then Transformers
+/// attends to the pads, and sentence-transformers pools them.
+pub(super) fn input_names<'a>(
+    folder: &Path,
+    settings: &'a Part,
+) -> Result<Option<&'a Vec<Value>>> {
     let Some(names) = settings.get("model_input_names").filter(|names| !names.is_null()) else {
-        return Ok(());
+        return Ok(None);
     };
     let path = folder.join(SETTINGS);
     match names.as_array() {
@@ -66,6 +70,6 @@ pub(super) fn check_mask(folder: &Path, settings: &Part) -> Result<()> {
             path.display(),
             shown(names)
         )),
-        Some(_) => Ok(()),
+        given => Ok(given),
     }
 }

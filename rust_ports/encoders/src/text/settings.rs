@@ -44,6 +44,23 @@ const OF_THE_TOKENIZER: [&str; 6] = [
     "truncation_side",
 ];
 
+/// What the Transformer module says that it is there for.
+#[derive(Debug, Clone, Copy)]
+struct Means {
+    task: &'static str,
+    gives: &'static str,
+    output: &'static str,
+}
+
+const VECTORS: Means = Means {
+    task: "feature-extraction",
+    gives: "last_hidden_state",
+    output: "token_embeddings",
+};
+/// In a cross-encoder's folder it has the head of a classifier.
+const SCORES: Means =
+    Means { task: "sequence-classification", gives: "logits", output: "scores" };
+
 /// Where sentence_bert_config.json may be, under all of its names.
 pub(crate) fn sentence_files(folder: &Path) -> impl Iterator<Item = PathBuf> {
     KINDS.into_iter().map(|kind| folder.join(format!("sentence_{kind}_config.json")))
@@ -65,16 +82,17 @@ pub(super) struct TextSettings {
 impl TextSettings {
     /// Reads the file under any of its names; what is not implemented is refused.
     pub fn read(folder: &Path) -> Result<Self> {
+        let means = if is_cross_encoder(folder)? { SCORES } else { VECTORS };
         for path in sentence_files(folder) {
             let values = read_optional(&path)?;
             if !values.is_empty() {
-                return Self::of(values, path);
+                return Self::of(values, path, means);
             }
         }
         Ok(Self::default())
     }
 
-    fn of(values: Part, path: PathBuf) -> Result<Self> {
+    fn of(values: Part, path: PathBuf, means: Means) -> Result<Self> {
         let mut settings = Self { path, ..Self::default() };
         for (key, value) in &values {
             let handed_on = HANDED_ON.iter().any(|(new, old)| key == new || key == old);
@@ -82,10 +100,10 @@ impl TextSettings {
                 "max_seq_length" | "do_lower_case" | "unpad_inputs" => {}
                 _ if value.is_null() => {}
                 _ if handed_on => settings.take(key, value)?,
-                "transformer_task" if value == "feature-extraction" => {}
-                "module_output_name" if value == "token_embeddings" => {}
+                "transformer_task" if value == means.task => {}
+                "module_output_name" if value == means.output => {}
                 "processing_kwargs" if *value == json!({}) => {}
-                "modality_config" if is_text_only(value) => {}
+                "modality_config" if is_text_only(value, means.gives) => {}
                 _ => {
                     return Err(config_error!(
                         "{}: {key:.80} is {}, which is not implemented",
@@ -126,9 +144,16 @@ impl TextSettings {
     }
 }
 
-/// What a model of texts takes in, however sentence-transformers spells it.
-fn is_text_only(value: &Value) -> bool {
-    let text = json!({"method": "forward", "method_output_name": "last_hidden_state"});
+/// Whether sentence-transformers saved the model there as a cross-encoder, a classifier of
+/// pairs. Folders of its older releases do not say.
+pub(crate) fn is_cross_encoder(folder: &Path) -> Result<bool> {
+    let values = read_optional(&folder.join("config_sentence_transformers.json"))?;
+    Ok(values.get("model_type").is_some_and(|kind| kind == "CrossEncoder"))
+}
+
+/// What a model of texts takes in and gives, however sentence-transformers spells it.
+fn is_text_only(value: &Value, gives: &str) -> bool {
+    let text = json!({"method": "forward", "method_output_name": gives});
     let mut spelled = text.clone();
     spelled["format"] = json!("auto");
     *value == json!({"text": text}) || *value == json!({"text": spelled})

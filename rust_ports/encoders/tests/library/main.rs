@@ -7,14 +7,18 @@ mod common;
 mod embedder;
 mod families;
 mod files;
+mod headed;
+mod masked_lm;
 mod modernbert;
 mod modules;
 mod options;
 mod settings;
+mod text_classification;
 #[path = "../../../models/tests/library/tiny_families.rs"]
 #[allow(dead_code)]
 mod tiny_families;
 #[path = "../../../models/tests/library/tiny_modernbert.rs"]
 #[allow(dead_code)]
 mod tiny_modernbert;
+mod token_classification;
 mod tokenizers;

@@ -1,0 +1,130 @@
+//! What every pipeline has: the tokenizer, the model with its head, and the way from texts to
+//! logits.
+
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, Tensor};
+use encoders_models::family::Config;
+use encoders_models::inputs::Inputs;
+use encoders_models::model::Network;
+use encoders_models::{Result, checkpoint_error, input_error};
+
+use super::batching::rows;
+use crate::checkpoint::{read_config, read_network};
+use crate::listing::transformer_folder;
+use crate::text::{Encoding, Tokenizer};
+
+/// A checkpoint with a head.
+pub(crate) struct Pipeline {
+    /// That of the model, in errors.
+    pub folder: PathBuf,
+    pub tokenizer: Tokenizer,
+    pub config: Config,
+    pub model: Network,
+    device: Device,
+}
+
+/// The logits of one text, row after row.
+pub(crate) struct Logits<'a> {
+    numbers: &'a [f32],
+    width: usize,
+}
+
+impl Logits<'_> {
+    /// Those of a token, or of the text itself, which is row 0.
+    pub fn row(&self, number: usize) -> &[f32] {
+        &self.numbers[number * self.width..][..self.width]
+    }
+}
+
+impl Pipeline {
+    /// The architecture that ends in `suffix`, from the folder of a checkpoint.
+    pub fn load(home: &Path, suffix: &str, device: &Device) -> Result<Self> {
+        let folder = transformer_folder(home)?;
+        let config = read_config(&folder)?;
+        let tokenizer = Tokenizer::from_folder(&folder, &config)?;
+        let model = read_network(&folder, &config, suffix, device)?;
+        Ok(Self { folder, tokenizer, config, model, device: device.clone() })
+    }
+
+    /// What `reduce` makes of the logits of each text, in the order given, though texts of
+    /// similar length run together: at most `most` of them and about so many tokens at a time.
+    /// It is handed the number of the text too.
+    pub fn logits<T>(
+        &self,
+        encodings: &[Encoding],
+        most: usize,
+        tokens: usize,
+        mut reduce: impl FnMut(usize, Logits) -> T,
+    ) -> Result<Vec<T>> {
+        let lengths: Vec<usize> = encodings.iter().map(Encoding::len).collect();
+        let mut results: Vec<Option<T>> = encodings.iter().map(|_| None).collect();
+        for row in rows(&lengths, most, tokens) {
+            let texts: Vec<&Encoding> = row.iter().map(|text| &encodings[*text]).collect();
+            let logits = self.run(&texts)?;
+            let width = logits.dims()[logits.rank() - 1];
+            let numbers = logits.flatten_all()?.to_vec1::<f32>()?;
+            if !numbers.iter().all(|number| number.is_finite()) {
+                return Err(checkpoint_error!(
+                    "{}: the logits come out as NaN or infinity; in float32 this model \
+                     overflows",
+                    self.folder.display()
+                ));
+            }
+            // A head has a row for each text or one for each token.
+            let by_text = logits.dims()[0] == row.len();
+            let mut start = 0;
+            for text in row {
+                let count = if by_text { 1 } else { lengths[text] };
+                let end = start + count * width;
+                let own = Logits { numbers: &numbers[start..end], width };
+                results[text] = Some(reduce(text, own));
+                start = end;
+            }
+        }
+        Ok(results.into_iter().flatten().collect())
+    }
+
+    /// The logits of texts in one row: `[tokens, labels]`, or `[texts, labels]`.
+    fn run(&self, texts: &[&Encoding]) -> Result<Tensor> {
+        let tokens = || texts.iter().flat_map(|text| &text.tokens);
+        let column = |numbers: Vec<i64>| Tensor::new(numbers, &self.device);
+        let ids = column(tokens().map(|token| i64::from(token.id)).collect())?;
+        let types = match tokens().any(|token| token.type_id != 0) {
+            true => Some(column(tokens().map(|token| i64::from(token.type_id)).collect())?),
+            false => None,
+        };
+        let mut ends = vec![0];
+        ends.extend(texts.iter().scan(0, |end, text| {
+            *end += text.len();
+            Some(*end)
+        }));
+        let inputs = Inputs { token_type_ids: types.as_ref(), ..Inputs::packed(&ids, &ends) };
+        let logits = self.model.forward(&inputs, None)?.logits;
+        logits.ok_or_else(|| input_error!("this model has no head, and gives no logits"))
+    }
+}
+
+/// Refuses a text of which something was cut away.
+pub(crate) fn check_uncut(
+    encoding: &Encoding,
+    name: &str,
+    tokenizer: &Tokenizer,
+) -> Result<()> {
+    match encoding.cut {
+        0 => Ok(()),
+        cut => Err(input_error!(
+            "{name} has {cut} tokens more than the {} that this model takes; shorten it, or \
+             let it be cut",
+            tokenizer.max_length()
+        )),
+    }
+}
+
+/// A number that a caller gives, of which at least one is needed.
+pub(crate) fn at_least_one(name: &str, number: usize) -> Result<usize> {
+    match number {
+        0 => Err(input_error!("{name} is 0; it must be a whole number of at least 1")),
+        number => Ok(number),
+    }
+}
