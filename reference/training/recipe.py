@@ -59,9 +59,9 @@ class FineTuning:
     """What a run that goes on from a trained model is given, beside the text."""
 
     task: str
+    texts: int  # at most, of each package
+    max_tokens: int  # of a row
     base: str = SMALL_MODERNBERT
-    texts: int = 1000  # at most, of each package
-    max_tokens: int = 128  # of a row
     batch_tokens: int = 2048
     epochs: int = 3
     learning_rate: float = 1e-3
@@ -74,6 +74,6 @@ class FineTuning:
 # Of docstrings the first tokens tell most of the package; of lists of parameters each entry
 # counts.
 RECIPES = {
-    "packages": FineTuning("packages", max_tokens=64),
-    "parameters": FineTuning("parameters", texts=200),
+    "packages": FineTuning("packages", texts=600, max_tokens=64),
+    "parameters": FineTuning("parameters", texts=120, max_tokens=128),
 }
