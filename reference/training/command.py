@@ -49,9 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "docstrings",
     )
     heads, own = standard.num_attention_heads, f"{MASKED_LM} only: "
-    each = lambda key: " and ".join(str(getattr(recipe, key)) for recipe in RECIPES.values())
+    each = lambda key: ", ".join(f"{getattr(r, key)} for {task}" for task, r in RECIPES.items())
     for option, value, what in [
-        ("--epochs", f"{standard.epochs}, and {each('epochs')}", "how often the text is read"),
+        ("--epochs", f"{standard.epochs}, {each('epochs')}", "how often the text is read"),
         ("--texts", each("texts"), "other tasks only: how many of each package at most"),
         ("--vocab-size", standard.vocab_size, f"{own}how many pieces the tokenizer knows"),
         ("--hidden-size", standard.hidden_size, f"{own}a multiple of {2 * heads}"),
