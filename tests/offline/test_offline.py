@@ -128,6 +128,10 @@ assert model.encode(["a text", "another"]).shape == (2, 384)
 assert model.similarity(["a cat"], ["a kitten"]).scores.shape == (1, 1)
 model = reference.load({str(masked_lm)!r}, backend={backend!r}, pipeline="masked-lm")
 assert model.forward([[1, 2, 3]])["logits"].shape[:2] == (1, 3)
+model = reference.load("encoders-three-ways/modernbert-packages", backend={backend!r})
+assert len(model.classify("Return the shortest path.").labels) == 12
+model = reference.load("encoders-three-ways/modernbert-parameters", backend={backend!r})
+assert model.tag("Args: axis (int): Along which.")[0].text == "axis"
 """
     done = offline.run("-c", code)
     assert done.returncode == 0, done.stderr

@@ -21,13 +21,13 @@ from reference.families.initial import initial_tensors
 from reference.masking import IGNORED
 from reference.training import command, masked_lm
 from reference.training.baselines import Bigram, Unigram, count
+from reference.training.loop import learning_rate
 from reference.training.masked_lm import (
     Recipe,
     batches,
     cut,
     evaluate,
     evaluate_baseline,
-    learning_rate,
     masked,
     questions,
     split,
