@@ -9,7 +9,12 @@ from typing import Any
 
 import reference
 from reference.bench import peers
-from reference.checkpoint import EMBEDDED_MODEL, SMALL_MODERNBERT
+from reference.checkpoint import (
+    EMBEDDED_MODEL,
+    PACKAGE_CLASSIFIER,
+    PARAMETER_TAGGER,
+    SMALL_MODERNBERT,
+)
 from reference.errors import InputError
 from reference.text import Tokenizer
 
@@ -98,6 +103,7 @@ TASKS = {
                 peers.transformers_pipeline, "text-classification", truncation=True, top_k=None
             )
         },
+        PACKAGE_CLASSIFIER,
     ),
     "rank": Task(
         "text-classification",
@@ -118,5 +124,6 @@ TASKS = {
                 aggregation_strategy="simple",
             )
         },
+        PARAMETER_TAGGER,
     ),
 }

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from reference.checkpoint import PACKAGE_CLASSIFIER, SMALL_MODERNBERT
 from reference.checks import check_whole
 from reference.commands.options import (
     add_encoding,
@@ -33,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Label texts, or pairs of texts, best label first: with a model that was trained on "
         "labels or, with --labels, with a masked language model that is asked for them. Texts "
         "are arguments, lines of a file, or lines of standard input.",
-        'python -m reference classify "A fine film." --model my-classifier',
+        'python -m reference classify "Return the shortest path between two nodes." --top-k 3',
+        'python -m reference classify "Open the file." --labels file array',
         'python -m reference classify "It rains." --pair "It is wet." --model my-nli-model',
         "python -m reference classify --file texts.txt --labels sport politics --model "
         "my-masked-lm",
@@ -48,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_labels(parser.add_argument_group("labels that the model was not trained on"))
     add_truncation(parser)
     add_encoding(parser)
-    add_model(parser, default=None)
+    add_model(parser, None, f"{PACKAGE_CLASSIFIER}, or with --labels {SMALL_MODERNBERT}")
     add_output(parser)
 
 
@@ -78,6 +80,8 @@ def main(options: argparse.Namespace) -> int:
             "labels that the model was not trained on are for texts without a pair; leave out "
             "--labels and what goes with it, or --pair and --tabs"
         )
+    if options.model is None:
+        options.model = SMALL_MODERNBERT if is_zero_shot else PACKAGE_CLASSIFIER
     texts = read_texts(options.texts, options.file)
     parts = _asked(options, texts) if is_zero_shot else _trained(options, texts)
     return write(options, target, (_part(*part) for part in parts))

@@ -62,13 +62,19 @@ def read_texts(
     raise InputError(missing)
 
 
-def add_model(parser: argparse.ArgumentParser, default: str | None = EMBEDDED_MODEL) -> None:
-    """The model and where it computes; without a default it must be named."""
+def add_model(
+    parser: argparse.ArgumentParser,
+    default: str | None = EMBEDDED_MODEL,
+    depends: str | None = None,
+) -> None:
+    """The model and where it computes; without a default it must be named, unless it depends
+    on other options, in these words, which one is meant."""
+    meant = depends or default
     parser.add_argument(
         "--model",
         default=default,
-        required=default is None,
-        help="a folder or a hub id" + (f" (default {default})" if default else ""),
+        required=meant is None,
+        help="a folder or a hub id" + (f" (default {meant})" if meant else ""),
     )
     parser.add_argument("--revision", help="a branch, tag or commit on the hub")
     parser.add_argument("--backend", choices=BACKENDS, default="torch")

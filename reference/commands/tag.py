@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
+from reference.checkpoint import PARAMETER_TAGGER
 from reference.commands.options import (
     add_encoding,
     add_model,
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Find the spans of texts that a model labels: names, for one. Texts are arguments, "
         "lines of a file, or lines of standard input; of any length, nothing is cut. Places "
         "are characters of the text, the first of the span and the one after its last.",
-        'python -m reference tag "Ada Lovelace lived in London." --model my-tagger',
+        'python -m reference tag "angle (float): The angle in degrees."',
         "python -m reference tag --file texts.txt --aggregation first --format jsonl --model "
         "my-tagger",
     )
@@ -49,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="tokens that the windows of a long text share (default a quarter of a window)",
     )
     add_encoding(parser)
-    add_model(parser, default=None)
+    add_model(parser, PARAMETER_TAGGER)
     add_output(parser)
 
 

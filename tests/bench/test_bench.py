@@ -170,8 +170,8 @@ def test_every_task_is_timed(made_for, tmp_path, capfd, task):
 
 
 def test_a_task_has_its_own_model_and_peers(capfd):
-    assert main(["bench", "--task", "tag"]) == 2
-    assert "needs a model for token-classification" in capfd.readouterr().err
+    assert main(["bench", "--task", "rank"]) == 2
+    assert "needs a model for text-classification" in capfd.readouterr().err
     assert main(["bench", "--task", "search", "--peers", "transformers"]) == 2
     assert "it is one of sentence-transformers" in capfd.readouterr().err
     with pytest.raises(InputError, match="task 'nothing' is unknown; it is one of embed"):
