@@ -41,12 +41,12 @@ def batch(ids: list[list[int]], labels: list[int], pad_id: int) -> tuple[Inputs,
 def scores(
     model: Any, training: tuple[list[str], list[str]], held_out: tuple[list[str], list[str]]
 ) -> dict[str, dict[str, float]]:
-    """The model, words without order, and the commonest package of what is trained on, on texts
-    held out: all without the packages' names. Then the first two with them, of which the second
-    was also trained with them."""
+    """The model, words without order, and the best that a single answer can do, the commonest
+    package, on texts held out: all without the packages' names. Then the first two with them,
+    of which the second was also trained with them."""
     texts, answers = held_out
     hidden, learned = [prepare(text) for text in texts], [prepare(text) for text in training[0]]
-    (commonest, _), *_ = Counter(training[1]).most_common(1)
+    (commonest, _), *_ = Counter(answers).most_common(1)
     guesses = {
         "model": _best(model, hidden),
         "bag of words": _bag_of_words(learned, training[1], hidden),
