@@ -51,8 +51,9 @@ def check_vectors(vectors: np.ndarray, name: str, dimensions: int) -> np.ndarray
         )
     if vectors.ndim != 2 or vectors.shape[1] != dimensions:
         raise InputError(
-            f"{name} has shape {vectors.shape}, which must be (texts, {dimensions}) here; if "
-            "the vectors of both sides were cut alike, truncate_dim says to how many numbers"
+            f"{name} has shape {vectors.shape}, which must be (texts, {dimensions}) here"
+            + "; if the vectors of both sides were cut alike, truncate_dim says to how many "
+            "numbers" * (vectors.ndim == 2)
         )
     if not np.isfinite(vectors).all():
         raise InputError(f"{name} holds NaN or infinity")

@@ -1,5 +1,8 @@
-"""The errors that the package raises on bad input; every one is a ValueError."""
+"""The errors that the package raises on bad input; every one is a ValueError. And its
+warnings."""
 
+import sys
+import warnings
 from typing import Any
 
 LONGEST = 2000
@@ -58,3 +61,12 @@ def told(problem: BaseException) -> str:
     except Exception:
         text = "an error that cannot be shown"
     return f"raised {type(problem).__name__}: {text}"
+
+
+def warn(message: str, kind: type[Warning] = UserWarning) -> None:
+    """Warn at the line that called into the package: Python shows a warning once a line, and
+    lines of ours would use that up for all callers."""
+    frame, level = sys._getframe(1), 2
+    while frame and f"{frame.f_globals.get('__name__')}.".startswith("reference."):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, kind, stacklevel=level)

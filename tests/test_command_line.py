@@ -361,8 +361,19 @@ def test_search_in_texts_and_in_their_vectors(tmp_path, capfd):
     assert run(*query, "--vectors", vectors) == 2
     assert "truncate_dim says to how many numbers" in capfd.readouterr().err
     corpus.write_text("another one")
-    assert run(*query, "--vectors", vectors, "--corpus", corpus) == 2
+    assert run(*query, "--vectors", vectors, *cut, "--corpus", corpus) == 2
     assert "has 1 lines and there are 4 vectors" in capfd.readouterr().err
+
+
+def test_a_reference_that_is_given_twice_changes_no_shape(capfd):
+    compare = ["similar", "a cat", "--format", "jsonl", "--to"]
+    assert run(*compare, "moon", "a kitten") == 0
+    once = json.loads(capfd.readouterr().out)["scores"]
+    assert run(*compare, "moon", "moon", "a kitten") == 0
+    twice = json.loads(capfd.readouterr().out)["scores"]
+    assert twice == pytest.approx(once, abs=1e-6)
+    assert run("similar", "a", "--to", "b", "--to-file", "x") == 2
+    assert "give texts with --to or with --to-file, not both" in capfd.readouterr().err
 
 
 def test_embed_hands_on_what_is_wanted(minilm, tmp_path, capfd):

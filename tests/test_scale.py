@@ -39,6 +39,7 @@ def cluster():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_worker_niceness", "0")  # beside other tests workers would starve
         patch.delenv("RAY_ADDRESS", raising=False)
         ray.init(
             "local",
@@ -83,6 +84,7 @@ def test_the_command_has_a_cluster_of_its_own(tmp_path, parquet):
     environment = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"} | {
         "PYTHONPATH": str(Path(reference.__file__).parents[1]),
         "STARTED_BY": str(tmp_path),
+        "RAY_worker_niceness": "0",
     }
     command = (
         "-m reference embed --backend candle --workers 1 --model model --ray lines.txt target"

@@ -104,8 +104,8 @@ def main(options: argparse.Namespace) -> int:
     model = task.model if options.model is None else options.model
     if model is None:
         raise InputError(
-            f"--task {options.task} needs a model for {task.pipeline}, and none comes with the "
-            "package: name one"
+            f"--task {options.task} needs a model that ranks, a cross-encoder, and none comes "
+            "with the package: name one"
         )
     work = _workload(options, locate(model))
     timings = bench(model, names, options.rounds, work, options.task)

@@ -35,7 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_texts(parser)
     add_encoding(parser)
     parser.add_argument(
-        "--normalize", choices=("checkpoint", "yes", "no"), default="checkpoint"
+        "--normalize",
+        choices=("checkpoint", "yes", "no"),
+        default="checkpoint",
+        help="whether vectors get length one (default: as the checkpoint says)",
     )
     parser.add_argument("--prompt", help="put this before every text")
     parser.add_argument(
@@ -43,7 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_truncate_dim(parser)
     parser.add_argument(
-        "--precision", choices=PRECISIONS, default="float32", help="float32 by itself"
+        "--precision",
+        choices=PRECISIONS,
+        default="float32",
+        help="float32 by itself; int8 "
+        "and uint8 span what these very vectors span, so others cannot be compared with them",
     )
     add_truncation(parser)
     parser.add_argument(

@@ -50,7 +50,8 @@ def read_texts(
     """Texts from the arguments, from a file, or from standard input, one a line, as they are
     asked for; at least one."""
     if arguments and file is not None:
-        raise InputError(f"give texts as arguments or with {option}, not both")
+        given = "as arguments" if option == "--file" else f"with {option.removesuffix('-file')}"
+        raise InputError(f"give texts {given} or with {option}, not both")
     if arguments:
         return arguments
     lines = read_lines("-" if file is None else file, option)
@@ -77,7 +78,9 @@ def add_model(
         help="a folder or a hub id" + (f" (default {meant})" if meant else ""),
     )
     parser.add_argument("--revision", help="a branch, tag or commit on the hub")
-    parser.add_argument("--backend", choices=BACKENDS, default="torch")
+    parser.add_argument(
+        "--backend", choices=BACKENDS, default="torch", help="what computes (default torch)"
+    )
     parser.add_argument(
         "--dtype", default="float32", help="float32, float64, or what else the backend has"
     )

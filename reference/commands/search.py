@@ -88,7 +88,10 @@ def _open_vectors(file: str) -> np.ndarray:
     except (OSError, ValueError, EOFError):
         raise InputError(f"{file} is not a .npy file; embed writes such files") from None
     if not isinstance(vectors, np.ndarray) or vectors.dtype.kind != "f":
-        raise InputError(f"{file} holds no vectors of fractions; embed writes such files")
+        raise InputError(
+            f"{file} holds no vectors in floating point, which a search takes; embed "
+            "writes them without --precision"
+        )
     return vectors
 
 

@@ -27,7 +27,8 @@ from reference.pipelines.scores import SCORES
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     explain(
         parser,
-        "Print the cosine of every text with every reference, best first.",
+        "Print how alike every text is to every reference, best first: their cosine, unless "
+        "the checkpoint or --metric names another measure.",
         'python -m reference similar "a cat sleeps" --to "a kitten naps" "the moon"',
         "python -m reference similar --file questions.txt --to-file answers.txt --late",
     )
@@ -96,9 +97,8 @@ def _windows(model: Any, texts: Iterable[str], batch_size: int, shown: bool) -> 
 
 
 def _part(texts: list[str], scores: np.ndarray, references: list[str]) -> Part:
-    rows = scores.tolist()
-    if len(set(references)) == len(references):
-        rows = [dict(zip(references, row, strict=True)) for row in rows]
+    # A reference that is given twice has the same score twice.
+    rows = [dict(zip(references, row, strict=True)) for row in scores.tolist()]
     records = ({"text": text, "scores": row} for text, row in zip(texts, rows, strict=True))
     return Part(records, _ranked(texts, references, scores), scores)
 

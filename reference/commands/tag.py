@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Find the spans of texts that a model labels: names, for one. Texts are arguments, "
         "lines of a file, or lines of standard input; of any length, nothing is cut. Places "
         "are characters of the text, the first of the span and the one after its last.",
-        'python -m reference tag "angle (float): The angle in degrees."',
+        'python -m reference tag "Args: angle (float): The angle in degrees."',
         "python -m reference tag --file texts.txt --aggregation first --format jsonl --model "
         "my-tagger",
     )

@@ -5,12 +5,11 @@ configuration loads without complaint and is wrong."""
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reference.errors import ConfigError, shortened
+from reference.errors import ConfigError, shortened, warn
 from reference.families import BY_MODEL_TYPE
 from reference.families.checks import check_choice, check_integer, unsupported
 from reference.families.config import EncoderConfig
@@ -75,10 +74,9 @@ def _config_from_dict(values: Mapping[str, Any], where: str) -> EncoderConfig:
             raise ConfigError(unsupported(key, values[key], allowed))
 
     if values.get("auto_map"):
-        warnings.warn(
+        warn(
             f"{where} names code of its own in auto_map; it is left alone: {model_type} is "
             "computed by the code of this package",
-            stacklevel=4,
         )
 
     values = kind.upgrade(dict(values))
@@ -88,10 +86,9 @@ def _config_from_dict(values: Mapping[str, Any], where: str) -> EncoderConfig:
     unknown = sorted(map(str, set(values) - read))
     if unknown:
         family = kind.__name__.removesuffix("Config")
-        warnings.warn(
+        warn(
             f"{where} has keys that Transformers' {family} does not read either: "
             f"{shortened(', '.join(unknown))}",
-            stacklevel=4,
         )
 
     settings: dict[str, Any] = dict(kind.MODEL_TYPES[model_type])

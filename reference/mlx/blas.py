@@ -11,8 +11,9 @@ import ctypes
 import functools
 import importlib.util
 import sys
-import warnings
 from pathlib import Path
+
+from reference.errors import warn
 
 
 @functools.cache
@@ -44,8 +45,7 @@ def use_torch_blas() -> bool:
 
 
 def _warn(reason: str) -> None:
-    warnings.warn(
+    warn(
         f"MLX multiplies matrices slowly in this process: {reason}",
         RuntimeWarning,
-        stacklevel=3,
     )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
 from reference.checks import check_name
-from reference.errors import InputError
+from reference.errors import InputError, warn
 from reference.text import Encoding
 
 WAYS = ("warn", "error", "ignore")  # what `truncation` may be
@@ -38,9 +37,8 @@ class Cuts:
     def tell(self) -> None:
         """Warn of all that was cut."""
         if self.texts and self.truncation == "warn":
-            warnings.warn(
+            warn(
                 f"{self.texts} of {self.seen} texts were longer than {self.max_length} tokens "
                 f"and were cut there, {self.tokens} tokens in all; truncation='error' refuses "
                 "such texts, 'ignore' says nothing",
-                stacklevel=4,
             )

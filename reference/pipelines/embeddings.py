@@ -200,8 +200,8 @@ class Embeddings(Pipeline):
         late_interaction: bool = False,
         truncate_dim: int | None = None,
     ) -> Similarity:
-        """Compare every text with every reference; either side may be what `encode` has made,
-        or, for late interaction, what `encode_tokens` has.
+        """Compare every text with every reference; either side may be what `encode` has made
+        in floating point, or, for late interaction, what `encode_tokens` has.
 
         metric: "cosine", "dot", or the negative distances "euclidean" and "manhattan"; None is
             what the checkpoint names.
@@ -236,9 +236,9 @@ class Embeddings(Pipeline):
         its hits.
 
         Texts are embedded as queries and as documents. The corpus may be texts, read as they
-        are needed, or vectors that `encode_document` or `encode_to` has made, a memory map
-        too; a few thousand of its vectors are held at a time. `truncate_dim` is how many
-        numbers all vectors have, those that are given and those that are made.
+        are needed, or vectors that `encode_document` or `encode_to` has made in floating point,
+        a memory map too; a few thousand of its vectors are held at a time. `truncate_dim` is
+        how many numbers all vectors have, those that are given and those that are made.
         """
         one = isinstance(queries, str)
         found = search(

@@ -4,13 +4,12 @@ there."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reference.errors import CheckpointError, ConfigError, InputError, shown
+from reference.errors import CheckpointError, ConfigError, InputError, shown, warn
 from reference.files import is_file, read_json
 from reference.sentence.listing import inside, read_modules, transformer_folder
 from reference.sentence.modules import Module, Normalize, read_module
@@ -56,19 +55,17 @@ class SentenceSettings:
 
     def prompt(self, prompt: str | None, name: str | None) -> str:
         """What is put before a text: a given prompt, else the named one, else the default."""
-        if prompt is not None:
-            if not isinstance(prompt, str):
-                raise InputError(f"prompt is {shown(prompt)}; it must be a string")
-            return prompt
+        if prompt is not None and not isinstance(prompt, str):
+            raise InputError(f"prompt is {shown(prompt)}; it must be a string")
         name = self.default_prompt_name if name is None else name
-        if name is None:
-            return ""
-        if not isinstance(name, str) or name not in self.prompts:
+        if name is not None and (not isinstance(name, str) or name not in self.prompts):
             raise InputError(
                 f"prompt_name is {shown(name)}; this model has the prompts "
                 f"{', '.join(self.prompts):.200}"
             )
-        return self.prompts[name]
+        if prompt is not None:
+            return prompt
+        return "" if name is None else self.prompts[name]
 
     def first_prompt(self, *names: str) -> str | None:
         """The first of these names that a prompt has."""
@@ -83,11 +80,10 @@ def read_sentence_settings(folder: Path, hidden_size: int) -> SentenceSettings:
     path = folder / "modules.json"
     if not is_file(path):
         _check_alone(folder)
-        warnings.warn(
+        warn(
             f"{folder} has no modules.json: it was not saved as an embedding model. Mean "
             "pooling is used; a model that was trained for another task may find every two "
             "texts alike",
-            stacklevel=2,
         )
         return SentenceSettings(hidden_size)
     _, pooling, *others = read_modules(folder)

@@ -4,14 +4,13 @@ folder names."""
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import tokenizers
 
-from reference.errors import CheckpointError, ConfigError
+from reference.errors import CheckpointError, ConfigError, warn
 from reference.text.added_tokens import add_tokens, check_ids, special_names
 from reference.text.classes import Part, TokenizerClass
 from reference.text.guard import check_growth, guarded, try_out
@@ -105,11 +104,10 @@ def _check_agrees(
             if key not in OPTIONS:
                 raise _contradiction(path, f"{part}'s {key}", their[key], our[key], kind)
             if OPTIONS[key] not in settings:
-                warnings.warn(
+                warn(
                     f"{path} has {key} {their[key]!r:.80}, but Transformers' {kind.name}, by "
                     f"which it is opened, has {our[key]!r:.80} where tokenizer_config.json "
                     f"does not name {OPTIONS[key]}, and so it is here",
-                    stacklevel=2,
                 )
 
 

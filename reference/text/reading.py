@@ -3,13 +3,12 @@ may be, and which of its tokens are special."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 import tokenizers
 
-from reference.errors import CheckpointError, ConfigError
+from reference.errors import CheckpointError, ConfigError, warn
 from reference.families import BY_MODEL_TYPE, EncoderConfig
 from reference.files import is_file, read_json
 from reference.text.added_tokens import named_tokens, special_names, with_added_tokens
@@ -161,10 +160,9 @@ def _max_length(
         own = tokenizers_limit
     if own is not None:
         if own > config.max_tokens:
-            warnings.warn(
+            warn(
                 f"{of_sentences.path} allows texts of {own} tokens, but the model has "
                 f"positions for {config.max_tokens}; texts are cut to that",
-                stacklevel=3,
             )
         return min(own, config.max_tokens)
     longest = min(config.max_tokens, config.max_position_embeddings)

@@ -76,6 +76,10 @@ class Tokenizer:
             "max_length", self.max_length if max_length is None else max_length, least=3
         )
         width = length if padding == "max_length" else None
+        if isinstance(padding, str) and padding != "max_length":
+            raise InputError(
+                f"padding is {shown(padding)}; it must be True, False or 'max_length'"
+            )
         padded = padding == "max_length" or check_switch("padding", padding)
         if not check_switch("truncation", truncation):
             length = sys.maxsize

@@ -171,7 +171,7 @@ def test_every_task_is_timed(made_for, tmp_path, capfd, task):
 
 def test_a_task_has_its_own_model_and_peers(capfd):
     assert main(["bench", "--task", "rank"]) == 2
-    assert "needs a model for text-classification" in capfd.readouterr().err
+    assert "needs a model that ranks, a cross-encoder, and none comes" in capfd.readouterr().err
     assert main(["bench", "--task", "search", "--peers", "transformers"]) == 2
     assert "it is one of sentence-transformers" in capfd.readouterr().err
     with pytest.raises(InputError, match="task 'nothing' is unknown; it is one of embed"):

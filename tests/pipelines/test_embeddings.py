@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import warnings
 
 import numpy as np
 import pytest
@@ -354,3 +355,22 @@ def test_similarity_takes_vectors_already_made(models, backend):
         model.similarity(texts, vectors[0])
     with pytest.raises(InputError, match="texts holds NaN"):
         model.similarity(np.full_like(vectors, np.nan), vectors)
+
+
+def test_what_was_cut_is_told_at_the_line_of_the_caller(minilm):
+    """Python tells a warning once a line: at lines of ours, the second caller would hear
+    nothing."""
+    model = reference.load(minilm)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("default")
+        model.encode(["word " * 400])
+        model.encode(["word " * 400])
+        list(model.encode_parts(["word " * 400]))
+    assert [warning.filename for warning in told] == [__file__] * 3
+    assert len({warning.lineno for warning in told}) == 3
+
+
+def test_a_prompt_does_not_hide_a_wrong_name(minilm, backend):
+    model = reference.load(minilm, backend=backend)
+    with pytest.raises(InputError, match="prompt_name is 'nope'; this model has the prompts"):
+        model.encode("a", prompt="x", prompt_name="nope")

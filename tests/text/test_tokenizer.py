@@ -138,5 +138,7 @@ def test_texts_left_whole(minilm):
     assert len(whole) == 302 and whole.cut == 0
     with pytest.raises(InputError, match="texts is empty; a batch holds at least one text"):
         tokenizer([], padding=True)
-    with pytest.raises(InputError, match="padding is 'longest'; it must be True or False"):
+    with pytest.raises(
+        InputError, match="padding is 'longest'; it must be True, False or 'max_length'"
+    ):
         tokenizer(["a"], padding="longest")
