@@ -14,7 +14,8 @@ WAYS = ("warn", "error", "ignore")  # what `truncation` may be
 class Cuts:
     """What one call has cut."""
 
-    def __init__(self, truncation: str, max_length: int) -> None:
+    def __init__(self, truncation: str, max_length: int, name: str = "texts") -> None:
+        self.name = name  # in errors
         self.truncation = check_name(truncation, WAYS, "truncation")
         self.max_length = max_length
         self.seen = 0
@@ -26,7 +27,7 @@ class Cuts:
         for number, encoding in enumerate(encodings, self.seen):
             if encoding.cut and self.truncation == "error":
                 raise InputError(
-                    f"texts[{number}] has {encoding.cut} tokens more than the "
+                    f"{self.name}[{number}] has {encoding.cut} tokens more than the "
                     f"{self.max_length} that this model takes; shorten it, or let it be cut "
                     "with truncation='warn' or 'ignore'"
                 )

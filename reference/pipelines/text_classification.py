@@ -169,7 +169,8 @@ class TextClassification(Pipeline):
     ) -> Iterator[tuple[list[tuple[str, ...]], list[np.ndarray]]]:
         """A window of texts, each by itself or with its pair, and the logits of each."""
         batch_size = check_whole("batch_size", batch_size, least=1)
-        cuts = Cuts(truncation, self.tokenizer.max_length)
+        name = "texts" if second == "pairs" else second
+        cuts = Cuts(truncation, self.tokenizer.max_length, name)
         with progress(given, check_switch("show_progress", show_progress)) as bar:
             for first, window in windows(given):
                 texts = check_texts([both[0] for both in window], first=first)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import transformers
 
+import reference
 from reference.parity import random_checkpoint
 from reference.pipelines.results import Classification
 from tests.text import small
@@ -21,6 +22,19 @@ MODERNBERT = "encoders-three-ways/modernbert-docstrings"
 def masked_model(kind: str, folder: Path, **settings) -> Path:
     """A masked language model with random weights."""
     return random_model(kind, folder, "ForMaskedLM", **settings)
+
+
+def loader_of_masked_models(folders: dict[str, Path]):
+    """Loads a kind's folder, or a model by its name, once a backend."""
+    made = {}
+
+    def loaded(kind, backend):
+        folder = folders.get(kind, kind)
+        if (kind, backend) not in made:
+            made[kind, backend] = reference.load(folder, backend=backend, pipeline="masked-lm")
+        return made[kind, backend]
+
+    return loaded
 
 
 def random_model(kind: str, folder: Path, head: str, **settings) -> Path:

@@ -203,7 +203,7 @@ def test_a_result_reads_well(saved):
         (lambda model: model.rank(QUERY, ["a"], truncation="x"), "truncation 'x' is unknown"),
         (
             lambda model: model.rank(QUERY, ["a", "b " * 200], truncation="error"),
-            r"texts\[1\] has .* tokens more",
+            r"documents\[1\] has .* tokens more",
         ),
     ],
 )

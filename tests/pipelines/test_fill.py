@@ -9,9 +9,14 @@ import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 
-import reference
 from reference.pipelines.masked_lm import Filled
-from tests.pipelines.small_models import KINDS, MODERNBERT, Truth, masked_model
+from tests.pipelines.small_models import (
+    KINDS,
+    MODERNBERT,
+    Truth,
+    loader_of_masked_models,
+    masked_model,
+)
 
 TEXTS = [
     "the river {} beside a stone",
@@ -37,15 +42,7 @@ def truths(folders):
 
 @pytest.fixture(scope="module")
 def load(folders):
-    made = {}
-
-    def loaded(kind, backend):
-        folder = folders.get(kind, kind)
-        if (kind, backend) not in made:
-            made[kind, backend] = reference.load(folder, backend=backend, pipeline="masked-lm")
-        return made[kind, backend]
-
-    return loaded
+    return loader_of_masked_models(folders)
 
 
 @pytest.fixture

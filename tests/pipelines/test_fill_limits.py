@@ -9,7 +9,12 @@ from safetensors.numpy import load_file, save_file
 
 import reference
 from reference.errors import CheckpointError, InputError
-from tests.pipelines.small_models import KINDS, MODERNBERT, masked_model
+from tests.pipelines.small_models import (
+    KINDS,
+    MODERNBERT,
+    loader_of_masked_models,
+    masked_model,
+)
 
 COPY = "Return a [MASK] of the given array."
 
@@ -22,15 +27,7 @@ def folders(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def load(folders):
-    made = {}
-
-    def loaded(kind, backend):
-        folder = folders.get(kind, kind)
-        if (kind, backend) not in made:
-            made[kind, backend] = reference.load(folder, backend=backend, pipeline="masked-lm")
-        return made[kind, backend]
-
-    return loaded
+    return loader_of_masked_models(folders)
 
 
 @pytest.fixture
