@@ -8,7 +8,7 @@ a text, and its own arrays never leave it. The caller has checked the inputs
 from __future__ import annotations
 
 import importlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +17,7 @@ from reference.checks import check_name
 from reference.errors import InputError, shown
 from reference.families import Architecture, EncoderConfig, architecture_named
 from reference.inputs import Inputs
+from reference.learning import AdamW
 from reference.processes import check_process
 
 BACKENDS = ("torch", "mlx", "candle")
@@ -53,6 +54,35 @@ class Model(Protocol):
 
     def state(self) -> dict[str, np.ndarray]:
         """The parameters, under their checkpoint keys."""
+        ...
+
+
+class Learner(Protocol):
+    """A model that learns. Gradients are added up until a step is taken along their sum."""
+
+    model: Model  # as it is now
+    steps: int  # so many were taken
+
+    def learn(self, inputs: Inputs, labels: np.ndarray, weight: float = 1.0) -> float:
+        """The loss on the labels; its gradient, `weight` times, is added to what there is."""
+        ...
+
+    def step(self, learning_rate: float, max_norm: float | None = None) -> float:
+        """One step of AdamW along the gradients, which are shortened to `max_norm` if all of
+        them together are longer, and then forgotten. How long they were comes back."""
+        ...
+
+    def forget(self) -> None:
+        """Forget the gradients; no step is taken."""
+        ...
+
+    def moments(self) -> dict[str, np.ndarray]:
+        """AdamW's two moments of each parameter that a gradient has reached: first.KEY and
+        second.KEY."""
+        ...
+
+    def resume(self, steps: int, moments: Mapping[str, np.ndarray]) -> None:
+        """Go on as the learner did that took so many steps and had these moments."""
         ...
 
 
@@ -106,3 +136,22 @@ def build(
     if isinstance(architecture, str):
         architecture = architecture_named(architecture)
     return port_for(backend, dtype, device).build(config, architecture, tensors, dtype, device)
+
+
+LEARNING_DTYPES = ("float32", "float64")  # what half precision loses, small steps are made of
+
+
+def learner(
+    backend: str,
+    config: EncoderConfig,
+    architecture: Architecture | str,
+    tensors: dict[str, np.ndarray],
+    settings: AdamW,
+    dtype: str = "float32",
+    device: str | None = None,
+) -> Learner:
+    """A model that learns, in one of the frameworks, from these tensors on."""
+    check_name(dtype, LEARNING_DTYPES, "dtype", "not available for training")
+    model = build(backend, config, architecture, tensors, dtype, device)
+    room = importlib.import_module(f"reference.{backend}.training")
+    return room.Learner(model, settings)

@@ -3,6 +3,7 @@ argument it was, what it held, and what would be right."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
@@ -93,3 +94,17 @@ def check_whole(name: str, value: Any, least: int) -> int:
             f"{name} is {shown(value)}; it must be a whole number of at least {least}"
         )
     return int(value)
+
+
+def check_number(
+    name: str, value: Any, least: float = -math.inf, most: float = math.inf
+) -> float:
+    """A finite number, NumPy's too; no bool."""
+    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not (number and math.isfinite(value) and least <= value <= most):
+        bounds = (
+            f"at least {least:g}" if most == math.inf else f"between {least:g} and {most:g}"
+        )
+        kind = "a finite number" if least == -math.inf else f"a number, {bounds}"
+        raise InputError(f"{name} is {shown(value)}; it must be {kind}")
+    return float(value)

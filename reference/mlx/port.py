@@ -86,7 +86,7 @@ class MLXModel:
 
     def forward(self, inputs: Inputs, output_hidden_states: bool = False) -> dict[str, Any]:
         with mx.stream(self.device):
-            return _outputs(self.network(inputs.map(_tensor), output_hidden_states))
+            return _outputs(self.network(inputs.map(to_mlx), output_hidden_states))
 
     def embed(
         self, inputs: Inputs, ways: tuple[str, ...], normalize: bool, skip: int = 0
@@ -98,36 +98,48 @@ class MLXModel:
         self, inputs: Inputs, ways: tuple[str, ...], normalize: bool, skip: int
     ) -> np.ndarray:
         with mx.stream(self.device):
-            inputs = inputs.map(_tensor)
+            inputs = inputs.map(to_mlx)
             encoder = self.network.encoder if isinstance(self.network, Head) else self.network
             hidden, mask = pad_packed(encoder(inputs).last_hidden_state, inputs.cu_seqlens)
             vectors = pooling.pool(hidden, mask, ways, skip)
-            return _array(pooling.normalize(vectors) if normalize else vectors)
+            return to_numpy(pooling.normalize(vectors) if normalize else vectors)
 
     def gradients(
         self, inputs: Inputs, labels: np.ndarray
     ) -> tuple[float, dict[str, np.ndarray]]:
         with mx.stream(self.device):
-            if labels.dtype == np.float64 and self.device != mx.cpu:
-                labels = labels.astype(np.float32)  # Apple's GPUs know no float64
-            arrays, target = inputs.map(_tensor), _tensor(labels)
-            if isinstance(self.network, Head):
-                loss_of = lambda: self.network(arrays, labels=target).loss
-            else:
-                hidden_of = lambda: self.network(arrays).last_hidden_state
-                loss_of = lambda: _base_loss(hidden_of(), inputs.real, target)
-            loss, gradients = nn.value_and_grad(self.network, loss_of)()
-            gradients = tree_flatten(gradients, destination={})
-            return loss.item(), {key: _array(gradients[key]) for key in self.keys}
+            loss, gradients = self.value_and_grad(inputs, labels)
+            return loss.item(), {key: to_numpy(array) for key, array in gradients.items()}
+
+    def value_and_grad(
+        self, inputs: Inputs, labels: np.ndarray
+    ) -> tuple[mx.array, dict[str, mx.array]]:
+        """The loss on the labels and its gradient in every parameter, yet to be evaluated; on
+        the stream that is open."""
+        if labels.dtype == np.float64 and self.device != mx.cpu:
+            labels = labels.astype(np.float32)  # Apple's GPUs know no float64
+        arrays, target = inputs.map(to_mlx), to_mlx(labels)
+        if isinstance(self.network, Head):
+            loss_of = lambda: self.network(arrays, labels=target).loss
+        else:
+            hidden_of = lambda: self.network(arrays).last_hidden_state
+            loss_of = lambda: _base_loss(hidden_of(), inputs.real, target)
+        loss, gradients = nn.value_and_grad(self.network, loss_of)()
+        gradients = tree_flatten(gradients, destination={})
+        return loss, {key: gradients[key] for key in self.keys}
 
     def trace(self, inputs: Inputs, operations: Collection[str]) -> dict[str, np.ndarray]:
         with mx.stream(self.device), record(self.network, operations) as seen:
-            self.network(inputs.map(_tensor))
-            return {name: _array(output) for name, output in seen.items()}
+            self.network(inputs.map(to_mlx))
+            return {name: to_numpy(output) for name, output in seen.items()}
+
+    def parameters(self) -> dict[str, mx.array]:
+        """By checkpoint key."""
+        parameters = tree_flatten(self.network.parameters(), destination={})
+        return {key: parameters[key] for key in self.keys}
 
     def state(self) -> dict[str, np.ndarray]:
-        parameters = tree_flatten(self.network.parameters(), destination={})
-        return {key: _array(parameters[key]) for key in self.keys}
+        return {key: to_numpy(array) for key, array in self.parameters().items()}
 
 
 def _groups(inputs: Inputs, tokens: int) -> Iterator[Inputs]:
@@ -157,17 +169,19 @@ def _outputs(outputs: EncoderOutput | HeadOutput) -> dict[str, Any]:
     arrays = {name: value for name, value in arrays.items() if value is not None}
     mx.eval(arrays)  # all at once: asked for one by one, shared parts would be computed twice
     return {
-        name: [_array(state) for state in value] if isinstance(value, list) else _array(value)
+        name: [to_numpy(state) for state in value]
+        if isinstance(value, list)
+        else to_numpy(value)
         for name, value in arrays.items()
     }
 
 
-def _tensor(array: np.ndarray) -> mx.array:
+def to_mlx(array: np.ndarray) -> mx.array:
     """MLX turns float64 into float32 unless it is told not to."""
     return mx.array(array, dtype=mx.float64) if array.dtype == np.float64 else mx.array(array)
 
 
-def _array(tensor: mx.array) -> np.ndarray:
+def to_numpy(tensor: mx.array) -> np.ndarray:
     """NumPy has no bfloat16, and half precision is for computing, not for handing over."""
     return np.array(
         tensor.astype(mx.float32) if tensor.dtype in (mx.float16, mx.bfloat16) else tensor

@@ -26,7 +26,9 @@ __all__ = [
     "Report",
     "Row",
     "compare",
+    "compare_training",
     "gradients",
+    "loss_trajectory",
     "random_checkpoint",
 ]
 
@@ -95,6 +97,56 @@ def gradients(
     labels = task.check_labels(config, inputs, labels)
     model = build(backend, config, checkpoint.architecture, checkpoint.tensors, dtype)
     return model.gradients(inputs, labels)
+
+
+def loss_trajectory(
+    folder: str | os.PathLike[str],
+    backend: str,
+    batches: Sequence[Any],
+    learning_rate: float | Sequence[float] = 1e-3,
+    clip: float | None = 1.0,
+    weight_decay: float = 0.01,
+    dtype: str = "float32",
+) -> list[float]:
+    """The losses of a checkpoint's own head while it is trained, each before the step of its
+    batch; without dropout. The folder stays as it is.
+
+    batches: dicts of arrays with input_ids, labels, and where there are any attention_mask and
+        token_type_ids, one a step; or lists of such dicts, whose gradients are added up to one
+        step.
+    learning_rate: of AdamW; or one for every step.
+    clip: the length that the gradient is shortened to where it is longer; None: never.
+    weight_decay: of matrices. Norms and biases do not decay.
+    """
+    from reference.parity.trajectory import loss_trajectory
+
+    return loss_trajectory(folder, backend, batches, learning_rate, clip, weight_decay, dtype)
+
+
+def compare_training(
+    model: str | os.PathLike[str],
+    backends: Sequence[str] = BACKENDS,
+    dtype: str = "float32",
+    batches: Sequence[Any] | None = None,
+    steps: int = 50,
+    learning_rate: float | Sequence[float] = 1e-3,
+    clip: float | None = 1.0,
+    weight_decay: float = 0.01,
+    seed: int = 0,
+) -> Report:
+    """Hold whole runs of training against Transformers and torch.optim.AdamW in float64: the
+    loss of every step.
+
+    In float32 the noise floor of a step is Transformers' own largest error so far, over several
+    runs that add the same numbers up in another order; a port may be off by twice that. batches
+    and the rest are as loss_trajectory takes them; without batches there are `steps` random
+    ones.
+    """
+    from reference.parity.trajectory import compare_training
+
+    return compare_training(
+        model, backends, dtype, batches, steps, learning_rate, clip, weight_decay, seed
+    )
 
 
 def random_checkpoint(

@@ -127,13 +127,7 @@ class Oracle(ABC):
         self, batch: Batch, labels: np.ndarray
     ) -> tuple[float, dict[str, np.ndarray]]:
         """The loss on the labels, and its gradient in every parameter of the checkpoint."""
-        target = torch.from_numpy(labels)
-        if target.is_floating_point():
-            target = target.to(self.model.dtype)
-        loss = self._loss(batch, target)
-        # An oracle that computed its loss in float32 would be no truth.
-        if loss.dtype != self.model.dtype:
-            raise AssertionError(f"this loss was computed in {loss.dtype}, not in {self.dtype}")
+        loss = self.loss(batch, labels)
         parameters = {key: self.model.get_parameter(key) for key in self.checkpoint.tensors}
         found = torch.autograd.grad(
             loss, list(parameters.values()), allow_unused=True, materialize_grads=True
@@ -141,6 +135,17 @@ class Oracle(ABC):
         return loss.item(), {
             key: _array(value) for key, value in zip(parameters, found, strict=True)
         }
+
+    def loss(self, batch: Batch, labels: np.ndarray) -> Tensor:
+        """As a scalar that gradients can be taken of."""
+        target = torch.from_numpy(labels)
+        if target.is_floating_point():
+            target = target.to(self.model.dtype)
+        loss = self._loss(batch, target)
+        # An oracle that computed its loss in float32 would be no truth.
+        if loss.dtype != self.model.dtype:
+            raise AssertionError(f"this loss was computed in {loss.dtype}, not in {self.dtype}")
+        return loss
 
     def _loss(self, batch: Batch, target: Tensor) -> Tensor:
         task = self.checkpoint.architecture.task

@@ -83,23 +83,26 @@ class TorchModel:
         encoder = self.network.encoder if isinstance(self.network, Head) else self.network
         hidden, mask = pad_packed(encoder(inputs).last_hidden_state, inputs.cu_seqlens)
         vectors = pooling.pool(hidden, mask, ways, skip)
-        return _array(pooling.normalize(vectors) if normalize else vectors)
+        return to_numpy(pooling.normalize(vectors) if normalize else vectors)
 
     def gradients(
         self, inputs: Inputs, labels: np.ndarray
     ) -> tuple[float, dict[str, np.ndarray]]:
         parameters = {key: self.network.get_parameter(key) for key in self.keys}
-        if isinstance(self.network, Head):
-            loss = self.network(inputs.map(self._tensor), labels=self._tensor(labels)).loss
-        else:
-            hidden = self.network(inputs.map(self._tensor)).last_hidden_state
-            target, real = self._tensor(labels).to(hidden.dtype), self._tensor(inputs.real)
-            loss = mean_squared_error(hidden[real], target[real])
+        loss = self.loss(inputs, labels)
         gradients = torch.autograd.grad(
             loss, list(parameters.values()), allow_unused=True, materialize_grads=True
         )
         named = zip(parameters, gradients, strict=True)
-        return loss.item(), {key: _array(gradient) for key, gradient in named}
+        return loss.item(), {key: to_numpy(gradient) for key, gradient in named}
+
+    def loss(self, inputs: Inputs, labels: np.ndarray) -> Tensor:
+        """As a scalar that gradients can be taken of."""
+        if isinstance(self.network, Head):
+            return self.network(inputs.map(self._tensor), labels=self._tensor(labels)).loss
+        hidden = self.network(inputs.map(self._tensor)).last_hidden_state
+        target, real = self._tensor(labels).to(hidden.dtype), self._tensor(inputs.real)
+        return mean_squared_error(hidden[real], target[real])
 
     @torch.inference_mode()
     def trace(self, inputs: Inputs, operations: Collection[str]) -> dict[str, np.ndarray]:
@@ -107,7 +110,7 @@ class TorchModel:
 
         def keep(name: str, output: Any) -> None:
             if name in operations:
-                seen[name] = _array(output)
+                seen[name] = to_numpy(output)
 
         hooks = []
         for name, module in self.network.named_modules():
@@ -123,7 +126,7 @@ class TorchModel:
         return seen
 
     def state(self) -> dict[str, np.ndarray]:
-        return {key: _array(self.network.get_parameter(key).detach()) for key in self.keys}
+        return {key: to_numpy(self.network.get_parameter(key).detach()) for key in self.keys}
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         if array.dtype == np.float64 and self.device.type == "mps":
@@ -135,14 +138,14 @@ def _outputs(outputs: EncoderOutput | HeadOutput) -> dict[str, Any]:
     names = ("last_hidden_state", "pooler_output", "logits")
     found = {name: getattr(outputs, name, None) for name in names}
     arrays: dict[str, Any] = {
-        n: _array(value) for n, value in found.items() if value is not None
+        n: to_numpy(value) for n, value in found.items() if value is not None
     }
     if outputs.hidden_states is not None:
-        arrays["hidden_states"] = [_array(state) for state in outputs.hidden_states]
+        arrays["hidden_states"] = [to_numpy(state) for state in outputs.hidden_states]
     return arrays
 
 
-def _array(tensor: Tensor) -> np.ndarray:
+def to_numpy(tensor: Tensor) -> np.ndarray:
     """NumPy has no bfloat16, and half precision is for computing, not for handing over."""
     half = tensor.dtype in (torch.float16, torch.bfloat16)
     return (tensor.float() if half else tensor).cpu().numpy()

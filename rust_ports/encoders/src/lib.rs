@@ -74,7 +74,7 @@ pub mod text;
 pub use encoders_models::{
     Error, Lengths, Result, attention, bert, distilbert, electra, error, families, family,
     inputs, layers, losses, masking, model, modernbert, mpnet, pooling, roberta, rope, trace,
-    weights,
+    training, weights,
 };
 
 pub use bert::{BertModel, BertModelOutput};

@@ -14,6 +14,7 @@ mod lengths;
 mod loops;
 mod memory;
 mod norm;
+mod optimizer;
 mod product;
 
 use candle_core::{DType, Tensor};
@@ -24,6 +25,7 @@ pub use dense::{Dense, linear, linear_gelu, linear_gelu_gate, linear_norm, linea
 pub use error::{Error, Result};
 pub use lengths::Lengths;
 pub use norm::{Norm, layer_norm, sum_norm};
+pub use optimizer::{Step, adamw, sum_of_squares};
 pub use product::product;
 
 /// Whether these kernels may take the place of the plain forms: no gradient is wanted of any of

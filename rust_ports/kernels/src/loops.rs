@@ -15,10 +15,14 @@ pub trait Real: WithDType {
     /// exp(x) for x <= 0; below the smallest normal number it is 0.
     fn exp_of_negative(self) -> Self;
     fn erf(self) -> Self;
+    fn root(self) -> Self;
     fn smallest() -> Self;
 }
 
 impl Real for f64 {
+    fn root(self) -> Self {
+        self.sqrt()
+    }
     fn exp_of_negative(self) -> Self {
         self.exp()
     }
@@ -31,6 +35,11 @@ impl Real for f64 {
 }
 
 impl Real for f32 {
+    #[inline(always)]
+    fn root(self) -> Self {
+        self.sqrt()
+    }
+
     /// exp(x) = 2^n exp(f) with f = x - n ln 2, |f| <= ln 2 / 2; within 1 ulp (the tests
     /// measure it).
     #[inline(always)]

@@ -2,9 +2,9 @@
 //!
 //! One concept is one module, under the name that it has in the PyTorch and MLX ports of the
 //! same models: [`pooling`], [`layers`], [`rope`], [`attention`], [`heads`], [`masking`],
-//! [`losses`]. A family of models is a module too, with its configuration, its encoder and its
-//! heads, as [`bert`] is; [`families`] lists them. Field names are the keys of Transformers'
-//! checkpoints.
+//! [`losses`], [`training`]. A family of models is a module too, with its configuration, its
+//! encoder and its heads, as [`bert`] is; [`families`] lists them. Field names are the keys of
+//! Transformers' checkpoints.
 //!
 //! A plain form and a fast one stand side by side in [`layers`] and [`attention`], and are
 //! chosen there; models know of one form only. Nothing here reads files or text: the crate
@@ -32,6 +32,7 @@ pub mod pooling;
 pub mod roberta;
 pub mod rope;
 pub mod trace;
+pub mod training;
 pub mod weights;
 
 pub use encoders_kernels::{

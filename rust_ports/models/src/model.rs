@@ -81,8 +81,7 @@ pub struct Model {
     config: Config,
     parameters: BTreeMap<String, Var>,
     /// Shares the variables' memory but records no operations, so that the kernels apply. Where
-    /// projections were laid side by side, they are copies: whoever changes the variables
-    /// builds the network anew.
+    /// projections were laid side by side, they are copies: [`Model::update`] builds it anew.
     pub network: Network,
 }
 
@@ -98,13 +97,20 @@ impl Model {
             .into_iter()
             .map(|(key, tensor)| Ok((key, Var::from_tensor(&tensor)?)))
             .collect::<candle_core::Result<_>>()?;
-        let constants = parameters
-            .iter()
-            .map(|(key, var)| (key.clone(), var.as_detached_tensor()))
-            .collect();
-        let network =
-            Weights::build(&constants, |weights| Network::new(architecture, &config, weights))?;
+        let network = constant_network(architecture, &config, &parameters)?;
         Ok(Self { architecture: architecture.to_string(), config, parameters, network })
+    }
+
+    /// Puts other numbers, of the same shapes, in the place of these parameters.
+    pub fn update(&mut self, tensors: Tensors) -> Result<()> {
+        for (key, tensor) in tensors {
+            let Some(variable) = self.parameters.get(&key) else {
+                return Err(input_error!("the model has no parameter {key}"));
+            };
+            variable.set(&tensor)?;
+        }
+        self.network = constant_network(&self.architecture, &self.config, &self.parameters)?;
+        Ok(())
     }
 
     /// The configuration that it was built from.
@@ -120,6 +126,20 @@ impl Model {
     /// The loss against `labels`, and its gradient for every parameter; zeros where the loss
     /// does not reach.
     pub fn gradients(&self, inputs: &Inputs, labels: &Tensor) -> Result<(f64, Tensors)> {
+        let (loss, mut reached) = self.reached_gradients(inputs, labels)?;
+        let gradients = self.parameters.iter().map(|(key, variable)| {
+            let gradient = reached.remove(key).map_or_else(|| variable.zeros_like(), Ok)?;
+            Ok((key.clone(), gradient))
+        });
+        Ok((loss, gradients.collect::<candle_core::Result<_>>()?))
+    }
+
+    /// The same without the parameters that the loss does not reach.
+    pub(crate) fn reached_gradients(
+        &self,
+        inputs: &Inputs,
+        labels: &Tensor,
+    ) -> Result<(f64, Tensors)> {
         let variables = self
             .parameters
             .iter()
@@ -131,11 +151,10 @@ impl Model {
         let output = network.forward(inputs, Some(labels))?;
         let loss = output.loss.ok_or_else(|| input_error!("labels are needed for a loss"))?;
         let mut store = loss.backward()?;
-        let gradients = variables.iter().map(|(key, variable)| {
-            let gradient = store.remove(variable).map_or_else(|| variable.zeros_like(), Ok)?;
-            Ok((key.clone(), gradient.detach()))
-        });
-        let gradients = gradients.collect::<candle_core::Result<_>>()?;
+        let gradients = variables
+            .iter()
+            .filter_map(|(key, variable)| Some((key.clone(), store.remove(variable)?.detach())))
+            .collect();
         Ok((loss.to_dtype(DType::F64)?.to_scalar()?, gradients))
     }
 
@@ -143,4 +162,15 @@ impl Model {
     pub fn trace(&self, inputs: &Inputs) -> Result<Vec<(String, Tensor)>> {
         trace::record(|| self.network.forward(inputs, None))
     }
+}
+
+/// The network of constants that share the variables' memory.
+fn constant_network(
+    architecture: &str,
+    config: &Config,
+    parameters: &BTreeMap<String, Var>,
+) -> Result<Network> {
+    let constants =
+        parameters.iter().map(|(key, var)| (key.clone(), var.as_detached_tensor())).collect();
+    Weights::build(&constants, |weights| Network::new(architecture, config, weights))
 }

@@ -8,6 +8,7 @@ pub mod masking;
 pub mod pipelines;
 pub mod pooling;
 pub mod rope;
+pub mod training;
 pub mod whole;
 
 use candle_core::Tensor;

@@ -3,6 +3,7 @@
 mod arrays;
 mod errors;
 mod functions;
+mod learner;
 mod model;
 
 /// The Rust port: a Model that fulfils the protocol of reference/backend.py, and the functions
@@ -37,7 +38,11 @@ mod _native {
         pairs_to_halves, rope_tables, rotate_half, rotate_pairs,
     };
     #[pymodule_export]
+    use crate::functions::training::{adamw, gradient_norm};
+    #[pymodule_export]
     use crate::functions::whole::{check_device, embed_texts, read_checkpoint, token_ids};
+    #[pymodule_export]
+    use crate::learner::Learner;
     #[pymodule_export]
     use crate::model::Model;
 }

@@ -1,7 +1,7 @@
 //! The protocol of reference/backend.py: a model that takes and returns NumPy arrays.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use candle_core::{DType, Device, Tensor};
 use encoders::config::LayerType;
@@ -17,13 +17,13 @@ use crate::errors::{raise, run};
 /// compute in and on.
 #[pyclass(frozen, module = "reference.candle._native")]
 pub struct Model {
-    model: encoders::Model,
-    device: Device,
+    model: RwLock<encoders::Model>,
+    pub device: Device,
     rope_tables: Mutex<Option<Arc<RopeTables>>>,
 }
 
 /// A reference.inputs.Inputs, as tensors.
-struct Arrays {
+pub struct Arrays {
     input_ids: Tensor,
     attention_mask: Option<Tensor>,
     token_type_ids: Option<Tensor>,
@@ -35,7 +35,7 @@ type Object<'a, 'py> = &'a Bound<'py, PyAny>;
 type Pair<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
 
 impl Arrays {
-    fn of(inputs: Object) -> PyResult<Self> {
+    pub fn of(inputs: Object) -> PyResult<Self> {
         let given = |name: &str| -> PyResult<Option<Bound<PyAny>>> {
             Ok(Some(inputs.getattr(name)?).filter(|array| !array.is_none()))
         };
@@ -52,7 +52,7 @@ impl Arrays {
     }
 
     /// The same where the model is.
-    fn on(self, device: &Device) -> encoders::Result<Self> {
+    pub fn on(self, device: &Device) -> encoders::Result<Self> {
         let there = |tensor: Tensor| tensor.to_device(device);
         Ok(Self {
             input_ids: there(self.input_ids)?,
@@ -62,7 +62,7 @@ impl Arrays {
         })
     }
 
-    fn inputs<'a>(
+    pub fn inputs<'a>(
         &'a self,
         output_hidden_states: bool,
         rope_tables: Option<&'a RopeTables>,
@@ -115,11 +115,9 @@ impl Model {
             let there = |tensor: Tensor| tensor.to_dtype(dtype)?.to_device(&device);
             let tensors = tensors.into_iter().map(|(key, tensor)| Ok((key, there(tensor)?)));
             let tensors = tensors.collect::<encoders::Result<_>>()?;
-            Ok(Self {
-                model: encoders::Model::new(architecture, Config::from_json(config)?, tensors)?,
-                device,
-                rope_tables: Mutex::default(),
-            })
+            let model =
+                encoders::Model::new(architecture, Config::from_json(config)?, tensors)?;
+            Ok(Self { model: RwLock::new(model), device, rope_tables: Mutex::default() })
         })
     }
 
@@ -160,7 +158,7 @@ impl Model {
         let (single, states) = run(py, || {
             let arrays = arrays.on(&self.device)?;
             let inputs = arrays.inputs(output_hidden_states, tables.as_deref());
-            let output = self.model.network.forward(&inputs, None)?;
+            let output = self.model().network.forward(&inputs, None)?;
             let states = output.hidden_states.iter().flatten().map(Array::of);
             let states = states.collect::<encoders::Result<Vec<_>>>()?;
             Ok((named(tensors(output))?, states))
@@ -193,7 +191,7 @@ impl Model {
                 .collect::<encoders::Result<Vec<Pooling>>>()?;
             let arrays = arrays.on(&self.device)?;
             let inputs = arrays.inputs(false, tables.as_deref());
-            let hidden = self.model.network.last_hidden_state(&inputs)?;
+            let hidden = self.model().network.last_hidden_state(&inputs)?;
             let lengths = Lengths::new(inputs.cu_seqlens.unwrap_or_default(), hidden.dim(0)?)?;
             let pooled = pool_packed(&hidden, lengths, &ways, skip)?;
             Array::of(&if normalize { pooling::normalize(&pooled, 1e-12)? } else { pooled })
@@ -214,7 +212,7 @@ impl Model {
             let arrays = arrays.on(&self.device)?;
             let inputs = arrays.inputs(false, tables.as_deref());
             let labels = labels.to_device(&self.device)?;
-            let (loss, gradients) = self.model.gradients(&inputs, &labels)?;
+            let (loss, gradients) = self.model().gradients(&inputs, &labels)?;
             Ok((loss, named(gradients)?))
         })?;
         Ok((loss, dict(py, gradients)?))
@@ -234,7 +232,7 @@ impl Model {
         let trace = run(py, || {
             let arrays = arrays.on(&self.device)?;
             let inputs = arrays.inputs(false, tables.as_deref());
-            let seen = self.model.trace(&inputs)?;
+            let seen = self.model().trace(&inputs)?;
             named(seen.into_iter().filter(|(name, _)| wanted.contains(name)))
         });
         dict(py, trace?)
@@ -242,12 +240,21 @@ impl Model {
 
     /// The parameters, under their checkpoint keys.
     fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        dict(py, run(py, || named(self.model.state()))?)
+        dict(py, run(py, || named(self.model().state()))?)
     }
 }
 
 impl Model {
-    fn rope_tables(&self) -> Option<Arc<RopeTables>> {
+    pub fn model(&self) -> RwLockReadGuard<'_, encoders::Model> {
+        self.model.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same model with other numbers in it.
+    pub fn replace(&self, model: encoders::Model) {
+        *self.model.write().unwrap_or_else(PoisonError::into_inner) = model;
+    }
+
+    pub fn rope_tables(&self) -> Option<Arc<RopeTables>> {
         self.rope_tables.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -258,7 +265,8 @@ fn tensors(output: Output) -> impl Iterator<Item = (&'static str, Tensor)> {
     keys.into_iter().zip(values).filter_map(|(key, value)| Some((key, value?)))
 }
 
-fn named<K: ToString>(
+/// The tensors in the form in which they leave, with their names.
+pub fn named<K: ToString>(
     tensors: impl IntoIterator<Item = (K, Tensor)>,
 ) -> encoders::Result<Vec<(String, Array)>> {
     tensors

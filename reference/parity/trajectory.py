@@ -1,0 +1,270 @@
+"""Whole runs of training: the losses of a port, step by step, beside the oracle's.
+
+The oracle is Transformers' model and torch.optim.AdamW in a loop written by hand. It is not
+Transformers' Trainer, which scales the gradients of accumulated batches wrongly for most heads.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from reference import learning
+from reference.backend import BACKENDS, Learner, learner
+from reference.checkpoint import Checkpoint, locate, read_checkpoint
+from reference.checks import check_name, check_number
+from reference.errors import InputError
+from reference.families.tasks import BASE
+from reference.learning import AdamW, Example
+from reference.parity.batch import Batch, random_batch
+from reference.parity.gate import (
+    EPSILONS,
+    FLOAT64_DEFAULT,
+    FLOAT64_TOLERANCE,
+    LEAST_EPSILONS,
+    factor,
+)
+from reference.parity.oracle import Oracle, oracle_for
+from reference.parity.report import Divergence, Report, Row
+
+Groups = list[list[Example]]  # one a step; of several batches if their gradients are added up
+
+# So many runs of the oracle in float32, alike but for the order in which they add numbers up.
+DRAWS = 4
+
+
+def loss_trajectory(
+    folder: str | os.PathLike[str],
+    backend: str,
+    batches: Sequence[Any],
+    learning_rate: float | Sequence[float] = 1e-3,
+    clip: float | None = 1.0,
+    weight_decay: float = 0.01,
+    dtype: str = "float32",
+) -> list[float]:
+    """The function behind reference.parity.loss_trajectory."""
+    checkpoint = read_checkpoint(locate(folder))
+    groups = check_groups(checkpoint, batches)
+    rates = check_rates(learning_rate, len(groups))
+    clip = check_clip(clip)
+    subject = start(checkpoint, backend, weight_decay, dtype, groups)
+    return [
+        learning.take_step(subject, group, rate, clip)
+        for group, rate in zip(groups, rates, strict=True)
+    ]
+
+
+def start(
+    checkpoint: Checkpoint, backend: str, weight_decay: float, dtype: str, groups: Groups
+) -> Learner:
+    subject = learner(
+        backend,
+        checkpoint.config,
+        checkpoint.architecture,
+        checkpoint.tensors,
+        AdamW(weight_decay=weight_decay),
+        dtype,
+    )
+    if dtype == "float64" and hasattr(subject.model, "use_rope_tables"):
+        # The oracle takes its cosines in float32 even here.
+        longest = max(example.inputs.longest for group in groups for example in group)
+        subject.model.use_rope_tables(oracle_for(checkpoint).rope_tables(longest) or None)
+    return subject
+
+
+def oracle_trajectory(
+    oracle: Oracle,
+    groups: Groups,
+    rates: Sequence[float],
+    clip: float | None = 1.0,
+    weight_decay: float = 0.01,
+) -> list[float]:
+    """The same of the oracle, whose model is changed by it."""
+    parameters = list(oracle.model.parameters())
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": [p for p in parameters if (p.dim() > 1) == wide], "weight_decay": decay}
+            for wide, decay in [(True, weight_decay), (False, 0.0)]
+        ],
+        lr=rates[0],
+        foreach=False,
+    )
+    losses = []
+    for group, rate in zip(groups, rates, strict=True):
+        for settings in optimizer.param_groups:
+            settings["lr"] = rate
+        counts = [example.count for example in group]
+        loss = 0.0
+        for example, count in zip(group, counts, strict=True):
+            part = oracle.loss(Batch(example.inputs), example.labels) * (count / sum(counts))
+            part.backward()
+            loss += part.item()
+        if clip is not None:
+            torch.nn.utils.clip_grad_norm_(parameters, clip)
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss)
+    return losses
+
+
+def compare_training(
+    model: str | os.PathLike[str],
+    backends: Sequence[str] = BACKENDS,
+    dtype: str = "float32",
+    batches: Sequence[Any] | None = None,
+    steps: int = 50,
+    learning_rate: float | Sequence[float] = 1e-3,
+    clip: float | None = 1.0,
+    weight_decay: float = 0.01,
+    seed: int = 0,
+) -> Report:
+    """The function behind reference.parity.compare_training."""
+    check_name(dtype, ("float32", "float64"), "dtype", "not available for training")
+    checkpoint = read_checkpoint(locate(model))
+    groups = (
+        random_groups(checkpoint, steps, seed)
+        if batches is None
+        else check_groups(checkpoint, batches)
+    )
+    rates = check_rates(learning_rate, len(groups))
+    settings = (clip, weight_decay)
+    truth = np.array(oracle_trajectory(oracle_for(checkpoint), groups, rates, *settings))
+    noise = None
+    if dtype == "float32":
+        noise = noise_floors(checkpoint, truth, groups, rates, *settings)
+    rows: list[Row] = []
+    for backend in backends:
+        floors = float64_floors(truth, backend) if noise is None else noise
+        found = loss_trajectory(model, backend, groups, rates, *settings, dtype)
+        rows += _rows(backend, np.array(found), truth, floors, dtype)
+    divergences = {backend: _first(backend, rows) for backend in backends}
+    return Report(os.fspath(model), dtype, factor(dtype), tuple(rows), divergences)
+
+
+def noise_floors(
+    checkpoint: Checkpoint,
+    truth: np.ndarray,
+    groups: Groups,
+    rates: Sequence[float],
+    clip: float | None,
+    weight_decay: float,
+) -> np.ndarray:
+    """How far Transformers itself is from the truth in float32, up to each step.
+
+    A difference of a step is carried on by all that follow, and grows; so the floor of a step
+    is the largest error so far. One run is one draw of its roundings, and lucky now and then.
+    The rows of a batch in another order are the same batch, with its sums rounded elsewhere:
+    the floor is the largest error of several such runs.
+    """
+    largest = np.zeros(len(truth))
+    for draw in range(DRAWS):
+        shuffled = [[_shuffled(example, draw) for example in group] for group in groups]
+        oracle = oracle_for(checkpoint, "float32")
+        found = np.array(oracle_trajectory(oracle, shuffled, rates, clip, weight_decay))
+        largest = np.maximum(largest, np.abs(found - truth))
+    least = LEAST_EPSILONS * EPSILONS["float32"] * np.abs(truth)
+    return np.maximum(np.maximum.accumulate(largest), least)
+
+
+def float64_floors(truth: np.ndarray, backend: str) -> np.ndarray:
+    return FLOAT64_TOLERANCE.get(backend, FLOAT64_DEFAULT) * np.abs(truth)
+
+
+def random_groups(checkpoint: Checkpoint, steps: int, seed: int = 0) -> Groups:
+    """One batch a step, of random words with random labels, in texts of unequal length."""
+    config, task = checkpoint.config, checkpoint.architecture.task
+    if task is BASE:
+        raise InputError(f"{checkpoint.architecture.name} has no head to be trained")
+    groups = []
+    for step in range(steps):
+        generator = np.random.default_rng([seed, step])
+        lengths = generator.integers(3, 24, size=6)
+        batch = random_batch(config, lengths, "r", seed * steps + step).asked_for(task)
+        labels = task.make_labels(config, batch.padded, generator)
+        groups.append([Example(batch.padded, labels)])
+    return groups
+
+
+def check_groups(checkpoint: Checkpoint, batches: Sequence[Any]) -> Groups:
+    """What a user gave as batches: dicts of arrays, or lists of such dicts, whose gradients are
+    added up."""
+    if not isinstance(batches, (list, tuple)) or not batches:
+        raise InputError(
+            "batches must be a list of dicts with input_ids, attention_mask and labels; or of "
+            "lists of them, which are one step each"
+        )
+    groups = []
+    for step, given in enumerate(batches):
+        group = list(given) if isinstance(given, (list, tuple)) else [given]
+        if not group:
+            raise InputError(f"batches[{step}] is empty")
+        groups.append([_example(checkpoint, one, f"batches[{step}]") for one in group])
+        if not sum(example.count for example in groups[-1]):
+            raise InputError(f"batches[{step}] has no label that counts")
+    return groups
+
+
+def check_rates(learning_rate: float | Sequence[float], steps: int) -> list[float]:
+    """One for every step."""
+    if isinstance(learning_rate, (list, tuple, np.ndarray)):
+        if len(learning_rate) != steps:
+            raise InputError(f"there are {len(learning_rate)} learning rates for {steps} steps")
+        return [check_number("a learning rate", rate, least=0.0) for rate in learning_rate]
+    return [check_number("learning_rate", learning_rate, least=0.0)] * steps
+
+
+def check_clip(clip: float | None) -> float | None:
+    if clip is not None and check_number("clip", clip, least=0.0) == 0:
+        raise InputError("clip is 0, which leaves nothing of a gradient; None does not clip")
+    return clip
+
+
+KEYS = ("input_ids", "attention_mask", "token_type_ids", "labels")
+
+
+def _example(checkpoint: Checkpoint, given: Any, name: str) -> Example:
+    if isinstance(given, Example):
+        return given
+    if not isinstance(given, Mapping) or not {"input_ids", "labels"} <= set(given):
+        raise InputError(f"{name} must be a dict with input_ids and labels")
+    if unknown := [key for key in given if key not in KEYS]:
+        raise InputError(f"{name} has {unknown[0]!r:.80}; the keys are {', '.join(KEYS)}")
+    config, task = checkpoint.config, checkpoint.architecture.task
+    arrays = {key: given.get(key) for key in KEYS[:-1]}
+    inputs = task.check_inputs(config, **arrays)
+    return Example(inputs, task.check_labels(config, inputs, given["labels"]))
+
+
+def _shuffled(example: Example, draw: int) -> Example:
+    order = np.random.default_rng(draw).permutation(len(example.labels))
+    if draw == 0:
+        return example
+    return Example(example.inputs.map(lambda array: array[order]), example.labels[order])
+
+
+def _rows(
+    backend: str, found: np.ndarray, truth: np.ndarray, floors: np.ndarray, dtype: str
+) -> list[Row]:
+    errors = np.where(np.isfinite(found), np.abs(found - truth), np.inf)
+    return [
+        Row(
+            backend,
+            f"loss of step {n}",
+            error,
+            floor,
+            error / floor,
+            error / floor <= factor(dtype),
+        )
+        for n, (error, floor) in enumerate(zip(errors.tolist(), floors.tolist(), strict=True))
+    ]
+
+
+def _first(backend: str, rows: Sequence[Row]) -> Divergence | None:
+    wrong = next((row for row in rows if row.backend == backend and not row.passed), None)
+    if wrong is None:
+        return None
+    return Divergence(None, wrong.tensor, f"the {wrong.tensor}, the first that departs")

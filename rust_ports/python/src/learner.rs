@@ -1,0 +1,110 @@
+//! The protocol of a learner in reference/backend.py.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use candle_core::Tensor;
+use encoders::training;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::arrays;
+use crate::errors::run;
+use crate::model::{Arrays, Model, dict, named};
+
+/// A model that learns: it changes the parameters of `model`.
+#[pyclass(frozen, module = "reference.candle._native")]
+pub struct Learner {
+    model: Py<Model>,
+    learner: Mutex<training::Learner>,
+}
+
+#[pymethods]
+impl Learner {
+    #[new]
+    fn new(model: Bound<Model>, settings: &Bound<PyAny>) -> PyResult<Self> {
+        let settings = settings_of(settings)?;
+        let learner = training::Learner::new(model.get().model().clone(), settings);
+        Ok(Self { model: model.unbind(), learner: Mutex::new(learner) })
+    }
+
+    /// The model as it is now.
+    #[getter]
+    fn model(&self, py: Python) -> Py<Model> {
+        self.model.clone_ref(py)
+    }
+
+    /// So many steps were taken.
+    #[getter]
+    fn steps(&self, py: Python) -> usize {
+        py.detach(|| self.learner().steps())
+    }
+
+    /// The loss on the labels; its gradient, `weight` times, is added to what there is.
+    #[pyo3(signature = (inputs, labels, weight=1.0))]
+    fn learn(
+        &self,
+        py: Python,
+        inputs: &Bound<PyAny>,
+        labels: &Bound<PyAny>,
+        weight: f64,
+    ) -> PyResult<f64> {
+        let (model, arrays) = (self.model.get(), Arrays::of(inputs)?);
+        let (labels, tables) = (arrays::labels(labels)?, model.rope_tables());
+        run(py, || {
+            let arrays = arrays.on(&model.device)?;
+            let labels = labels.to_device(&model.device)?;
+            let inputs = arrays.inputs(false, tables.as_deref());
+            self.learner().learn(&inputs, &labels, weight)
+        })
+    }
+
+    /// One step of AdamW along the gradients, shortened to `max_norm`; how long they were.
+    #[pyo3(signature = (learning_rate, max_norm=None))]
+    fn step(&self, py: Python, learning_rate: f64, max_norm: Option<f64>) -> PyResult<f64> {
+        run(py, || {
+            let mut learner = self.learner();
+            let norm = learner.step(learning_rate, max_norm)?;
+            self.model.get().replace(learner.model().clone());
+            Ok(norm)
+        })
+    }
+
+    /// Forget the gradients; no step is taken.
+    fn forget(&self, py: Python) {
+        py.detach(|| self.learner().forget());
+    }
+
+    /// AdamW's two moments of each parameter that a gradient has reached.
+    fn moments<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        dict(py, run(py, || named(self.learner().moments()))?)
+    }
+
+    /// Go on as the learner did that took so many steps and had these moments.
+    fn resume(
+        &self,
+        py: Python,
+        steps: usize,
+        moments: BTreeMap<String, Bound<PyAny>>,
+    ) -> PyResult<()> {
+        let moments =
+            moments.iter().map(|(name, array)| Ok((name.clone(), arrays::float(name, array)?)));
+        let moments: BTreeMap<String, Tensor> = moments.collect::<PyResult<_>>()?;
+        run(py, || self.learner().resume(steps, moments))
+    }
+}
+
+impl Learner {
+    fn learner(&self) -> MutexGuard<'_, training::Learner> {
+        self.learner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A reference.learning.AdamW.
+pub fn settings_of(settings: &Bound<PyAny>) -> PyResult<training::AdamW> {
+    Ok(training::AdamW {
+        weight_decay: settings.getattr("weight_decay")?.extract()?,
+        betas: settings.getattr("betas")?.extract()?,
+        epsilon: settings.getattr("epsilon")?.extract()?,
+    })
+}
