@@ -32,14 +32,17 @@ pub fn device(name: &str) -> Result<Device> {
              pyo3/extension-module,{kind}\" pip install"
         )));
     }
-    // Where there is no driver, the bindings to it panic.
+    // Where there is no device, Metal's bindings panic.
     let opened = catch_unwind(|| match kind {
         "cuda" => Device::new_cuda(number),
         _ => Device::new_metal(number),
     });
     match opened {
         Ok(Ok(device)) => Ok(device),
-        Ok(Err(problem)) => Err(unavailable(problem.to_string())),
+        // Its further lines are a trace of candle's own.
+        Ok(Err(problem)) => {
+            Err(unavailable(problem.to_string().lines().next().unwrap_or_default().to_string()))
+        }
         Err(_) => Err(unavailable("its driver cannot be loaded".into())),
     }
 }

@@ -120,8 +120,7 @@ pub fn mean_pooling(hidden: &Tensor, attention_mask: &Tensor) -> Result<Tensor> 
 /// `[batch, hidden]`.
 pub fn cls_pooling(hidden: &Tensor, attention_mask: &Tensor) -> Result<Tensor> {
     let (batch, _, size) = dims(hidden, attention_mask)?;
-    // argmax finds the first of equal values, as in sentence-transformers' Pooling.
-    let first = attention_mask.to_dtype(DType::F32)?.argmax(1)?; // [batch]
+    let first = first_real(attention_mask)?;
     let index = first.reshape((batch, 1, 1))?.broadcast_as((batch, 1, size))?.contiguous()?;
     Ok(hidden.contiguous()?.gather(&index, 1)?.squeeze(1)?)
 }
@@ -180,8 +179,8 @@ pub fn last_token_pooling(hidden: &Tensor, attention_mask: &Tensor) -> Result<Te
     let (batch, tokens, size) = dims(hidden, attention_mask)?;
     let backwards = Tensor::arange_step(tokens as i64 - 1, -1, -1, hidden.device())?;
     let mask = attention_mask.contiguous()?.index_select(&backwards, 1)?;
-    let after = mask.to_dtype(DType::F32)?.argmax(1)?; // how many pads follow: [batch]
-    let last = after.to_dtype(DType::I64)?.affine(-1.0, tokens as f64 - 1.0)?;
+    let after = first_real(&mask)?; // how many pads follow
+    let last = after.affine(-1.0, tokens as f64 - 1.0)?;
     let index = last.reshape((batch, 1, 1))?.broadcast_as((batch, 1, size))?.contiguous()?;
     let vector = hidden.contiguous()?.gather(&index, 1)?.squeeze(1)?;
     let any = mask.ne(0i64)?.max_keepdim(1)?.broadcast_as((batch, size))?;
@@ -197,6 +196,18 @@ pub fn without_prompt(attention_mask: &Tensor, skip: usize) -> Result<Tensor> {
     Ok((attention_mask.ne(0i64)? * kept)?.to_dtype(DType::I64)?)
 }
 
+/// Where the first real token of each row stands: `[batch, 1]`, of dtype i64; 0 where there is
+/// none.
+///
+/// Not the argmax of the mask itself: of equal values candle finds the first on a CPU, and any
+/// of them on a GPU.
+fn first_real(attention_mask: &Tensor) -> Result<Tensor> {
+    let (tokens, device) = (attention_mask.dim(1)? as i64, attention_mask.device());
+    let from_the_end = Tensor::arange_step(tokens, 0, -1, device)?.to_dtype(DType::F32)?;
+    let real = attention_mask.ne(0i64)?.to_dtype(DType::F32)?;
+    Ok(real.broadcast_mul(&from_the_end)?.argmax_keepdim(1)?.to_dtype(DType::I64)?)
+}
+
 /// Each position counted from its row's first real token, which is 0: `[batch, tokens]`.
 fn positions(attention_mask: &Tensor) -> Result<Tensor> {
     let tokens = match attention_mask.dims() {
@@ -207,7 +218,7 @@ fn positions(attention_mask: &Tensor) -> Result<Tensor> {
             ));
         }
     };
-    let first = attention_mask.to_dtype(DType::F32)?.argmax_keepdim(1)?.to_dtype(DType::I64)?;
+    let first = first_real(attention_mask)?;
     let all = Tensor::arange(0, tokens as i64, attention_mask.device())?;
     Ok(all.unsqueeze(0)?.broadcast_sub(&first)?)
 }
