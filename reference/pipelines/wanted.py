@@ -43,15 +43,17 @@ class Wanted:
 
     def told(self) -> dict[str, str]:
         """In words, to be compared with what another call wanted; an array by its digest."""
-        ranges = self.ranges
-        digest = "" if ranges is None else hashlib.sha256(ranges.tobytes()).hexdigest()
+        ranges = "none"
+        if self.ranges is not None:
+            digest = hashlib.sha256(self.ranges.tobytes()).hexdigest()
+            ranges = f"those with the digest {digest[:16]}"
         return {
             "prompt": self.prompt,
             "modules": ", ".join(type(module).__name__ for module in self.modules),
             "truncate_dim": f"{self.size}",
             "normalize": f"{self.unit}",
             "precision": self.precision,
-            "ranges": digest,
+            "ranges": ranges,
         }
 
     def store(self, vectors: np.ndarray) -> np.ndarray:

@@ -41,7 +41,7 @@ def test_other_ranges_are_another_file(model, tmp_path, monkeypatch):
         model.encode_to(path, TEXTS, precision="int8", ranges=ranges)
     other = ranges.copy()
     other[1, 200] = 2
-    with pytest.raises(InputError, match="was begun by"):
+    with pytest.raises(InputError, match=r"begun with ranges 'those.*, not 'those[^;]*: go on"):
         model.encode_to(path, TEXTS, precision="int8", ranges=other)
     with pytest.raises(ZeroDivisionError):
         model.encode_to(path, TEXTS, precision="int8", ranges=ranges.tolist())
@@ -99,8 +99,17 @@ def test_a_killed_process_loses_nothing(minilm, tmp_path):
     model = reference.load(minilm)
     with pytest.raises(InputError, match="was begun with other texts"):
         model.encode_to(path, ["another text", *texts[1:]])
-    with pytest.raises(InputError, match=r"was begun by .* not by .*truncate_dim"):
-        model.encode_to(path, texts, truncate_dim=5)
+    with pytest.raises(InputError) as refused:
+        model.encode_to(path, texts, truncate_dim=5, prompt="so: ")
+    assert str(refused.value) == (
+        f"{path.with_name('.vectors.npy.rows')} was begun with prompt '', not 'so: '; "
+        "truncate_dim '384', not '5': go on as it was begun, or remove it"
+    )
+    begun = note.read_bytes()
+    note.write_text('{"rows": 8}')
+    with pytest.raises(InputError, match=r"\.vectors\.npy\.note is damaged; remove it"):
+        model.encode_to(path, texts)
+    note.write_bytes(begun)
     texts = [f"text {n}" for n in range(2000)]
     assert model.encode_to(path, texts) == len(texts)
     np.testing.assert_allclose(np.load(path), model.encode(texts), atol=1e-6)
