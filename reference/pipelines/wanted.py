@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from reference.checks import check_switch, check_whole
+from reference.checks import check_name, check_switch, check_whole
 from reference.errors import InputError
+from reference.pipelines.cutting import WAYS
 from reference.pipelines.precision import check_precision, quantize
 from reference.sentence import SentenceSettings
 from reference.sentence.modules import Module, Normalize
@@ -91,5 +92,5 @@ def check_wanted(
         bool(normalize) and size < settings.size,
         precision,
         check_precision(precision, ranges, size),
-        truncation,
+        check_name(truncation, WAYS, "truncation"),
     )
