@@ -84,6 +84,11 @@ def check_switch(name: str, value: Any) -> bool:
     return bool(value)
 
 
+def check_top_k(top_k: Any) -> int | None:
+    """How many of the best are wanted; None is all of them."""
+    return None if top_k is None else check_whole("top_k", top_k, least=1)
+
+
 def check_whole(name: str, value: Any, least: int) -> int:
     """A whole number, NumPy's too; a span of time is one to NumPy, but not to us."""
     whole = isinstance(value, (int, np.integer)) and not isinstance(
