@@ -391,6 +391,17 @@ def test_embed_hands_on_what_is_wanted(minilm, tmp_path, capfd):
     assert "warning: 1 of 1 texts were longer than 256" in capfd.readouterr().err
 
 
+def test_the_folder_of_here_has_a_name(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    for command in (
+        ["embed", "a", "--model", "."],
+        ["info", "."],
+        ["fill", "a", "--model", "./"],
+    ):
+        assert run(*command) == 2
+        assert f"{tmp_path}/config.json is missing" in capfd.readouterr().err
+
+
 def test_similar_by_other_measures(minilm, capfd):
     model = reference.load(minilm)
     compare = ["similar", *TEXTS, "--to", "a text", "--format", "jsonl"]
