@@ -8,13 +8,15 @@ from typing import Any
 
 from reference.checkpoint import SMALL_MODERNBERT
 from reference.commands.options import (
-    add_batch_size,
+    add_encoding,
     add_model,
     add_texts,
+    add_top_k,
     add_truncation,
     explain,
     load_model,
     read_texts,
+    with_bar,
 )
 from reference.commands.results import Part, add_output, target_of, write
 
@@ -27,13 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "python -m reference fill 'Return a [MASK] of the given array.' --top-k 3",
     )
     add_texts(parser)
-    parser.add_argument("--top-k", type=int, default=5, help="words for a mask (default 5)")
-    parser.add_argument("--targets", nargs="+", metavar="WORD", help="ask for these only")
-    parser.add_argument(
-        "--joint", action="store_true", help="fill all masks of a text together"
-    )
-    add_batch_size(parser)
+    add_top_k(parser, "words for each mask", 5)
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--targets", nargs="+", metavar="WORD", help="ask for these words only")
+    how.add_argument("--joint", action="store_true", help="fill all masks of a text together")
     add_truncation(parser)
+    add_encoding(parser)
     add_model(parser, SMALL_MODERNBERT)
     add_output(parser)
 
@@ -50,6 +51,7 @@ def main(options: argparse.Namespace) -> int:
         joint=options.joint,
         truncation=options.truncation,
     )
+    parts = with_bar(parts, texts, options.progress)
     return write(options, target, (_part(*part, options.joint) for part in parts))
 
 

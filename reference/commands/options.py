@@ -5,15 +5,23 @@ from __future__ import annotations
 import argparse
 import itertools
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
 
 import reference
 from reference.backend import BACKENDS
 from reference.checkpoint import EMBEDDED_MODEL
 from reference.errors import InputError
-from reference.files import read_lines
+from reference.files import is_file, read_lines
+from reference.pipelines.batching import progress
 from reference.pipelines.cutting import WAYS
+from reference.pipelines.scores import SCORES
+
+Parts = Iterator[tuple[list[str], Any]]  # some of the texts, and what was found of them
 
 NO_TEXTS = (
     "there are no texts: standard input is empty, and none is named (what follows --to is a "
@@ -63,6 +71,21 @@ def read_texts(
     raise InputError(missing)
 
 
+def open_array(file: str, option: str) -> np.ndarray:
+    """An array that stays in its .npy file, of which only parts are in memory."""
+    if not file:
+        raise InputError(f"{option} is empty; name a .npy file")
+    if not is_file(Path(file)):
+        raise InputError(f"{file} cannot be read: there is no such file")
+    try:
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError, BadZipFile):
+        array = None
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{file} is not a .npy file, which {option} names")
+    return array
+
+
 def add_model(
     parser: argparse.ArgumentParser,
     default: str | None = EMBEDDED_MODEL,
@@ -102,17 +125,25 @@ def load_model(options: argparse.Namespace, pipeline: str) -> Any:
     )
 
 
-def add_batch_size(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--batch-size", type=int, default=32, help="texts in a batch at most (default 32)"
-    )
-
-
 def add_encoding(parser: argparse.ArgumentParser) -> None:
-    add_batch_size(parser)
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        metavar="N",
+        default=32,
+        help="texts in a batch at most (default 32)",
+    )
     parser.add_argument(
         "--progress", action="store_true", help="show a progress bar on standard error"
     )
+
+
+def with_bar(parts: Parts, texts: Iterable[str], shown: bool) -> Parts:
+    """The parts as they come, counted by a progress bar."""
+    with progress(texts, shown) as bar:
+        for part in parts:
+            yield part
+            bar.update(len(part[0]))
 
 
 def add_truncate_dim(parser: argparse.ArgumentParser) -> None:
@@ -131,7 +162,19 @@ def add_truncation(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_top_k(parser: argparse.ArgumentParser, what: str) -> None:
+def add_top_k(parser: argparse.ArgumentParser, what: str, default: int | None = None) -> None:
     parser.add_argument(
-        "--top-k", type=int, metavar="N", help=f"only the N best {what} (default all)"
+        "--top-k",
+        type=int,
+        metavar="N",
+        default=default,
+        help=f"only the N best {what} (default {default or 'all'})",
+    )
+
+
+def add_metric(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--metric",
+        choices=SCORES,
+        help="what compares two vectors (default the checkpoint's, else cosine)",
     )

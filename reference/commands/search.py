@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
 from reference.commands.options import (
     add_encoding,
+    add_metric,
     add_model,
     add_texts,
+    add_top_k,
     add_truncate_dim,
+    add_truncation,
     explain,
     load_model,
+    open_array,
     read_texts,
 )
 from reference.commands.results import Part, add_output, target_of, write
 from reference.errors import InputError
-from reference.files import is_file, read_lines
-from reference.pipelines.scores import SCORES
+from reference.files import read_lines
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,14 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--vectors", metavar="FILE", help="their vectors, a .npy file that embed has written"
     )
-    parser.add_argument(
-        "--top-k", type=int, default=10, help="hits a query at most (default 10)"
-    )
-    parser.add_argument(
-        "--metric", choices=SCORES, help="the checkpoint's, cosine if it names none"
-    )
+    add_top_k(parser, "hits of each query", 10)
+    add_metric(parser)
     add_encoding(parser)
     add_truncate_dim(parser)
+    add_truncation(parser)
     add_model(parser)
     add_output(parser)
 
@@ -71,6 +70,7 @@ def main(options: argparse.Namespace) -> int:
         batch_size=options.batch_size,
         show_progress=options.progress,
         truncate_dim=options.truncate_dim,
+        truncation=options.truncation,
     )
     hits = [[hit.to_dict() for hit in row] for row in found]
     if options.vectors is not None and options.corpus is not None:
@@ -80,14 +80,8 @@ def main(options: argparse.Namespace) -> int:
 
 
 def _open_vectors(file: str) -> np.ndarray:
-    """The vectors stay in their file, of which only parts are in memory."""
-    if not is_file(Path(file)):
-        raise InputError(f"{file} cannot be read: there is no such file")
-    try:
-        vectors = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        raise InputError(f"{file} is not a .npy file; embed writes such files") from None
-    if not isinstance(vectors, np.ndarray) or vectors.dtype.kind != "f":
+    vectors = open_array(file, "--vectors")
+    if vectors.dtype.kind != "f":
         raise InputError(
             f"{file} holds no vectors in floating point, which a search takes; embed "
             "writes them without --precision"

@@ -2,12 +2,13 @@
 
 import io
 import json
+import shutil
 
 import pytest
 
 import reference
 from reference.__main__ import main
-from reference.checkpoint import SMALL_MODERNBERT
+from reference.checkpoint import SMALL_MODERNBERT, locate
 from reference.parity import random_checkpoint
 from reference.pipelines import batching
 
@@ -185,6 +186,28 @@ def test_bad_input_is_one_line_and_status_2(run, arguments, message):
     status, out, err = run(*arguments)
     assert status == 2 and out == "" and err.startswith("error: ")
     assert message in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", ["--multi-label", "--calibrate", "--template={text} {mask}"])
+def test_labels_that_are_missing_are_told_in_options(option, capfd):
+    assert main(["classify", "a text", option]) == 2
+    said = capfd.readouterr().err
+    assert "error: there are no labels to choose from: name some with --labels" in said
+
+
+def test_labels_of_the_checkpoint_need_no_option(folders, tmp_path, capfd):
+    model = locate(SMALL_MODERNBERT)
+    folder = shutil.copytree(model, tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"label_candidates": ["a", "b"]}))
+    assert main(["classify", "a text", "--multi-label", "--model", str(folder)]) == 0
+    assert "mass" in capfd.readouterr().out
+
+
+def test_letters_are_for_labels_that_stand_together(capfd):
+    with pytest.raises(SystemExit, match="2"):
+        main(["classify", "a text", "--labels", "a", "b", "--letters", "--multi-label"])
+    assert "--multi-label: not allowed with argument --letters" in capfd.readouterr().err
 
 
 def test_another_kind_of_model_is_refused(run, folders, minilm):
