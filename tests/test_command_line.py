@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 import reference
-from reference.__main__ import main
+from reference.__main__ import COMMANDS, main, parser
 from reference.files import read_lines
 
 ROOT = Path(__file__).parents[1]
@@ -497,9 +498,28 @@ def test_similar_by_other_measures(minilm, capfd):
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("command", ["embed", "similar", "search"])
-def test_help_shows_an_example(command, capsys):
-    with pytest.raises(SystemExit) as ended:
+def examples_of(command, capfd):
+    """The lines below "examples:" of its --help."""
+    with pytest.raises(SystemExit, match="0"):
         main([command, "--help"])
-    assert ended.value.code == 0
-    assert f"examples:\n  python -m reference {command} " in capsys.readouterr().out
+    _, shown = capfd.readouterr().out.split("\nexamples:\n")
+    return [line.strip() for line in shown.splitlines()]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_examples_of_help(command, capfd, tmp_path, monkeypatch):
+    """They are command lines. Those that need no network, no cluster and no hour are run, in
+    their order: what one writes the next reads."""
+    lines = examples_of(command, capfd)
+    assert any(line.startswith(f"python -m reference {command}") for line in lines)
+    monkeypatch.chdir(tmp_path)
+    for line in lines:
+        if line.startswith("printf "):
+            subprocess.run(["bash", "-c", line], check=True)
+            continue
+        words = shlex.split(line)
+        assert words[:3] == ["python", "-m", "reference"]
+        options = parser().parse_args(words[3:])
+        slow = command in ("bench", "parity", "train") or "--ray" in words
+        if not slow and not str(options.model).startswith("cross-encoder/"):
+            assert main(words[3:]) == 0, capfd.readouterr().err

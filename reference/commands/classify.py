@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from reference.arguments import explain
 from reference.checkpoint import PACKAGE_CLASSIFIER, SMALL_MODERNBERT
 from reference.commands.options import (
     add_encoding,
@@ -14,7 +15,6 @@ from reference.commands.options import (
     add_texts,
     add_top_k,
     add_truncation,
-    explain,
     load_model,
     read_texts,
     with_bar,
@@ -34,9 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "are arguments, lines of a file, or lines of standard input.",
         'python -m reference classify "Return the shortest path between two nodes." --top-k 3',
         'python -m reference classify "Open the file." --labels file array',
-        'python -m reference classify "It rains." --pair "It is wet." --model my-nli-model',
-        "python -m reference classify --file texts.txt --labels sport politics --model "
-        "my-masked-lm",
+        "printf 'Open the file.\\nSort the array.\\n' > texts.txt",
+        "python -m reference classify --file texts.txt --labels file array --format jsonl",
+        'python -m reference classify "It rains." --pair "It is wet." --model '
+        "cross-encoder/nli-roberta-base",
     )
     add_texts(parser)
     second = parser.add_mutually_exclusive_group()

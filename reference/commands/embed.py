@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from reference.arguments import explain
 from reference.commands.options import (
     add_encoding,
     add_model,
     add_texts,
     add_truncate_dim,
     add_truncation,
-    explain,
     load_model,
     open_array,
     read_texts,
@@ -30,8 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Turn texts into vectors. Texts are arguments, lines of a file, or lines of standard "
         "input.",
         'python -m reference embed "a first text" "a second one" --format jsonl',
-        "python -m reference embed --file million.txt --output million.npy --resume --progress",
-        "python -m reference embed --ray billion.parquet vectors --workers 8",
+        "printf 'It rains.\\nThe cat sleeps.\\n' > texts.txt",
+        "python -m reference embed --file texts.txt --output texts.npy --resume --progress",
+        "python -m reference embed --ray texts.txt vectors --workers 2",
     )
     add_texts(parser)
     add_encoding(parser)
@@ -50,8 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=PRECISIONS,
         default="float32",
-        help="float32 by itself; int8 and uint8 span --ranges or, without it, what these very "
-        "vectors span, so others cannot be compared with them",
+        help="how numbers are stored (default float32); int8 and uint8 span --ranges or, "
+        "without it, what these very vectors span, so others cannot be compared with them",
     )
     parser.add_argument(
         "--ranges",
@@ -64,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="of a .npy file keep what is done, and go on from there if interrupted",
+        help="with --output FILE.npy: keep what is done, and go on from there if interrupted",
     )
     parser.add_argument(
         "--ray",

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
+from reference.arguments import explain
 from reference.checkpoint import SMALL_MODERNBERT
 from reference.commands.options import (
     add_encoding,
@@ -13,7 +14,6 @@ from reference.commands.options import (
     add_texts,
     add_top_k,
     add_truncation,
-    explain,
     load_model,
     read_texts,
     with_bar,
@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Find words for the masks of texts. Texts are arguments, lines of a file, or lines of "
         "standard input, with masks as the model's tokenizer writes them: [MASK], <mask>.",
         "python -m reference fill 'Return a [MASK] of the given array.' --top-k 3",
+        "python -m reference fill 'Return a [MASK].' --targets copy list --format jsonl",
     )
     add_texts(parser)
     add_top_k(parser, "words for each mask", 5)

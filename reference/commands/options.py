@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,13 +27,6 @@ NO_TEXTS = (
     "reference); give texts as arguments ahead of the options, with --file, or as lines of "
     "standard input"
 )
-
-
-def explain(parser: argparse.ArgumentParser, what: str, *examples: str) -> None:
-    """What --help says before the options, and the examples that it ends with."""
-    parser.description = textwrap.fill(what, 80)
-    parser.epilog = "\n  ".join(("examples:", *examples))
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
 
 
 def add_texts(parser: argparse.ArgumentParser, one: str = "text") -> None:
@@ -105,7 +97,9 @@ def add_model(
         "--backend", choices=BACKENDS, default="torch", help="what computes (default torch)"
     )
     parser.add_argument(
-        "--dtype", default="float32", help="float32, float64, or what else the backend has"
+        "--dtype",
+        default="float32",
+        help="float32 (the default), float64 or, where the backend has it, float16 or bfloat16",
     )
     parser.add_argument(
         "--device",
@@ -158,7 +152,7 @@ def add_truncation(parser: argparse.ArgumentParser) -> None:
         choices=WAYS,
         default="warn",
         help="of texts that are longer than the model takes: cut and say so (warn, the "
-        "default), stop (error), or cut (ignore)",
+        "default), stop (error), or cut and say nothing (ignore)",
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from reference.arguments import explain
 from reference.commands.options import (
     add_encoding,
     add_metric,
@@ -15,7 +16,6 @@ from reference.commands.options import (
     add_top_k,
     add_truncate_dim,
     add_truncation,
-    explain,
     load_model,
     open_array,
     read_texts,
@@ -30,12 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         "Find what of a corpus is most alike to each query. The corpus is the lines of a file, "
         "read as they are needed, or their vectors, which embed has written.",
-        'python -m reference search "how are cats fed" --corpus sentences.txt --top-k 3',
-        "python -m reference embed --file sentences.txt --output sentences.npy",
-        'python -m reference search "how are cats fed" --vectors sentences.npy --top-k 3',
+        "printf 'It rains.\\nThe cat eats at noon.\\nThe moon.\\n' > texts.txt",
+        'python -m reference search "how are cats fed" --corpus texts.txt --top-k 2',
+        "python -m reference embed --file texts.txt --output texts.npy",
+        'python -m reference search "how are cats fed" --vectors texts.npy --corpus texts.txt',
     )
     add_texts(parser, "query")
-    parser.add_argument("--corpus", metavar="FILE", help="the texts to search, one a line")
+    parser.add_argument(
+        "--corpus", metavar="FILE", help="the texts to search, one a line (- is standard input)"
+    )
     parser.add_argument(
         "--vectors", metavar="FILE", help="their vectors, a .npy file that embed has written"
     )

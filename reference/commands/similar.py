@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from reference.arguments import explain
 from reference.commands.options import (
     add_encoding,
     add_metric,
@@ -14,7 +15,6 @@ from reference.commands.options import (
     add_texts,
     add_truncate_dim,
     add_truncation,
-    explain,
     load_model,
     read_texts,
 )
@@ -28,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Print how alike every text is to every reference, best first: their cosine, unless "
         "the checkpoint or --metric names another measure.",
         'python -m reference similar "a cat sleeps" --to "a kitten naps" "the moon"',
-        "python -m reference similar --file questions.txt --to-file answers.txt --late",
+        "printf 'It rains.\\nThe cat sleeps.\\n' > texts.txt",
+        'python -m reference similar "a kitten naps" "the moon" --to-file texts.txt --late',
     )
     add_texts(parser)
     parser.add_argument(
@@ -39,7 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what the texts are compared with",
     )
     parser.add_argument(
-        "--to-file", metavar="FILE", help="read references from FILE, one a line"
+        "--to-file",
+        metavar="FILE",
+        help="read references from FILE, one a line (- is standard input)",
     )
     add_metric(parser)
     parser.add_argument(

@@ -215,14 +215,6 @@ def test_another_kind_of_model_is_refused(run, folders, minilm):
     assert main(["rank", "a", "--to", "b", "--model", folders["classify"]]) == 2
 
 
-@pytest.mark.parametrize("name", ["classify", "rank", "tag"])
-def test_help_shows_an_example(name, capsys):
-    with pytest.raises(SystemExit) as ended:
-        main([name, "--help"])
-    shown = capsys.readouterr().out
-    assert ended.value.code == 0 and f"examples:\n  python -m reference {name} " in shown
-
-
 def test_what_is_taken_where_no_model_is_named(capfd):
     """Trained labels, labels of one's own, spans; no cross-encoder is there to be taken."""
     graph = "Return the shortest path between two nodes."
