@@ -274,7 +274,8 @@ class Embeddings(Pipeline):
         """What `similarity` and `search` compare, as these options say it."""
         late = check_late(late_interaction, metric, truncate_dim)
         if not late:
-            metric = check_name(metric or self.settings.similarity, SCORES, "metric")
+            named = self.settings.similarity if metric is None else metric
+            metric = check_name(named, SCORES, "metric")
         options = {"truncate_dim": truncate_dim, "truncation": truncation}
 
         def embed(name: str, texts: Iterable[str]) -> tuple[Cuts, Parts]:

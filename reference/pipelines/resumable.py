@@ -34,7 +34,7 @@ def write_vectors(
     rows, from which texts, `made_by` whom. A later call with the same texts goes on from there,
     and one with others says so. At the end the first file takes its place.
     """
-    target = check_target(os.fspath(path), "path")
+    target = check_target(path, "path")
     rows, note = (target.with_name(f".{target.name}.{part}") for part in ("rows", "note"))
     texts = iter(texts)
     done, digest = _skip(texts, _read_note(note, made_by) if is_file(rows) else None, rows)

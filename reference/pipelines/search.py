@@ -78,6 +78,8 @@ def _parts(sides: Sides, corpus: Any) -> Iterator[tuple[list[str] | None, np.nda
     if not is_vectors(corpus):
         yield from sides.parts("corpus", check_iterable(corpus, "corpus"))
         return
+    if not corpus.ndim:  # a single number, of which there are no parts
+        check_vectors(corpus, "corpus", sides.size)
     for first in range(0, len(corpus), ROWS_AT_ONCE):
         part = np.asarray(corpus[first : first + ROWS_AT_ONCE])
         yield None, check_vectors(part, "corpus", sides.size)

@@ -69,14 +69,20 @@ class Sides:
         """All vectors of a side, given or made."""
         late = self.metric is None
         if late and isinstance(side, list) and side and all(map(is_vectors, side)):
-            size = side[0].shape[-1]
-            return [check_vectors(array, f"{name}[{n}]", size) for n, array in enumerate(side)]
+            return _check_tokens(side, name)
         if is_vectors(side) and not late:
             return check_vectors(side, name, self.size)
         parts = self.parts(name, check_texts(side, name))
         return [one for _, part in parts for one in part] if late else joined(parts, self.empty)
 
     def compare(self, texts: Any, references: Any) -> Similarity:
+        if self.metric is None:
+            widths = {array.shape[1] for array in [*texts, *references]}
+            if len(widths) > 1:
+                raise InputError(
+                    "the vectors of tokens have all equally many numbers, not "
+                    f"{' and '.join(map(str, sorted(widths)))}"
+                )
         score = max_sim if self.metric is None else SCORES[self.metric]
         return Similarity(texts, references, score(texts, references))
 
@@ -90,6 +96,16 @@ class Sides:
 
     def tell(self) -> None:
         tell(self.cuts)
+
+
+def _check_tokens(side: list[np.ndarray], name: str) -> list[np.ndarray]:
+    """Of each text the vectors of its tokens, as they are given."""
+    size = side[0].shape[-1] if side[0].ndim else 0
+    checked = [check_vectors(array, f"{name}[{n}]", size) for n, array in enumerate(side)]
+    for number, array in enumerate(checked):
+        if not len(array):
+            raise InputError(f"{name}[{number}] holds no vector; a text has at least one token")
+    return checked
 
 
 def is_vectors(value: Any) -> bool:

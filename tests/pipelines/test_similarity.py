@@ -190,6 +190,9 @@ def test_vectors_need_no_tokenizer(minilm, tmp_path):
         ((5, REFERENCES), "queries must be a list of strings"),
         ((TEXTS, "a corpus"), "corpus must be a list of strings"),
         ((TEXTS, ["a", 5]), r"corpus\[1\] is int 5"),
+        ((TEXTS, np.array(5.0)), r"corpus has shape \(\)"),
+        ((TEXTS, {"a": "kitten"}), "corpus must be a list of strings, not dict"),
+        ((TEXTS, {"a", "b"}), "corpus must be a list of strings, not set"),
     ],
 )
 def test_searches_that_cannot_be_made(models, backend, arguments, message):
@@ -201,6 +204,9 @@ def test_searches_that_cannot_be_made(models, backend, arguments, message):
     ("options", "message"),
     [
         ({"truncation": "cut"}, "truncation 'cut' is unknown; it is one of warn, error"),
+        ({"metric": ""}, "metric '' is unknown"),
+        ({"metric": np.ones(2)}, r"metric array\(.* is unknown"),
+        ({"texts": {"a": 1}}, "texts must be a list of strings, not dict"),
         ({"metric": "angle"}, "metric 'angle' is unknown; it is one of cosine"),
         ({"metric": "dot", "late_interaction": True}, "leave metric out"),
         ({"late_interaction": 1}, "late_interaction is 1"),
@@ -212,6 +218,30 @@ def test_searches_that_cannot_be_made(models, backend, arguments, message):
 def test_comparisons_that_cannot_be_made(models, backend, options, message):
     with pytest.raises(InputError, match=message):
         models[backend].similarity(**{"texts": TEXTS, "references": REFERENCES} | options)
+
+
+@pytest.mark.parametrize(
+    ("texts", "references", "message"),
+    [
+        ([np.ones((2, 3))], ["a"], "equally many numbers, not 3 and 384"),
+        ([np.ones((2, 3))], [np.ones((2, 4))], "equally many numbers, not 3 and 4"),
+        ([np.ones((0, 384))], ["a"], r"texts\[0\] holds no vector"),
+        (["a"], [np.ones((1, 384)), np.ones((0, 384))], r"references\[1\] holds no vector"),
+        ([np.array(5.0)], ["a"], r"texts\[0\] has shape \(\)"),
+    ],
+)
+def test_tokens_that_cannot_be_compared(models, texts, references, message):
+    with pytest.raises(InputError, match=message):
+        models["torch"].similarity(texts, references, late_interaction=True)
+
+
+def test_half_precision_is_compared_in_single(models):
+    """A vector of length 5,879, the squares of which float16 cannot sum."""
+    halves = np.full((1, 384), 300, np.float16)
+    assert models["torch"].similarity(halves, halves).scores[0, 0] == pytest.approx(1)
+    assert models["torch"].search(halves, halves)[0][0].score == pytest.approx(1)
+    dot = models["torch"].similarity(halves, halves, metric="dot")
+    assert dot.scores[0, 0] == pytest.approx(384 * 300**2)
 
 
 documents = st.lists(st.lists(st.integers(-3, 3), min_size=1, max_size=4), min_size=1)

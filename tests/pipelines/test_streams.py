@@ -121,6 +121,12 @@ def test_the_file_it_cannot_write(model, tmp_path):
         model.encode_to(tmp_path / "none" / "x.npy", TEXTS)
     with pytest.raises(InputError, match="must be a list of strings"):
         model.encode_to(tmp_path / "x.npy", "a text")
+    for path in (None, 5, b"x.npy", ["x.npy"]):
+        with pytest.raises(InputError, match=r"^path is .*; it must be the name of a file"):
+            model.encode_to(path, TEXTS)
+    for path in ("\ud800.npy", "a\0b.npy"):
+        with pytest.raises(InputError, match="cannot be written"):
+            model.encode_to(path, TEXTS)
 
 
 LONG = "The cat sat on the wall. It was asleep. Rain fell, and it did not care."
@@ -159,6 +165,11 @@ def test_chunks_are_pooled_from_the_whole(minilm, backend):
         (LONG, [(3, 3)], r"chunks\[0\] is \(3, 3\)"),
         (LONG, [(3, 4)], "no token that begins in it"),
         (LONG, 5, "must be a list of"),
+        (LONG, [(0.9, 24)], "chunks is .*; it must be a list of .* of whole numbers"),
+        (LONG, ["09"], "of whole numbers"),
+        (LONG, [(0, float("inf"))], "of whole numbers"),
+        (LONG, [(0, 10**5000)], r"chunks\[0\] is .* that cannot be printed; chunks follow"),
+        (LONG, [(-1, 3)], r"chunks\[0\] is \(-1, 3\)"),
         ("word " * 400, [(0, 9)], "146 tokens more than the 256"),
         (5, [(0, 9)], r"text\[0\] is int 5"),
     ],
