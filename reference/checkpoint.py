@@ -80,7 +80,7 @@ def locate(model: str | os.PathLike[str], revision: str | None = None) -> Path:
                 f"{path} is a folder, which has no revisions; revision {revision!r:.80} needs "
                 "a hub id"
             )
-        return path
+        return path if path.name else path.absolute()  # "." would go unnamed in errors
     if exists:
         raise CheckpointError(
             f"{path} is a file; give the folder that holds config.json and model.safetensors"

@@ -4,7 +4,7 @@ argument it was, what it held, and what would be right."""
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,9 +33,10 @@ def check_texts(texts: Any, name: str = "texts", first: int = 0) -> list[str]:
 
 
 def check_iterable(texts: Any, name: str = "texts") -> Iterator[Any]:
-    """Whatever gives one text after another, a generator for one."""
+    """Whatever gives one text after another, a generator for one; but no dictionary, which
+    would give its keys, and no set, which has no order."""
     try:
-        if not isinstance(texts, (str, bytes)):
+        if not isinstance(texts, (str, bytes, Mapping, set, frozenset)):
             return iter(texts)
     except TypeError:
         pass
@@ -58,7 +59,8 @@ def check_vectors(vectors: np.ndarray, name: str, dimensions: int) -> np.ndarray
         )
     if not np.isfinite(vectors).all():
         raise InputError(f"{name} holds NaN or infinity")
-    return vectors
+    # The length of a vector in half precision, its squares summed, may be more than that holds.
+    return vectors.astype(np.float32) if vectors.dtype.itemsize < 4 else vectors
 
 
 def check_name(value: Any, known: Collection[str], kind: str, fault: str = "unknown") -> str:
@@ -82,6 +84,11 @@ def check_switch(name: str, value: Any) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise InputError(f"{name} is {shown(value)}; it must be True or False")
     return bool(value)
+
+
+def check_top_k(top_k: Any) -> int | None:
+    """How many of the best are wanted; None is all of them."""
+    return None if top_k is None else check_whole("top_k", top_k, least=1)
 
 
 def check_whole(name: str, value: Any, least: int) -> int:

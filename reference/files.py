@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from reference.errors import CheckpointError, InputError
+from reference.errors import CheckpointError, InputError, shown
 
 
 def is_file(path: Path) -> bool:
@@ -81,8 +81,11 @@ def split_lines(text: str) -> list[str]:
     return lines if lines[-1] else lines[:-1]
 
 
-def check_target(file: str, option: str) -> Path:
+def check_target(file: str | os.PathLike[str], option: str) -> Path:
     """Where a result shall go, checked before the work that makes it."""
+    file = os.fspath(file) if isinstance(file, os.PathLike) else file
+    if not isinstance(file, str):
+        raise InputError(f"{option} is {shown(file)}; it must be the name of a file")
     if not file:
         raise InputError(f"{option} is empty; name a file to write to")
     path = Path(file)
@@ -93,10 +96,12 @@ def check_target(file: str, option: str) -> Path:
             raise InputError(
                 f"{file} cannot be written: there is no folder {path.resolve().parent}"
             )
-    except (OSError, RuntimeError) as problem:
-        # A name too long, a folder that may not be entered, a ring of links.
+    except InputError:
+        raise
+    except (OSError, RuntimeError, ValueError) as problem:
+        # A name too long, a folder that may not be entered, a ring of links, no name at all.
         raise InputError(
-            f"{file:.80} cannot be written: {getattr(problem, 'strerror', None) or problem}"
+            f"{shown(file)} cannot be written: {getattr(problem, 'strerror', None) or problem}"
         ) from None
     return path
 

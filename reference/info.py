@@ -6,8 +6,8 @@ import argparse
 import json
 from typing import Any
 
-from reference.arguments import add_model
-from reference.checkpoint import Checkpoint, locate, read_checkpoint
+from reference.arguments import add_model, explain
+from reference.checkpoint import SMALL_MODERNBERT, Checkpoint, locate, read_checkpoint
 from reference.errors import CheckpointError
 from reference.families import BASE, FAMILIES
 from reference.families.tasks import TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION
@@ -15,14 +15,20 @@ from reference.families.tasks import TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
-    parser.description = (
+    explain(
+        parser,
         "Describe a model: its architecture, its sizes, its tokenizer, how it pools. With "
-        "--families, list the kinds of models that there are."
+        "--families, list the kinds of models that there are.",
+        "python -m reference info",
+        f"python -m reference info {SMALL_MODERNBERT} --format json",
+        "python -m reference info --families",
     )
     add_model(parser)
     parser.add_argument("--families", action="store_true", help="list the families of models")
     parser.add_argument("--revision", help="a branch, tag or commit on the hub")
-    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument(
+        "--format", choices=("text", "json"), default="text", help="text (the default) or json"
+    )
 
 
 def main(options: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 import reference
-from reference.__main__ import main
+from reference.__main__ import COMMANDS, main, parser
 from reference.files import read_lines
 
 ROOT = Path(__file__).parents[1]
@@ -135,6 +136,11 @@ def test_info(capfd, tiny):
         (["search", "a", "--vectors", "README.md"], "README.md is not a .npy file"),
         (["similar", "a", "--to", "b", "--late", "--metric", "dot"], "leave metric out"),
         (["embed", "a", "--resume"], "--resume is for a .npy file"),
+        (["embed", "a", "--resume", "--precision", "int8"], "so that int8 needs --ranges FILE"),
+        (
+            ["embed", "a", "--ray", "a", "b", "--precision", "uint8"],
+            "uint8 needs --ranges FILE",
+        ),
         (["embed", "a", "--prompt-name", "none"], "prompt_name is 'none'"),
         (["bench", "--backends", "jax"], "backend 'jax' is unknown"),
         (["bench", "--peers", "none", "--backends", "none"], "at least one contestant"),
@@ -391,6 +397,92 @@ def test_embed_hands_on_what_is_wanted(minilm, tmp_path, capfd):
     assert "warning: 1 of 1 texts were longer than 256" in capfd.readouterr().err
 
 
+@pytest.fixture
+def ranges_file(minilm, tmp_path):
+    vectors = reference.load(minilm).encode([*TEXTS, "a third text", "and a fourth"])
+    np.save(tmp_path / "ranges.npy", np.stack([vectors.min(axis=0), vectors.max(axis=0)]))
+    return tmp_path / "ranges.npy"
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_embed_within_given_ranges(minilm, ranges_file, tmp_path, monkeypatch, resume):
+    """Which make vectors comparable that come in parts."""
+    monkeypatch.setattr("reference.pipelines.batching.TEXTS_AT_ONCE", 1)
+    out, options = tmp_path / "x.npy", ["--precision", "int8", "--ranges", ranges_file]
+    assert run("embed", *TEXTS, *options, "--output", out, *["--resume"] * resume) == 0
+    expected = reference.load(minilm).encode(
+        TEXTS, precision="int8", ranges=np.load(ranges_file)
+    )
+    assert np.abs(np.load(out).astype(int) - expected).max() <= 1  # at an edge of a step
+    assert np.load(out).dtype == np.int8
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        (None, [], "ranges.npy cannot be read: there is no such file"),
+        (b"", [], "ranges.npy is not a .npy file, which --ranges names"),
+        (b"PK\x03\x04", [], "ranges.npy is not a .npy file, which --ranges names"),
+        (np.zeros((2, 5)), [], "ranges has shape (2, 5); it must hold finite numbers"),
+        (np.full((2, 384), np.nan), [], "it must hold finite numbers"),
+        (np.full((2, 384), 1e300), [], "it must hold finite numbers"),
+        (np.stack([np.ones(384), np.zeros(384)]), [], "least numbers in its first row"),
+        (np.full((2, 384), "1"), [], "ranges must be an array of numbers"),
+        (np.zeros((2, 384), complex), [], "ranges must be an array of numbers"),
+        (np.zeros((2, 384)), ["--precision", "binary"], "ranges are for int8 and uint8"),
+    ],
+)
+def test_ranges_that_are_none(content, options, message, tmp_path, capfd):
+    file = tmp_path / "ranges.npy"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    elif content is not None:
+        np.save(file, content)
+    assert run("embed", *TEXTS, "--precision", "int8", "--ranges", file, *options) == 2
+    said = capfd.readouterr().err
+    assert message in said and said.startswith("error: ") and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("late", [[], ["--late"]])
+def test_similar_tells_once_what_is_cut(late, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr("reference.pipelines.batching.TEXTS_AT_ONCE", 1)
+    long = "word " * 400
+    compare = ["similar", "a", long, "b", long, "--to", "c", long, *late]
+    assert run(*compare) == 0
+    said = capfd.readouterr().err
+    assert "warning: 3 of 6 texts were longer than 256 tokens" in said and said.count("\n") == 1
+    assert run(*compare, "--truncation", "ignore") == 0 and not capfd.readouterr().err
+    assert run(*compare, "--truncation", "error") == 2
+    assert "error: references[1] has 146 tokens more" in capfd.readouterr().err
+    assert run("similar", "a", long, "--to", "c", *late, "--truncation", "error") == 2
+    assert "error: texts[1] has 146 tokens more" in capfd.readouterr().err
+
+
+def test_search_tells_once_what_is_cut(tmp_path, capfd):
+    long = "word " * 400
+    (tmp_path / "corpus").write_text(f"a\n{long}\n{long}\n")
+    search = ["search", "b", long, "--corpus", tmp_path / "corpus"]
+    assert run(*search) == 0
+    said = capfd.readouterr().err
+    assert "warning: 3 of 5 texts were longer than 256 tokens" in said and said.count("\n") == 1
+    assert run(*search, "--truncation", "ignore") == 0 and not capfd.readouterr().err
+    assert run(*search, "--truncation", "error") == 2
+    assert "error: queries[1] has 146 tokens more" in capfd.readouterr().err
+    assert run("search", "b", *search[3:], "--truncation", "error") == 2
+    assert "error: corpus[1] has 146 tokens more" in capfd.readouterr().err
+
+
+def test_the_folder_of_here_has_a_name(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    for command in (
+        ["embed", "a", "--model", "."],
+        ["info", "."],
+        ["fill", "a", "--model", "./"],
+    ):
+        assert run(*command) == 2
+        assert f"{tmp_path}/config.json is missing" in capfd.readouterr().err
+
+
 def test_similar_by_other_measures(minilm, capfd):
     model = reference.load(minilm)
     compare = ["similar", *TEXTS, "--to", "a text", "--format", "jsonl"]
@@ -406,9 +498,28 @@ def test_similar_by_other_measures(minilm, capfd):
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("command", ["embed", "similar", "search"])
-def test_help_shows_an_example(command, capsys):
-    with pytest.raises(SystemExit) as ended:
+def examples_of(command, capfd):
+    """The lines below "examples:" of its --help."""
+    with pytest.raises(SystemExit, match="0"):
         main([command, "--help"])
-    assert ended.value.code == 0
-    assert f"examples:\n  python -m reference {command} " in capsys.readouterr().out
+    _, shown = capfd.readouterr().out.split("\nexamples:\n")
+    return [line.strip() for line in shown.splitlines()]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_examples_of_help(command, capfd, tmp_path, monkeypatch):
+    """They are command lines. Those that need no network, no cluster and no hour are run, in
+    their order: what one writes the next reads."""
+    lines = examples_of(command, capfd)
+    assert any(line.startswith(f"python -m reference {command}") for line in lines)
+    monkeypatch.chdir(tmp_path)
+    for line in lines:
+        if line.startswith("printf "):
+            subprocess.run(["bash", "-c", line], check=True)
+            continue
+        words = shlex.split(line)
+        assert words[:3] == ["python", "-m", "reference"]
+        options = parser().parse_args(words[3:])
+        slow = command in ("bench", "parity", "train") or "--ray" in words
+        if not slow and not str(options.model).startswith("cross-encoder/"):
+            assert main(words[3:]) == 0, capfd.readouterr().err

@@ -3,6 +3,7 @@ worker."""
 
 import logging
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -160,6 +161,26 @@ def test_what_a_worker_refuses(cluster, parquet, tmp_path, options, error, messa
     with pytest.raises(error, match=message):
         embed_files(parquet, tmp_path / "target", column="content", workers=1, **options)
     assert sorted(tmp_path.iterdir()) == [parquet]
+
+
+def test_bytes_span_the_ranges_of_a_file(tmp_path, minilm, monkeypatch):
+    """The command hands them to the workers, each of which makes the same bytes."""
+    handed = {}
+    monkeypatch.setattr(
+        "reference.commands.embed.embed_files", lambda *files, **options: handed.update(options)
+    )
+    np.save(tmp_path / "ranges.npy", np.stack([np.full(384, -0.2), np.full(384, 0.2)]))
+    ray = ["--ray", "lines.txt", "target", "--precision", "int8"]
+    assert main(["embed", *ray, "--ranges", str(tmp_path / "ranges.npy")]) == 0
+    named = ("batch_size", "precision", "ranges")
+    options = {name: handed[name] for name in named}
+    worker = pickle.loads(pickle.dumps(scale.Embed({"model": minilm}, "text", options)))
+    table = worker(pyarrow.table({"text": TEXTS[:3]}))
+    assert table.schema.field("embedding").type == pyarrow.list_(pyarrow.int8(), 384)
+    expected = reference.load(minilm).encode(
+        TEXTS[:3], precision="int8", ranges=[[-0.2] * 384, [0.2] * 384]
+    )
+    assert np.abs(numbers(table) - expected).max() <= 1  # at an edge of a step
 
 
 def test_null_is_no_text(cluster, tmp_path):

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from reference.arguments import explain
 from reference.backend import BACKENDS
 from reference.bench.tasks import TASKS
 from reference.bench.worker import Contestant
@@ -49,32 +50,47 @@ class Timing:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `python -m reference bench`."""
-    parser.description = (
+    explain(
+        parser,
         "Time latency of one sentence and throughput on mixed lengths, tokenization included, "
-        "with each contestant in a process of its own and the rounds interleaved."
+        "with each contestant in a process of its own and the rounds interleaved.",
+        "python -m reference bench --backends torch candle --peers none --rounds 3 --count 64",
+        "python -m reference bench --task fill --backends torch --rounds 3 --count 64",
     )
     models = ", ".join(f"{task.model} for {name}" for name, task in TASKS.items() if task.model)
     parser.add_argument(
-        "model", nargs="?", help=f"a folder or a hub id (default {models}, none for others)"
+        "model",
+        nargs="?",
+        help=f"a folder or a hub id (default {models}; rank needs one named)",
     )
     parser.add_argument(
         "--task", choices=TASKS, default="embed", help="what is timed (default embed)"
     )
     parser.add_argument(
-        "--backends", nargs="+", metavar="NAME", default=BACKENDS, help="default: all; or none"
+        "--backends",
+        nargs="+",
+        metavar="NAME",
+        default=BACKENDS,
+        help=f"our ports: all of {', '.join(BACKENDS)} (the default), some, or none",
     )
     parser.add_argument(
         "--peers",
         nargs="+",
         metavar="NAME",
-        help="default: all that have the task; or none",
+        help=f"other libraries: of {', '.join(PEERS)} those that have the task (the default), "
+        "some, or none",
     )
     parser.add_argument(
-        "--rounds", type=int, default=7, help="timed rounds of each contestant (default 7)"
+        "--rounds",
+        type=int,
+        metavar="N",
+        default=7,
+        help="timed rounds of each contestant (default 7)",
     )
     parser.add_argument(
         "--count",
         type=int,
+        metavar="N",
         default=256,
         help="texts in the throughput measurement (default 256)",
     )

@@ -5,24 +5,22 @@ from __future__ import annotations
 import argparse
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
+from reference.arguments import explain
 from reference.checkpoint import PACKAGE_CLASSIFIER, SMALL_MODERNBERT
-from reference.checks import check_whole
 from reference.commands.options import (
     add_encoding,
     add_model,
     add_texts,
     add_top_k,
     add_truncation,
-    explain,
     load_model,
     read_texts,
+    with_bar,
 )
 from reference.commands.results import Part, add_output, target_of, write
 from reference.errors import InputError
-from reference.pipelines.batching import progress
 from reference.pipelines.results import Classification
 
 Found = Iterator[tuple[list[tuple[str, ...]], list[Classification]]]
@@ -36,9 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "are arguments, lines of a file, or lines of standard input.",
         'python -m reference classify "Return the shortest path between two nodes." --top-k 3',
         'python -m reference classify "Open the file." --labels file array',
-        'python -m reference classify "It rains." --pair "It is wet." --model my-nli-model',
-        "python -m reference classify --file texts.txt --labels sport politics --model "
-        "my-masked-lm",
+        "printf 'Open the file.\\nSort the array.\\n' > texts.txt",
+        "python -m reference classify --file texts.txt --labels file array --format jsonl",
+        'python -m reference classify "It rains." --pair "It is wet." --model '
+        "cross-encoder/nli-roberta-base",
     )
     add_texts(parser)
     second = parser.add_mutually_exclusive_group()
@@ -61,13 +60,13 @@ def _add_labels(group: Any) -> None:
         help="the question: for a masked language model with {text} and {mask}, for a model of "
         "entailment with {label}",
     )
-    switches = {
-        "--multi-label": "ask for each label by itself",
-        "--calibrate": "divide by the answer to an empty text",
-        "--letters": "let the model answer with A, B, C ...",
-    }
-    for name, what in switches.items():
-        group.add_argument(name, action="store_true", help=what)
+    how = group.add_mutually_exclusive_group()
+    for where, name, what in (
+        (how, "--multi-label", "ask for each label by itself"),
+        (how, "--letters", "let the model answer with A, B, C ..."),
+        (group, "--calibrate", "divide by the answer to an empty text"),
+    ):
+        where.add_argument(name, action="store_true", help=what)
 
 
 def main(options: argparse.Namespace) -> int:
@@ -123,27 +122,25 @@ def _halves(text: str, number: int) -> list[str]:
 
 
 def _asked(options: argparse.Namespace, texts: Iterable[str]) -> Found:
-    top_k = None if options.top_k is None else check_whole("top_k", options.top_k, least=1)
-    parts = load_model(options, "zero-shot-classification").classify_parts(
+    model = load_model(options, "zero-shot-classification")
+    if options.labels is None and model.pipeline_keys.get("label_candidates") is None:
+        raise InputError(
+            "there are no labels to choose from: name some with --labels, or with --model a "
+            "model whose config.json has label_candidates"
+        )
+    parts = model.classify_parts(
         texts,
         options.labels,
         options.template,
         options.multi_label,
+        top_k=options.top_k,
         calibrate=options.calibrate,
         letters=options.letters,
         batch_size=options.batch_size,
         truncation=options.truncation,
     )
-    with progress(texts, options.progress) as bar:
-        for window, found in parts:
-            yield [(text,) for text in window], [_best(one, top_k) for one in found]
-            bar.update(len(window))
-
-
-def _best(found: Classification, top_k: int | None) -> Classification:
-    return replace(
-        found, labels=found.labels[:top_k], probabilities=found.probabilities[:top_k]
-    )
+    for window, found in with_bar(parts, texts, options.progress):
+        yield [(text,) for text in window], found
 
 
 def _part(texts: list[tuple[str, ...]], found: list[Classification]) -> Part:

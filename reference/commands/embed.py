@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from reference.arguments import explain
 from reference.commands.options import (
     add_encoding,
     add_model,
     add_texts,
     add_truncate_dim,
     add_truncation,
-    explain,
     load_model,
+    open_array,
     read_texts,
 )
 from reference.commands.results import Part, add_output, target_of, write
@@ -29,8 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Turn texts into vectors. Texts are arguments, lines of a file, or lines of standard "
         "input.",
         'python -m reference embed "a first text" "a second one" --format jsonl',
-        "python -m reference embed --file million.txt --output million.npy --resume --progress",
-        "python -m reference embed --ray billion.parquet vectors --workers 8",
+        "printf 'It rains.\\nThe cat sleeps.\\n' > texts.txt",
+        "python -m reference embed --file texts.txt --output texts.npy --resume --progress",
+        "python -m reference embed --ray texts.txt vectors --workers 2",
     )
     add_texts(parser)
     add_encoding(parser)
@@ -49,14 +51,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=PRECISIONS,
         default="float32",
-        help="float32 by itself; int8 "
-        "and uint8 span what these very vectors span, so others cannot be compared with them",
+        help="how numbers are stored (default float32); int8 and uint8 span --ranges or, "
+        "without it, what these very vectors span, so others cannot be compared with them",
+    )
+    parser.add_argument(
+        "--ranges",
+        metavar="FILE",
+        help="for int8 and uint8: a .npy file with the least and the largest of each number of "
+        "a vector, [2, numbers], over many vectors; needed where vectors come in parts, with "
+        "--resume and --ray",
     )
     add_truncation(parser)
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="of a .npy file keep what is done, and go on from there if interrupted",
+        help="with --output FILE.npy: keep what is done, and go on from there if interrupted",
     )
     parser.add_argument(
         "--ray",
@@ -74,6 +83,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Print or write one vector a text."""
+    if _lacks_ranges(options) and (options.resume or options.ray is not None):
+        raise InputError(
+            f"with --resume and --ray vectors come in parts, so that {options.precision} needs "
+            "--ranges FILE"
+        )
     wanted = _wanted(options)
     if options.ray is not None:
         return _embed_with_ray(options, wanted)
@@ -87,12 +101,16 @@ def main(options: argparse.Namespace) -> int:
             raise InputError("--resume is for a .npy file; name one with --output")
         model.encode_to(target, texts, **wanted)
         return 0
-    if options.precision in ("int8", "uint8"):  # their ranges are those of all vectors
+    if _lacks_ranges(options):  # they are those of all vectors
         texts = list(texts)
         parts = iter([(texts, model.encode(texts, **wanted))])
     else:
         parts = model.encode_parts(texts, **wanted)
     return write(options, target, (_part(*part) for part in parts))
+
+
+def _lacks_ranges(options: argparse.Namespace) -> bool:
+    return options.precision in ("int8", "uint8") and options.ranges is None
 
 
 def _wanted(options: argparse.Namespace) -> dict[str, Any]:
@@ -104,6 +122,7 @@ def _wanted(options: argparse.Namespace) -> dict[str, Any]:
         "prompt_name": options.prompt_name,
         "truncate_dim": options.truncate_dim,
         "precision": options.precision,
+        "ranges": None if options.ranges is None else open_array(options.ranges, "--ranges"),
         "truncation": options.truncation,
     }
 

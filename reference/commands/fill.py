@@ -6,15 +6,17 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
+from reference.arguments import explain
 from reference.checkpoint import SMALL_MODERNBERT
 from reference.commands.options import (
-    add_batch_size,
+    add_encoding,
     add_model,
     add_texts,
+    add_top_k,
     add_truncation,
-    explain,
     load_model,
     read_texts,
+    with_bar,
 )
 from reference.commands.results import Part, add_output, target_of, write
 
@@ -25,15 +27,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Find words for the masks of texts. Texts are arguments, lines of a file, or lines of "
         "standard input, with masks as the model's tokenizer writes them: [MASK], <mask>.",
         "python -m reference fill 'Return a [MASK] of the given array.' --top-k 3",
+        "python -m reference fill 'Return a [MASK].' --targets copy list --format jsonl",
     )
     add_texts(parser)
-    parser.add_argument("--top-k", type=int, default=5, help="words for a mask (default 5)")
-    parser.add_argument("--targets", nargs="+", metavar="WORD", help="ask for these only")
-    parser.add_argument(
-        "--joint", action="store_true", help="fill all masks of a text together"
-    )
-    add_batch_size(parser)
+    add_top_k(parser, "words for each mask", 5)
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--targets", nargs="+", metavar="WORD", help="ask for these words only")
+    how.add_argument("--joint", action="store_true", help="fill all masks of a text together")
     add_truncation(parser)
+    add_encoding(parser)
     add_model(parser, SMALL_MODERNBERT)
     add_output(parser)
 
@@ -50,6 +52,7 @@ def main(options: argparse.Namespace) -> int:
         joint=options.joint,
         truncation=options.truncation,
     )
+    parts = with_bar(parts, texts, options.progress)
     return write(options, target, (_part(*part, options.joint) for part in parts))
 
 

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
 
 import reference
 from reference.backend import BACKENDS
 from reference.checkpoint import EMBEDDED_MODEL
 from reference.errors import InputError
-from reference.files import read_lines
+from reference.files import is_file, read_lines
+from reference.pipelines.batching import progress
 from reference.pipelines.cutting import WAYS
+from reference.pipelines.scores import SCORES
+
+Parts = Iterator[tuple[list[str], Any]]  # some of the texts, and what was found of them
 
 NO_TEXTS = (
     "there are no texts: standard input is empty, and none is named (what follows --to is a "
     "reference); give texts as arguments ahead of the options, with --file, or as lines of "
     "standard input"
 )
-
-
-def explain(parser: argparse.ArgumentParser, what: str, *examples: str) -> None:
-    """What --help says before the options, and the examples that it ends with."""
-    parser.description = textwrap.fill(what, 80)
-    parser.epilog = "\n  ".join(("examples:", *examples))
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
 
 
 def add_texts(parser: argparse.ArgumentParser, one: str = "text") -> None:
@@ -63,6 +63,21 @@ def read_texts(
     raise InputError(missing)
 
 
+def open_array(file: str, option: str) -> np.ndarray:
+    """An array that stays in its .npy file, of which only parts are in memory."""
+    if not file:
+        raise InputError(f"{option} is empty; name a .npy file")
+    if not is_file(Path(file)):
+        raise InputError(f"{file} cannot be read: there is no such file")
+    try:
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError, BadZipFile):
+        array = None
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{file} is not a .npy file, which {option} names")
+    return array
+
+
 def add_model(
     parser: argparse.ArgumentParser,
     default: str | None = EMBEDDED_MODEL,
@@ -82,7 +97,9 @@ def add_model(
         "--backend", choices=BACKENDS, default="torch", help="what computes (default torch)"
     )
     parser.add_argument(
-        "--dtype", default="float32", help="float32, float64, or what else the backend has"
+        "--dtype",
+        default="float32",
+        help="float32 (the default), float64 or, where the backend has it, float16 or bfloat16",
     )
     parser.add_argument(
         "--device",
@@ -102,17 +119,25 @@ def load_model(options: argparse.Namespace, pipeline: str) -> Any:
     )
 
 
-def add_batch_size(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--batch-size", type=int, default=32, help="texts in a batch at most (default 32)"
-    )
-
-
 def add_encoding(parser: argparse.ArgumentParser) -> None:
-    add_batch_size(parser)
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        metavar="N",
+        default=32,
+        help="texts in a batch at most (default 32)",
+    )
     parser.add_argument(
         "--progress", action="store_true", help="show a progress bar on standard error"
     )
+
+
+def with_bar(parts: Parts, texts: Iterable[str], shown: bool) -> Parts:
+    """The parts as they come, counted by a progress bar."""
+    with progress(texts, shown) as bar:
+        for part in parts:
+            yield part
+            bar.update(len(part[0]))
 
 
 def add_truncate_dim(parser: argparse.ArgumentParser) -> None:
@@ -127,11 +152,23 @@ def add_truncation(parser: argparse.ArgumentParser) -> None:
         choices=WAYS,
         default="warn",
         help="of texts that are longer than the model takes: cut and say so (warn, the "
-        "default), stop (error), or cut (ignore)",
+        "default), stop (error), or cut and say nothing (ignore)",
     )
 
 
-def add_top_k(parser: argparse.ArgumentParser, what: str) -> None:
+def add_top_k(parser: argparse.ArgumentParser, what: str, default: int | None = None) -> None:
     parser.add_argument(
-        "--top-k", type=int, metavar="N", help=f"only the N best {what} (default all)"
+        "--top-k",
+        type=int,
+        metavar="N",
+        default=default,
+        help=f"only the N best {what} (default {default or 'all'})",
+    )
+
+
+def add_metric(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--metric",
+        choices=SCORES,
+        help="what compares two vectors (default the checkpoint's, else cosine)",
     )

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 
+from reference.arguments import explain
 from reference.commands.options import (
     add_encoding,
     add_model,
     add_top_k,
     add_truncation,
-    explain,
     load_model,
     read_texts,
 )
 from reference.commands.results import Part, add_output, target_of, write
+
+CROSS_ENCODER = "cross-encoder/ms-marco-MiniLM-L6-v2"  # on the hub; none is embedded
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,14 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "with one label) finds. The score is a probability or a logit, as the model has it; "
         "JSON says which. Documents follow --to, or are lines of a file or of standard input.",
         'python -m reference rank "who wrote it?" --to "He did." "It rains." --model '
-        "my-cross-encoder",
-        'python -m reference rank "a query" --to-file documents.txt --top-k 10 --model '
-        "my-cross-encoder",
+        f"{CROSS_ENCODER}",
+        "printf 'It rains.\\nThe cat eats at noon.\\n' > texts.txt",
+        'python -m reference rank "how are cats fed" --to-file texts.txt --model '
+        f"{CROSS_ENCODER}",
     )
-    parser.add_argument("query", metavar="QUERY")
-    parser.add_argument(
-        "--to", nargs="+", metavar="DOCUMENT", default=[], help="what is to be ranked"
-    )
+    parser.add_argument("query", metavar="QUERY", help="what the documents are ranked for")
+    parser.add_argument("--to", nargs="+", metavar="DOCUMENT", default=[], help="the documents")
     parser.add_argument(
         "--to-file",
         "--documents-file",

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
+from reference.arguments import explain
 from reference.commands.options import (
     add_encoding,
+    add_metric,
     add_model,
     add_texts,
+    add_top_k,
     add_truncate_dim,
-    explain,
+    add_truncation,
     load_model,
+    open_array,
     read_texts,
 )
 from reference.commands.results import Part, add_output, target_of, write
 from reference.errors import InputError
-from reference.files import is_file, read_lines
-from reference.pipelines.scores import SCORES
+from reference.files import read_lines
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,23 +30,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         "Find what of a corpus is most alike to each query. The corpus is the lines of a file, "
         "read as they are needed, or their vectors, which embed has written.",
-        'python -m reference search "how are cats fed" --corpus sentences.txt --top-k 3',
-        "python -m reference embed --file sentences.txt --output sentences.npy",
-        'python -m reference search "how are cats fed" --vectors sentences.npy --top-k 3',
+        "printf 'It rains.\\nThe cat eats at noon.\\nThe moon.\\n' > texts.txt",
+        'python -m reference search "how are cats fed" --corpus texts.txt --top-k 2',
+        "python -m reference embed --file texts.txt --output texts.npy",
+        'python -m reference search "how are cats fed" --vectors texts.npy --corpus texts.txt',
     )
     add_texts(parser, "query")
-    parser.add_argument("--corpus", metavar="FILE", help="the texts to search, one a line")
+    parser.add_argument(
+        "--corpus", metavar="FILE", help="the texts to search, one a line (- is standard input)"
+    )
     parser.add_argument(
         "--vectors", metavar="FILE", help="their vectors, a .npy file that embed has written"
     )
-    parser.add_argument(
-        "--top-k", type=int, default=10, help="hits a query at most (default 10)"
-    )
-    parser.add_argument(
-        "--metric", choices=SCORES, help="the checkpoint's, cosine if it names none"
-    )
+    add_top_k(parser, "hits of each query", 10)
+    add_metric(parser)
     add_encoding(parser)
     add_truncate_dim(parser)
+    add_truncation(parser)
     add_model(parser)
     add_output(parser)
 
@@ -71,6 +73,7 @@ def main(options: argparse.Namespace) -> int:
         batch_size=options.batch_size,
         show_progress=options.progress,
         truncate_dim=options.truncate_dim,
+        truncation=options.truncation,
     )
     hits = [[hit.to_dict() for hit in row] for row in found]
     if options.vectors is not None and options.corpus is not None:
@@ -80,14 +83,8 @@ def main(options: argparse.Namespace) -> int:
 
 
 def _open_vectors(file: str) -> np.ndarray:
-    """The vectors stay in their file, of which only parts are in memory."""
-    if not is_file(Path(file)):
-        raise InputError(f"{file} cannot be read: there is no such file")
-    try:
-        vectors = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        raise InputError(f"{file} is not a .npy file; embed writes such files") from None
-    if not isinstance(vectors, np.ndarray) or vectors.dtype.kind != "f":
+    vectors = open_array(file, "--vectors")
+    if vectors.dtype.kind != "f":
         raise InputError(
             f"{file} holds no vectors in floating point, which a search takes; embed "
             "writes them without --precision"

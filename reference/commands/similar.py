@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
-from functools import partial
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 
+from reference.arguments import explain
 from reference.commands.options import (
     add_encoding,
+    add_metric,
     add_model,
     add_texts,
     add_truncate_dim,
-    explain,
+    add_truncation,
     load_model,
     read_texts,
 )
 from reference.commands.results import Part, add_output, target_of, write
 from reference.errors import InputError
-from reference.pipelines.batching import windows
-from reference.pipelines.scores import SCORES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Print how alike every text is to every reference, best first: their cosine, unless "
         "the checkpoint or --metric names another measure.",
         'python -m reference similar "a cat sleeps" --to "a kitten naps" "the moon"',
-        "python -m reference similar --file questions.txt --to-file answers.txt --late",
+        "printf 'It rains.\\nThe cat sleeps.\\n' > texts.txt",
+        'python -m reference similar "a kitten naps" "the moon" --to-file texts.txt --late',
     )
     add_texts(parser)
     parser.add_argument(
@@ -41,22 +40,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what the texts are compared with",
     )
     parser.add_argument(
-        "--to-file", metavar="FILE", help="read references from FILE, one a line"
+        "--to-file",
+        metavar="FILE",
+        help="read references from FILE, one a line (- is standard input)",
     )
-    parser.add_argument(
-        "--metric", choices=SCORES, help="the checkpoint's, cosine if it names none"
-    )
+    add_metric(parser)
     parser.add_argument(
         "--late", action="store_true", help="compare token by token (MaxSim), and sum"
     )
     add_encoding(parser)
     add_truncate_dim(parser)
+    add_truncation(parser)
     add_model(parser)
     add_output(parser, array=True)
 
 
 def main(options: argparse.Namespace) -> int:
-    """Print or write the matrix of cosines."""
+    """Print or write how alike every text is to every reference."""
     if not options.to and options.to_file is None:
         raise InputError(
             "there is nothing to compare with; name references with --to or --to-file"
@@ -69,31 +69,19 @@ def main(options: argparse.Namespace) -> int:
     target = target_of(options)
     references = list(read_texts(options.to, options.to_file, "--to-file"))
     texts = read_texts(options.texts, options.file)
-    model = load_model(options, "sentence-similarity")
-    compared = partial(
-        model.similarity,
+    parts = load_model(options, "sentence-similarity").similarity_parts(
+        texts,
+        references,
+        options.batch_size,
+        options.progress,
         metric=options.metric,
         late_interaction=options.late,
-        batch_size=options.batch_size,
         truncate_dim=options.truncate_dim,
+        truncation=options.truncation,
     )
-    if options.late:
-        sides = _windows(model, texts, options.batch_size, options.progress)
-        references_made = model.encode_tokens(references, options.batch_size)
-    else:
-        size = {"truncate_dim": options.truncate_dim}
-        sides = model.encode_parts(texts, options.batch_size, options.progress, **size)
-        references_made = model.encode(references, options.batch_size, **size)
-    parts = (
-        _part(window, compared(vectors, references_made).scores, references)
-        for window, vectors in sides
+    return write(
+        options, target, (_part(window, found.scores, references) for window, found in parts)
     )
-    return write(options, target, parts)
-
-
-def _windows(model: Any, texts: Iterable[str], batch_size: int, shown: bool) -> Iterator[tuple]:
-    for _, window in windows(texts):
-        yield window, model.encode_tokens(window, batch_size, shown)
 
 
 def _part(texts: list[str], scores: np.ndarray, references: list[str]) -> Part:

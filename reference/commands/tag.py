@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
+from reference.arguments import explain
 from reference.checkpoint import PARAMETER_TAGGER
 from reference.commands.options import (
     add_encoding,
     add_model,
     add_texts,
-    explain,
     load_model,
     read_texts,
 )
@@ -26,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "lines of a file, or lines of standard input; of any length, nothing is cut. Places "
         "are characters of the text, the first of the span and the one after its last.",
         'python -m reference tag "Args: angle (float): The angle in degrees."',
-        "python -m reference tag --file texts.txt --aggregation first --format jsonl --model "
-        "my-tagger",
+        "printf 'Args: axis (int): Which.\\nArgs: out (str): Where.\\n' > texts.txt",
+        "python -m reference tag --file texts.txt --aggregation first --format jsonl",
     )
     add_texts(parser)
     parser.add_argument(

@@ -12,8 +12,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from reference.arguments import add_model
+from reference.arguments import add_model, explain
 from reference.backend import BACKENDS
+from reference.checkpoint import SMALL_MODERNBERT
 from reference.checks import check_names
 from reference.errors import EncodersError, InputError, told
 from reference.files import check_target, read_lines, write_result
@@ -21,10 +22,13 @@ from reference.parity import compare
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = (
+    explain(
+        parser,
         "Hold the ports against Transformers in float64 on one checkpoint: every hidden state, "
         "output, loss and gradient. The exit status is 1 where one of them is off by more than "
-        "twice Transformers' own rounding."
+        "twice Transformers' own rounding.",
+        "python -m reference parity --backends torch candle",
+        f"python -m reference parity {SMALL_MODERNBERT} --layers --json report.json",
     )
     add_model(parser)
     parser.add_argument(

@@ -74,6 +74,12 @@ def windows(texts: Iterable[str], size: int | None = None) -> Iterator[tuple[int
         first += len(window)
 
 
+def joined(parts: Iterable[tuple[list[str], np.ndarray]], empty: np.ndarray) -> np.ndarray:
+    """The vectors of all parts; of none, none."""
+    vectors = [empty, *(part for _, part in parts)]
+    return vectors[-1] if len(vectors) <= 2 else np.concatenate(vectors)
+
+
 def progress(texts: Iterable[str], shown: bool) -> Any:
     """A bar that counts texts, on standard error."""
     from tqdm.auto import tqdm

@@ -9,7 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from reference.checks import check_iterable, check_switch, check_texts, check_whole
+from reference.checks import (
+    check_iterable,
+    check_switch,
+    check_texts,
+    check_top_k,
+    check_whole,
+)
 from reference.pipelines.base import Pipeline
 from reference.pipelines.batching import TEXTS_AT_ONCE, windows
 from reference.pipelines.choices import Choices, read_choices
@@ -27,6 +33,7 @@ class Asked:
     labels: tuple[str, ...]
     questions: list[Any]
     multi: bool
+    top_k: int | None
     batch_size: int
     cuts: Cuts
 
@@ -44,6 +51,7 @@ class Choosing(Pipeline):
         template: str | None = None,
         multi_label: bool = False,
         *,
+        top_k: int | None = None,
         calibrate: bool = False,
         letters: bool = False,
         batch_size: int = 32,
@@ -57,6 +65,7 @@ class Choosing(Pipeline):
         template: the question; the class says what it must have.
         multi_label: ask for each label by itself, as if there were no others. Else the
             probabilities of the labels sum to one.
+        top_k: only so many of the best labels, with the probabilities that they have among all.
         calibrate: divide by what the model answers to an empty text, and scale to one again
             (Zhao et al. 2021): what the labels' words alone bring about is taken out.
         letters: let the model answer with A, B, C ... for the labels that the template lists.
@@ -65,8 +74,8 @@ class Choosing(Pipeline):
         """
         results = Results()
         given = [texts] if isinstance(texts, str) else texts
-        options = {"calibrate": calibrate, "letters": letters, "batch_size": batch_size}
-        options["truncation"] = truncation
+        options = {"top_k": top_k, "calibrate": calibrate, "letters": letters}
+        options |= {"batch_size": batch_size, "truncation": truncation}
         for _, part in self.classify_parts(given, labels, template, multi_label, **options):
             results.extend(part)
         return results[0] if isinstance(texts, str) else results
@@ -78,6 +87,7 @@ class Choosing(Pipeline):
         template: str | None = None,
         multi_label: bool = False,
         *,
+        top_k: int | None = None,
         calibrate: bool = False,
         letters: bool = False,
         batch_size: int = 32,
@@ -91,6 +101,7 @@ class Choosing(Pipeline):
             choices.labels,
             self._questions(choices, template, multi, check_switch("letters", letters)),
             multi,
+            check_top_k(top_k),
             check_whole("batch_size", batch_size, least=1),
             Cuts(truncation, self.tokenizer.max_length),
         )
@@ -116,7 +127,7 @@ class Choosing(Pipeline):
         """Of the scores of one text."""
         probabilities = np.exp(log_softmax(scores - prior))
         probabilities = probabilities[:, 0] if asked.multi else probabilities[0]
-        order = best_first(probabilities)
+        order = best_first(probabilities, asked.top_k)
         return Classification(
             tuple(asked.labels[place] for place in order),
             tuple(float(probabilities[place]) for place in order),

@@ -37,9 +37,15 @@ class Cuts:
 
     def tell(self) -> None:
         """Warn of all that was cut."""
-        if self.texts and self.truncation == "warn":
-            warn(
-                f"{self.texts} of {self.seen} texts were longer than {self.max_length} tokens "
-                f"and were cut there, {self.tokens} tokens in all; truncation='error' refuses "
-                "such texts, 'ignore' says nothing",
-            )
+        tell([self])
+
+
+def tell(lists: Sequence[Cuts]) -> None:
+    """Warn once of all that was cut of several lists of texts that one call was given."""
+    texts, tokens = sum(cuts.texts for cuts in lists), sum(cuts.tokens for cuts in lists)
+    if texts and lists[0].truncation == "warn":
+        warn(
+            f"{texts} of {sum(cuts.seen for cuts in lists)} texts were longer than "
+            f"{lists[0].max_length} tokens and were cut there, {tokens} tokens in all; "
+            "truncation='error' refuses such texts, 'ignore' says nothing",
+        )

@@ -11,18 +11,24 @@ from typing import Any
 
 import numpy as np
 
-from reference.checks import check_iterable, check_switch, check_texts, check_whole
+from reference.checks import (
+    check_iterable,
+    check_name,
+    check_switch,
+    check_texts,
+    check_whole,
+)
 from reference.errors import InputError
 from reference.inputs import check_packed, pack
 from reference.pipelines.base import Pipeline, token_types
-from reference.pipelines.batching import progress, run_in_batches, windows
+from reference.pipelines.batching import joined, progress, run_in_batches, windows
 from reference.pipelines.cutting import Cuts
 from reference.pipelines.late_chunking import check_chunks, chunk_members, pool_chunks
 from reference.pipelines.resumable import write_vectors
-from reference.pipelines.search import DOCUMENT_PROMPTS, search
-from reference.pipelines.similarity import Similarity, check_late, compare
+from reference.pipelines.scores import SCORES
+from reference.pipelines.search import search
+from reference.pipelines.similarity import PROMPTS, Parts, Sides, Similarity, check_late
 from reference.pipelines.wanted import Wanted, check_wanted
-from reference.processes import computing
 from reference.sentence import SETTINGS_FILES, read_sentence_settings
 from reference.sentence.modules import Normalize
 from reference.text import Encoding
@@ -83,19 +89,18 @@ class Embeddings(Pipeline):
         one = isinstance(texts, str)
         texts = [texts] if one else texts
         texts = texts if isinstance(texts, Iterator) else check_texts(texts)
-        made = self._windows(texts, batch_size, wanted, show_progress)
-        parts = [self._rows(0, wanted), *(vectors for _, vectors in made)]
-        vectors = wanted.store(parts[-1] if len(parts) <= 2 else np.concatenate(parts))
+        parts = self._windows(texts, batch_size, wanted, show_progress)
+        vectors = wanted.store(joined(parts, self._rows(0, wanted)))
         return vectors[0] if one else vectors
 
     def encode_query(self, texts: Iterable[str] | str, **options: Any) -> np.ndarray:
         """What `encode` makes with the prompt "query", unless another is given."""
-        return self.encode(texts, **self.prompted(options, "query"))
+        return self.encode(texts, **self.prompted(options, *PROMPTS["queries"]))
 
     def encode_document(self, texts: Iterable[str] | str, **options: Any) -> np.ndarray:
         """What `encode` makes with the prompt "document", or where the checkpoint has none
         "passage" or "corpus", unless another is given."""
-        return self.encode(texts, **self.prompted(options, *DOCUMENT_PROMPTS))
+        return self.encode(texts, **self.prompted(options, *PROMPTS["corpus"]))
 
     def encode_parts(
         self,
@@ -150,18 +155,11 @@ class Embeddings(Pipeline):
     ) -> list[np.ndarray]:
         """For each text the vectors of its tokens, special ones too, each of length one:
         [tokens, hidden]. Late interaction compares these."""
-        prompt = self.settings.prompt(prompt, prompt_name)
-        shown = check_switch("show_progress", show_progress)
-        prompted = [prompt + text for text in check_texts(texts)]
-
-        def run(batch: Sequence[Encoding]) -> list[np.ndarray]:
-            inputs = check_packed(self.config, *pack(batch), token_types(batch))
-            hidden = self._finite(self.model.forward(inputs)["last_hidden_state"], "vectors")
-            return np.split(Normalize()(hidden), inputs.cu_seqlens[1:-1])
-
-        encodings = self._encodings(prompted, None, truncation)
-        with progress(prompted, shown) as bar:
-            return run_in_batches(run, encodings, batch_size, bar)
+        options = {"prompt": prompt, "prompt_name": prompt_name, "truncation": truncation}
+        wanted = check_wanted(self.settings, **options)
+        texts = check_texts(texts)
+        parts = self._windows(texts, batch_size, wanted, show_progress, by_token=True)
+        return [vectors for _, part in parts for vectors in part]
 
     def encode_chunks(
         self, text: str, chunks: Sequence[tuple[int, int]], **options: Any
@@ -199,6 +197,7 @@ class Embeddings(Pipeline):
         metric: str | None = None,
         late_interaction: bool = False,
         truncate_dim: int | None = None,
+        truncation: str = "warn",
     ) -> Similarity:
         """Compare every text with every reference; either side may be what `encode` has made
         in floating point, or, for late interaction, what `encode_tokens` has.
@@ -209,17 +208,30 @@ class Embeddings(Pipeline):
             alike token of the reference.
         truncate_dim: how many numbers the vectors have, or keep if they are made here; None is
             as many as the checkpoint says.
+        truncation: what is cut, of both sides together, is told once ("warn"), refused
+            ("error") or not told ("ignore").
         """
-        late = check_late(late_interaction, metric, truncate_dim)
-        options = {} if late else {"truncate_dim": truncate_dim}
-        encode = self.encode_tokens if late else self.encode
-        return compare(
-            partial(encode, batch_size=batch_size, show_progress=show_progress, **options),
-            texts,
-            references,
-            None if late else metric or self.settings.similarity,
-            check_wanted(self.settings, **options).size,
-        )
+        options = {"metric": metric, "late_interaction": late_interaction}
+        options |= {"truncate_dim": truncate_dim, "truncation": truncation}
+        sides = self._sides(batch_size, show_progress, **options)
+        made = sides.whole("texts", texts), sides.whole("references", references)
+        sides.tell()
+        return sides.compare(*made)
+
+    def similarity_parts(
+        self,
+        texts: Iterable[str],
+        references: Sequence[str] | np.ndarray,
+        batch_size: int = 32,
+        show_progress: bool = False,
+        **options: Any,
+    ) -> Iterator[tuple[list[str], Similarity]]:
+        """What `similarity` makes with these options, a few thousand texts at a time, each part
+        with its texts: for more of them than memory holds. The references are embedded
+        once."""
+        sides = self._sides(batch_size, show_progress, **options)
+        made = sides.whole("references", references)
+        return sides.compare_parts(sides.parts("texts", check_iterable(texts)), made)
 
     def search(
         self,
@@ -231,6 +243,7 @@ class Embeddings(Pipeline):
         batch_size: int = 32,
         show_progress: bool = False,
         truncate_dim: int | None = None,
+        truncation: str = "warn",
     ) -> list[Any]:
         """For each query a list of its `top_k` hits in the corpus, best first; for one string
         its hits.
@@ -238,20 +251,39 @@ class Embeddings(Pipeline):
         Texts are embedded as queries and as documents. The corpus may be texts, read as they
         are needed, or vectors that `encode_document` or `encode_to` has made in floating point,
         a memory map too; a few thousand of its vectors are held at a time. `truncate_dim` is
-        how many numbers all vectors have, those that are given and those that are made.
+        how many numbers all vectors have, those that are given and those that are made. What is
+        cut, of queries and corpus together, is told once (truncation="warn"), refused ("error")
+        or not told ("ignore").
         """
+        options = {"metric": metric, "truncate_dim": truncate_dim, "truncation": truncation}
+        sides = self._sides(batch_size, show_progress, **options)
         one = isinstance(queries, str)
-        found = search(
-            self,
-            [queries] if one else queries,
-            corpus,
-            check_whole("top_k", top_k, least=1),
-            metric or self.settings.similarity,
-            check_wanted(self.settings, truncate_dim=truncate_dim).size,
-            batch_size=batch_size,
-            show_progress=show_progress,
-        )
+        top_k = check_whole("top_k", top_k, least=1)
+        found = search(sides, [queries] if one else queries, corpus, top_k)
         return found[0] if one else found
+
+    def _sides(
+        self,
+        batch_size: int,
+        show_progress: bool,
+        metric: str | None = None,
+        late_interaction: bool = False,
+        truncate_dim: int | None = None,
+        truncation: str = "warn",
+    ) -> Sides:
+        """What `similarity` and `search` compare, as these options say it."""
+        late = check_late(late_interaction, metric, truncate_dim)
+        if not late:
+            named = self.settings.similarity if metric is None else metric
+            metric = check_name(named, SCORES, "metric")
+        options = {"truncate_dim": truncate_dim, "truncation": truncation}
+
+        def embed(name: str, texts: Iterable[str]) -> tuple[Cuts, Parts]:
+            wanted = check_wanted(self.settings, **self.prompted(options, *PROMPTS[name]))
+            cuts = Cuts(truncation, self.tokenizer.max_length, name)
+            return cuts, self._windows(texts, batch_size, wanted, show_progress, cuts, late)
+
+        return Sides(embed, metric, self._rows(0, check_wanted(self.settings, **options)))
 
     def prompted(self, options: dict[str, Any], *names: str) -> dict[str, Any]:
         """The options with the first of these prompts that there is, unless they name one."""
@@ -270,26 +302,41 @@ class Embeddings(Pipeline):
         return np.empty((texts, wanted.size), dtype)
 
     def _windows(
-        self, texts: Iterable[str], batch_size: int, wanted: Wanted, show_progress: bool
-    ) -> Iterator[tuple[list[str], np.ndarray]]:
+        self,
+        texts: Iterable[str],
+        batch_size: int,
+        wanted: Wanted,
+        show_progress: bool,
+        cuts: Cuts | None = None,
+        by_token: bool = False,
+    ) -> Parts:
+        """Windows of the texts and their vectors, or with `by_token` those of their tokens.
+        What is cut is told by the caller who has `cuts` for it."""
         batch_size = check_whole("batch_size", batch_size, least=1)
         shown = check_switch("show_progress", show_progress)
-        cuts = Cuts(wanted.truncation, self.tokenizer.max_length)
-        return self._encode_windows(texts, batch_size, wanted, shown, cuts)
+        seen = cuts or Cuts(wanted.truncation, self.tokenizer.max_length)
+        parts = self._encode_windows(texts, batch_size, wanted, shown, seen, by_token)
+        return parts if cuts else _and_tell(parts, seen)
 
     def _encode_windows(
-        self, texts: Iterable[str], batch_size: int, wanted: Wanted, shown: bool, cuts: Cuts
-    ) -> Iterator[tuple[list[str], np.ndarray]]:
-        embed = partial(self._embed, wanted=wanted, skip=self._skipped(wanted.prompt))
+        self,
+        texts: Iterable[str],
+        batch_size: int,
+        wanted: Wanted,
+        shown: bool,
+        cuts: Cuts,
+        by_token: bool,
+    ) -> Parts:
+        embed = self._embed_tokens
+        if not by_token:
+            embed = partial(self._embed, wanted=wanted, skip=self._skipped(wanted.prompt))
         with progress(texts, shown) as bar:
             for first, window in windows(texts):
-                computing()  # the tokenizer has threads too
-                prompted = [wanted.prompt + text for text in check_texts(window, first=first)]
-                sequences = self.tokenizer(prompted, first=first)
-                cuts.see(sequences)
-                rows = self._rows(len(window), wanted)
+                checked = check_texts(window, cuts.name, first)
+                prompted = [wanted.prompt + text for text in checked]
+                sequences = self._encodings(prompted, cuts=cuts)
+                rows = None if by_token else self._rows(len(window), wanted)
                 yield window, run_in_batches(embed, sequences, batch_size, bar, rows)
-        cuts.tell()
 
     def _skipped(self, prompt: str) -> int:
         """How many tokens at the beginning of a text the pooling leaves out: the prompt's, and
@@ -304,6 +351,11 @@ class Embeddings(Pipeline):
         pooled = self.model.embed(inputs, self.settings.pooling, wanted.unit_first, skip)
         return self._finite(wanted.finish(pooled), "vectors")
 
+    def _embed_tokens(self, sequences: Sequence[Encoding]) -> list[np.ndarray]:
+        inputs = check_packed(self.config, *pack(sequences), token_types(sequences))
+        hidden = self._finite(self.model.forward(inputs)["last_hidden_state"], "vectors")
+        return np.split(Normalize()(hidden), inputs.cu_seqlens[1:-1])
+
     def _files_beside(self) -> dict[str, bytes]:
         """A Transformer that had a folder of its own is saved in the model's."""
         files = super()._files_beside()
@@ -315,3 +367,8 @@ class Embeddings(Pipeline):
             modules[0]["path"] = ""
             files["modules.json"] = (json.dumps(modules, indent=2) + "\n").encode()
         return files
+
+
+def _and_tell(parts: Parts, cuts: Cuts) -> Parts:
+    yield from parts
+    cuts.tell()

@@ -17,22 +17,29 @@ Chunk = tuple[int, int]  # the first character, and the one after the last
 def check_chunks(chunks: Any, length: int) -> list[Chunk]:
     """Spans of characters in a text of that length, in order and apart."""
     try:
-        found = [(int(first), int(end)) for first, end in chunks]
+        found = [(first, end) for first, end in chunks]
     except (TypeError, ValueError):
+        found = [(None, None)]
+    if not all(_is_place(value) for chunk in found for value in chunk):
         raise InputError(
-            f"chunks is {shown(chunks)}; it must be a list of (first character, end) pairs"
-        ) from None
+            f"chunks is {shown(chunks)}; it must be a list of (first character, end) pairs, of "
+            "whole numbers"
+        )
     last = 0
     for number, (first, end) in enumerate(found):
         if not last <= first < end <= length:
             raise InputError(
-                f"chunks[{number}] is {(first, end)}; chunks follow one another within the "
-                f"{length} characters of the text, and none is empty"
+                f"chunks[{number}] is {shown((first, end))}; chunks follow one another within "
+                f"the {length} characters of the text, and none is empty"
             )
         last = end
     if not found:
         raise InputError("chunks is empty; name at least one")
-    return found
+    return [(int(first), int(end)) for first, end in found]
+
+
+def _is_place(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def chunk_members(

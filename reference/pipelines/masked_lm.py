@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from reference.checks import check_iterable, check_switch, check_texts, check_whole
-from reference.errors import InputError
+from reference.errors import InputError, shown
 from reference.pipelines.batching import windows
 from reference.pipelines.cloze import TOKENS_A_BATCH, Answer, Cloze, Gap, Partly
 from reference.pipelines.cutting import Cuts
@@ -22,6 +22,7 @@ from reference.processes import computing
 from reference.text import Encoding
 
 MOST_TOGETHER = 8  # masks that are filled jointly
+MOST_COMBINATIONS = 1_000  # that are found then; the work grows with their square
 BEAM = 16  # beginnings of combinations that are followed, at least
 
 
@@ -68,7 +69,8 @@ class MaskedLM(Cloze):
         FilledTogether(tokens, probability, text): the combinations of the highest
         pseudo-likelihood, the product of P(token | the tokens chosen at the masks before it,
         masks after it). They are searched for from left to right, with the best 16 beginnings,
-        or top_k if that is more, followed at every mask; there may be 8 masks.
+        or top_k if that is more, followed at every mask; there may be 8 masks, and top_k may be
+        1,000.
 
         `targets` are the only words asked for. A target is spelled as it is at the mask's
         place, with the space before it where one is due, and one of several tokens stands at
@@ -104,6 +106,10 @@ class MaskedLM(Cloze):
         if check_switch("joint", joint) and words is not None:
             raise InputError(
                 "targets are for masks one by one; with joint=True leave targets=None"
+            )
+        if joint and top_k > MOST_COMBINATIONS:
+            raise InputError(
+                f"top_k is {shown(top_k)}; with joint=True it may be {MOST_COMBINATIONS}"
             )
         cuts = Cuts(truncation, self.tokenizer.max_length)
         if words is not None:

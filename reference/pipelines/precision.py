@@ -22,9 +22,13 @@ def check_precision(precision: Any, ranges: Any, dimensions: int) -> np.ndarray 
     if precision not in ("int8", "uint8"):
         raise InputError(f"ranges are for int8 and uint8; {precision} takes none")
     try:
-        ranges = np.asarray(ranges, np.float32)
+        ranges = np.asarray(ranges)
     except (TypeError, ValueError):
-        raise InputError("ranges must be an array of numbers") from None
+        ranges = np.array("")
+    if ranges.dtype.kind not in "fiu":  # those of which another kind would make numbers
+        raise InputError("ranges must be an array of numbers")
+    with np.errstate(over="ignore"):  # infinity is refused
+        ranges = ranges.astype(np.float32)
     if ranges.shape != (2, dimensions) or not np.isfinite(ranges).all():
         raise InputError(
             f"ranges has shape {ranges.shape}; it must hold finite numbers, the least and the "

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from reference.checks import check_texts
-from reference.errors import InputError
+from reference.errors import InputError, shown
 from reference.files import check_target, is_file, read_json, write_atomically
 from reference.growing import GrowingArray
 
@@ -34,7 +34,7 @@ def write_vectors(
     rows, from which texts, `made_by` whom. A later call with the same texts goes on from there,
     and one with others says so. At the end the first file takes its place.
     """
-    target = check_target(os.fspath(path), "path")
+    target = check_target(path, "path")
     rows, note = (target.with_name(f".{target.name}.{part}") for part in ("rows", "note"))
     texts = iter(texts)
     done, digest = _skip(texts, _read_note(note, made_by) if is_file(rows) else None, rows)
@@ -59,11 +59,18 @@ def _read_note(note: Path, made_by: dict[str, Any]) -> dict[str, Any] | None:
     """What is known of the rows that are there; None if that is nothing."""
     if not is_file(note):
         return None
-    content = read_json(note, InputError)
-    if content["made by"] != made_by:
+    content, rows = read_json(note, InputError), note.with_suffix(".rows")
+    begun = content.get("made by")
+    if not isinstance(begun, dict) or {"rows", "texts"} - content.keys():
+        raise InputError(f"{note} is damaged; remove it, to begin {rows} again")
+    others = [
+        f"{name} {shown(begun.get(name), 200)}, not {shown(value, 200)}"
+        for name, value in made_by.items()
+        if begun.get(name) != value
+    ]
+    if others:
         raise InputError(
-            f"{note.with_suffix('.rows')} was begun by {content['made by']}, not by {made_by}; "
-            "go on as it was begun, or remove it"
+            f"{rows} was begun with {'; '.join(others)}: go on as it was begun, or remove it"
         )
     return content
 

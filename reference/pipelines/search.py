@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from reference.checks import check_iterable, check_name, check_texts, check_vectors
+from reference.checks import check_iterable, check_vectors
 from reference.errors import InputError
 from reference.pipelines.results import Result, Results
-from reference.pipelines.scores import SCORES
-from reference.pipelines.similarity import is_vectors
+from reference.pipelines.similarity import Sides, is_vectors
 
 ROWS_AT_ONCE = 8_192
-DOCUMENT_PROMPTS = ("document", "passage", "corpus")  # the first that there is counts
 
 
 @dataclass(frozen=True)
@@ -63,38 +61,25 @@ class Best:
         ]
 
 
-def search(
-    model: Any,
-    queries: Any,
-    corpus: Iterable[str] | np.ndarray,
-    top_k: int,
-    metric: str,
-    size: int,
-    **options: Any,
-) -> list[Results]:
-    """The hits of each query; either side is texts, or vectors that the model has made, with
-    so many numbers."""
-    options |= {"truncate_dim": size}
-    score = SCORES[check_name(metric, SCORES, "metric")]
-    if is_vectors(queries):
-        vectors = check_vectors(queries, "queries", size)
-    else:
-        vectors = model.encode_query(check_texts(queries, "queries"), **options)
+def search(sides: Sides, queries: Any, corpus: Any, top_k: int) -> list[Results]:
+    """The hits of each query; either side is texts, or vectors that the model has made."""
+    vectors = sides.whole("queries", queries)
     best = Best(len(vectors), top_k)
-    for texts, documents in _parts(model, corpus, size, options):
-        best.see(score(vectors, documents.astype(vectors.dtype, copy=False)), texts)
+    for texts, documents in _parts(sides, corpus):
+        documents = documents.astype(vectors.dtype, copy=False)
+        best.see(sides.compare(vectors, documents).scores, texts)
+    sides.tell()
     if not best.seen:
         raise InputError("the corpus is empty: there is nothing to find")
     return best.hits()
 
 
-def _parts(
-    model: Any, corpus: Any, size: int, options: dict[str, Any]
-) -> Iterator[tuple[list[str] | None, np.ndarray]]:
-    if is_vectors(corpus):
-        for first in range(0, len(corpus), ROWS_AT_ONCE):
-            part = np.asarray(corpus[first : first + ROWS_AT_ONCE])
-            yield None, check_vectors(part, "corpus", size)
+def _parts(sides: Sides, corpus: Any) -> Iterator[tuple[list[str] | None, np.ndarray]]:
+    if not is_vectors(corpus):
+        yield from sides.parts("corpus", check_iterable(corpus, "corpus"))
         return
-    options = model.prompted(options, *DOCUMENT_PROMPTS)
-    yield from model.encode_parts(check_iterable(corpus, "corpus"), **options)
+    if not corpus.ndim:  # a single number, of which there are no parts
+        check_vectors(corpus, "corpus", sides.size)
+    for first in range(0, len(corpus), ROWS_AT_ONCE):
+        part = np.asarray(corpus[first : first + ROWS_AT_ONCE])
+        yield None, check_vectors(part, "corpus", sides.size)

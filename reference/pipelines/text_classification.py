@@ -12,7 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from reference.checks import check_iterable, check_switch, check_texts, check_whole
+from reference.checks import (
+    check_iterable,
+    check_switch,
+    check_texts,
+    check_top_k,
+    check_whole,
+)
 from reference.errors import InputError, shown
 from reference.families import tasks
 from reference.pipelines.base import Pipeline
@@ -119,7 +125,7 @@ class TextClassification(Pipeline):
                 f"together; this one has {self.config.num_labels} ({labels:.200}): classify"
                 "(texts, pairs) gives the probability of each"
             )
-        query, top_k = _string(query, "query"), _top_k(top_k)
+        query, top_k = _string(query, "query"), check_top_k(top_k)
         given = ((query, document) for document in check_iterable(documents, "documents"))
         is_logit = self.settings.activation == "identity"
         scale, kind = (_as_they_are, "logit") if is_logit else (sigmoid, "probability")
@@ -155,7 +161,7 @@ class TextClassification(Pipeline):
         truncation: str,
         show_progress: bool,
     ) -> Iterator[tuple[list[tuple[str, ...]], Results]]:
-        top_k = _top_k(top_k)
+        top_k = check_top_k(top_k)
         for window, logits in self._logit_parts(given, batch_size, truncation, show_progress):
             yield window, Results(self._classification(row, top_k) for row in logits)
 
@@ -216,10 +222,6 @@ class TextClassification(Pipeline):
 
 def _as_they_are(logits: np.ndarray) -> np.ndarray:
     return logits.astype(np.float64)
-
-
-def _top_k(top_k: Any) -> int | None:
-    return None if top_k is None else check_whole("top_k", top_k, least=1)
 
 
 def _string(text: Any, name: str) -> str:

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from reference.checks import check_switch, check_whole
+from reference.checks import check_name, check_switch, check_whole
 from reference.errors import InputError
+from reference.pipelines.cutting import WAYS
 from reference.pipelines.precision import check_precision, quantize
 from reference.sentence import SentenceSettings
 from reference.sentence.modules import Module, Normalize
@@ -43,15 +44,17 @@ class Wanted:
 
     def told(self) -> dict[str, str]:
         """In words, to be compared with what another call wanted; an array by its digest."""
-        ranges = self.ranges
-        digest = "" if ranges is None else hashlib.sha256(ranges.tobytes()).hexdigest()
+        ranges = "none"
+        if self.ranges is not None:
+            digest = hashlib.sha256(self.ranges.tobytes()).hexdigest()
+            ranges = f"those with the digest {digest[:16]}"
         return {
             "prompt": self.prompt,
             "modules": ", ".join(type(module).__name__ for module in self.modules),
             "truncate_dim": f"{self.size}",
             "normalize": f"{self.unit}",
             "precision": self.precision,
-            "ranges": digest,
+            "ranges": ranges,
         }
 
     def store(self, vectors: np.ndarray) -> np.ndarray:
@@ -89,5 +92,5 @@ def check_wanted(
         bool(normalize) and size < settings.size,
         precision,
         check_precision(precision, ranges, size),
-        truncation,
+        check_name(truncation, WAYS, "truncation"),
     )

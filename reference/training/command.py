@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reference import corpus
+from reference.arguments import explain
 from reference.backend import build
 from reference.checkpoint import SMALL_MODERNBERT, write_checkpoint
 from reference.checks import check_whole
@@ -28,14 +29,17 @@ OF_MASKED_LM = ("corpus", "vocab_size", "hidden_size", "layers")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `python -m reference train`."""
     standard = Recipe()
-    parser.description = (
+    explain(
+        parser,
         "Train a small ModernBERT and say how it does on text that was held out. By default it "
         "fills in masked words, with a tokenizer of its own, beside guessing by frequency and "
         "by the word before: about an hour on two cores. The other tasks go on from the one "
         "that comes with the package: they say which package a docstring is from, or find the "
-        "names and types of parameters, beside logistic regression: about ten minutes."
+        "names and types of parameters, beside logistic regression: about ten minutes.",
+        "python -m reference train my-model --epochs 1 --layers 2 --hidden-size 48",
+        "python -m reference train my-classifier --task packages --texts 20 --epochs 1",
     )
-    parser.add_argument("folder", help="where the checkpoint goes")
+    parser.add_argument("folder", help="a new folder, where the checkpoint goes")
     parser.add_argument(
         "--task",
         choices=[MASKED_LM, *RECIPES],

@@ -1,8 +1,6 @@
 """What the tests of the Rust library's pipelines share."""
 
 import functools
-import json
-from pathlib import Path
 
 import pytest
 
@@ -23,9 +21,3 @@ def refused_alike(theirs, ours, kind):
             call()
         messages.append(str(caught.value).replace("'", '"')[:12])
     assert messages[0] == messages[1]
-
-
-def add(path: Path, **keys) -> None:
-    """Puts more keys into a JSON file."""
-    values = json.loads(path.read_text()) if path.is_file() else {}
-    path.write_text(json.dumps(values | keys))

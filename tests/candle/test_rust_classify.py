@@ -3,12 +3,18 @@ labels and orders, to the noise of float32, and the same refusals."""
 
 import numpy as np
 import pytest
-import torch
 
 from reference.candle import _native
 from reference.errors import ConfigError, InputError
-from tests.candle.rust_pipelines import add, package, refused_alike
-from tests.pipelines.small_models import KINDS, random_model
+from tests.candle.rust_pipelines import package, refused_alike
+from tests.pipelines.cross_encoders import (
+    IN_CONFIG,
+    MADE_WITH,
+    NO_CLASSIFIER,
+    REFUSED,
+    save_cross_encoder,
+)
+from tests.pipelines.small_models import KINDS, add, random_model
 
 LABELS = {0: "good", 1: "bad", 2: "neither"}
 READ = [
@@ -81,23 +87,6 @@ QUERY = "who stands beside the river?"
 DOCUMENTS = [*READ, "It rains.", "hello", "a stone"]
 
 
-@pytest.fixture
-def saved(minilm, tmp_path):
-    """A folder as CrossEncoder.save_pretrained writes it: saved(labels, **its arguments)."""
-
-    def save(**arguments):
-        from sentence_transformers import CrossEncoder
-
-        source = random_model(
-            "bert", tmp_path / "source", "ForSequenceClassification", id2label={0: "score"}
-        )
-        model = CrossEncoder(str(source), device="cpu", **arguments)
-        model.save_pretrained(str(tmp_path / "saved"))
-        return tmp_path / "saved"
-
-    return save
-
-
 def assert_ranks_alike(folder, kind):
     theirs = package(folder, "text-classification").rank(QUERY, DOCUMENTS, truncation="ignore")
     prompt = package(folder, "text-classification").settings.prompt
@@ -112,38 +101,13 @@ def assert_ranks_alike(folder, kind):
     assert _native.rank_texts(str(folder), QUERY, DOCUMENTS, top_k=3) == ours[:3]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "kind"),
-    [
-        ({}, "probability"),
-        ({"activation_fn": torch.nn.Identity()}, "logit"),
-        ({"max_length": 12}, "probability"),
-        ({"prompts": {"ask": "Query: "}, "default_prompt_name": "ask"}, "probability"),
-    ],
-)
-def test_rank_a_saved_cross_encoder(saved, arguments, kind):
-    assert_ranks_alike(saved(**arguments), kind)
-
-
-IDENTITY = "torch.nn.modules.linear.Identity"
+@pytest.mark.parametrize(("arguments", "kind"), MADE_WITH)
+def test_rank_a_saved_cross_encoder(tmp_path, arguments, kind):
+    assert_ranks_alike(save_cross_encoder(tmp_path, **arguments), kind)
 
 
 @pytest.mark.parametrize("model", ["bert", "modernbert"])
-@pytest.mark.parametrize(
-    ("keys", "kind"),
-    [
-        ({}, "probability"),
-        ({"sbert_ce_default_activation_function": IDENTITY}, "logit"),
-        ({"sentence_transformers": {"activation_fn": IDENTITY, "version": "4.0.1"}}, "logit"),
-        (
-            {
-                "sentence_transformers": {"activation_fn": None},
-                "sbert_ce_default_activation_function": IDENTITY,
-            },
-            "probability",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("keys", "kind"), IN_CONFIG)
 def test_rank_by_what_config_json_says(tmp_path, model, keys, kind):
     folder = random_model(
         model, tmp_path / "model", "ForSequenceClassification", id2label={0: "score"}
@@ -152,22 +116,10 @@ def test_rank_by_what_config_json_says(tmp_path, model, keys, kind):
     assert_ranks_alike(folder, kind)
 
 
-@pytest.mark.parametrize(
-    ("name", "keys"),
-    [
-        ("config_sentence_transformers.json", {"activation_fn": "torch.nn.Tanh"}),
-        ("config_sentence_transformers.json", {"default_prompt_name": "gone"}),
-        ("config_sentence_transformers.json", {"prompts": {"ask": 3}}),
-        ("sentence_bert_config.json", {"transformer_task": "feature-extraction"}),
-        ("sentence_bert_config.json", {"module_output_name": "token_embeddings"}),
-        ("tokenizer_config.json", {"chat_template": "{{ messages }}"}),
-        ("config.json", {"sentence_transformers": 3}),
-        ("config.json", {"sentence_transformers": {"activation_fn": "Sigmoid"}}),
-    ],
-)
-def test_what_is_not_implemented_is_refused(saved, name, keys):
-    folder = saved()
-    add(folder / name, **keys)
+@pytest.mark.parametrize(("file", "keys"), [row[:2] for row in REFUSED + NO_CLASSIFIER])
+def test_what_is_not_implemented_is_refused(tmp_path, file, keys):
+    folder = save_cross_encoder(tmp_path)
+    add(folder / file, **keys)
     with pytest.raises(ConfigError):
         package(folder, "text-classification", "float32").rank(QUERY, DOCUMENTS)
     with pytest.raises(ConfigError):

@@ -8,8 +8,8 @@ import pytest
 
 from reference.candle import _native
 from reference.errors import InputError
-from tests.candle.rust_pipelines import add, package, refused_alike
-from tests.pipelines.small_models import KINDS, random_model
+from tests.candle.rust_pipelines import package, refused_alike
+from tests.pipelines.small_models import KINDS, add, random_model
 
 TAGS = {
     "BIO": ("O", "B-x", "I-x", "B-y", "I-y"),

@@ -62,9 +62,3 @@ def test_fill_with_targets(capfdbinary):
 def test_bad_input_is_an_exit_status(arguments, message, capfd):
     assert main(["fill", *arguments]) == 2
     assert message in capfd.readouterr().err
-
-
-def test_help_shows_an_example(capsys):
-    with pytest.raises(SystemExit, match="0"):
-        main(["fill", "--help"])
-    assert "examples:\n  python -m reference fill " in capsys.readouterr().out

@@ -2,12 +2,13 @@
 
 import io
 import json
+import shutil
 
 import pytest
 
 import reference
 from reference.__main__ import main
-from reference.checkpoint import SMALL_MODERNBERT
+from reference.checkpoint import SMALL_MODERNBERT, locate
 from reference.parity import random_checkpoint
 from reference.pipelines import batching
 
@@ -187,17 +188,31 @@ def test_bad_input_is_one_line_and_status_2(run, arguments, message):
     assert message in err and err.count("\n") == 1
 
 
+@pytest.mark.parametrize("option", ["--multi-label", "--calibrate", "--template={text} {mask}"])
+def test_labels_that_are_missing_are_told_in_options(option, capfd):
+    assert main(["classify", "a text", option]) == 2
+    said = capfd.readouterr().err
+    assert "error: there are no labels to choose from: name some with --labels" in said
+
+
+def test_labels_of_the_checkpoint_need_no_option(folders, tmp_path, capfd):
+    model = locate(SMALL_MODERNBERT)
+    folder = shutil.copytree(model, tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"label_candidates": ["a", "b"]}))
+    assert main(["classify", "a text", "--multi-label", "--model", str(folder)]) == 0
+    assert "mass" in capfd.readouterr().out
+
+
+def test_letters_are_for_labels_that_stand_together(capfd):
+    with pytest.raises(SystemExit, match="2"):
+        main(["classify", "a text", "--labels", "a", "b", "--letters", "--multi-label"])
+    assert "--multi-label: not allowed with argument --letters" in capfd.readouterr().err
+
+
 def test_another_kind_of_model_is_refused(run, folders, minilm):
     assert main(["tag", "a", "--model", str(minilm)]) == 2
     assert main(["rank", "a", "--to", "b", "--model", folders["classify"]]) == 2
-
-
-@pytest.mark.parametrize("name", ["classify", "rank", "tag"])
-def test_help_shows_an_example(name, capsys):
-    with pytest.raises(SystemExit) as ended:
-        main([name, "--help"])
-    shown = capsys.readouterr().out
-    assert ended.value.code == 0 and f"examples:\n  python -m reference {name} " in shown
 
 
 def test_what_is_taken_where_no_model_is_named(capfd):

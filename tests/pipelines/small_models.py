@@ -110,6 +110,12 @@ def labelled(folder: Path, target: Path, id2label: dict) -> Path:
     return target
 
 
+def add(path: Path, **keys) -> None:
+    """Puts more keys into a JSON file."""
+    values = json.loads(path.read_text()) if path.is_file() else {}
+    path.write_text(json.dumps(values | keys))
+
+
 def as_batch(encoded):
     return {name: [values] for name, values in encoded.items()}
 

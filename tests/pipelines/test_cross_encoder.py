@@ -1,6 +1,7 @@
 """rank, and what sentence-transformers' CrossEncoder writes into a folder, beside it."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,11 +11,19 @@ import reference
 from reference.errors import CheckpointError, ConfigError, InputError
 from reference.parity import random_checkpoint
 from reference.pipelines import batching
+from tests.pipelines.cross_encoders import (
+    IDENTITY,
+    IN_CONFIG,
+    MADE_WITH,
+    NO_CLASSIFIER,
+    REFUSED,
+    SIGMOID,
+    save_cross_encoder,
+)
+from tests.pipelines.small_models import add
 
 QUERY = "who wrote it?"
 DOCUMENTS = ["He did.", "It rains.", "", "A river stands beside a stone.", "He did."] * 2
-IDENTITY = "torch.nn.modules.linear.Identity"
-SIGMOID = "torch.nn.modules.activation.Sigmoid"
 
 
 def make(folder, minilm, labels=1, **config):
@@ -27,11 +36,6 @@ def make(folder, minilm, labels=1, **config):
     )
 
 
-def write(path, **keys):
-    values = json.loads(path.read_text()) if path.is_file() else {}
-    path.write_text(json.dumps(values | keys))
-
-
 def cross_encoder(folder):
     from sentence_transformers import CrossEncoder
 
@@ -39,18 +43,9 @@ def cross_encoder(folder):
 
 
 @pytest.fixture
-def saved(minilm, tmp_path):
+def saved(tmp_path):
     """A folder as CrossEncoder.save_pretrained writes it: saved(labels, **its arguments)."""
-
-    def save(labels=1, **arguments):
-        from sentence_transformers import CrossEncoder
-
-        source = make(tmp_path / "source", minilm, labels)
-        model = CrossEncoder(str(source), device="cpu", **arguments)
-        model.save_pretrained(str(tmp_path / "saved"))
-        return tmp_path / "saved"
-
-    return save
+    return partial(save_cross_encoder, tmp_path)
 
 
 def assert_ranks_alike(folder, backend, kind):
@@ -65,55 +60,25 @@ def assert_ranks_alike(folder, backend, kind):
     assert sorted(ranked.index for ranked in found) == list(range(len(DOCUMENTS)))
 
 
-@pytest.mark.parametrize(
-    ("arguments", "kind"),
-    [
-        ({}, "probability"),
-        ({"activation_fn": torch.nn.Identity()}, "logit"),
-        ({"max_length": 12}, "probability"),
-        ({"prompts": {"ask": "Query: "}, "default_prompt_name": "ask"}, "probability"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "kind"), MADE_WITH)
 def test_a_saved_cross_encoder(saved, arguments, kind, backend):
     folder = saved(**arguments)
     assert type(reference.load(folder)).__name__ == "TextClassification"
     assert_ranks_alike(folder, backend, kind)
 
 
-@pytest.mark.parametrize(
-    ("keys", "kind"),
-    [
-        ({}, "probability"),
-        ({"sbert_ce_default_activation_function": IDENTITY}, "logit"),
-        ({"sentence_transformers": {"activation_fn": IDENTITY, "version": "4.0.1"}}, "logit"),
-        (
-            {
-                "sentence_transformers": {"activation_fn": SIGMOID},
-                "sbert_ce_default_activation_function": IDENTITY,
-            },
-            "probability",
-        ),
-        (
-            {
-                "sentence_transformers": {"activation_fn": None},
-                "sbert_ce_default_activation_function": IDENTITY,
-            },
-            "probability",
-        ),
-        ({"problem_type": "regression"}, "probability"),
-    ],
-)
+@pytest.mark.parametrize(("keys", "kind"), IN_CONFIG)
 def test_older_folders_say_it_in_their_config(minilm, tmp_path, keys, kind, backend):
     folder = make(tmp_path / "model", minilm)
-    write(folder / "config.json", **keys)
+    add(folder / "config.json", **keys)
     assert_ranks_alike(folder, backend, kind)
 
 
 def test_the_newer_file_goes_first(saved, backend):
     folder = saved(activation_fn=torch.nn.Sigmoid())
-    write(folder / "config.json", sbert_ce_default_activation_function=IDENTITY)
+    add(folder / "config.json", sbert_ce_default_activation_function=IDENTITY)
     assert_ranks_alike(folder, backend, "probability")
-    write(folder / "config_sentence_transformers.json", activation_fn=None)
+    add(folder / "config_sentence_transformers.json", activation_fn=None)
     assert_ranks_alike(folder, backend, "logit")
 
 
@@ -121,7 +86,7 @@ def test_classify_equals_predict(saved, backend):
     pairs = [[QUERY, document] for document in DOCUMENTS]
     folder = saved()
     for name, kind in ((SIGMOID, "probability"), (IDENTITY, "value")):
-        write(folder / "config_sentence_transformers.json", activation_fn=name)
+        add(folder / "config_sentence_transformers.json", activation_fn=name)
         found = reference.load(folder, backend=backend).classify(
             [QUERY] * len(DOCUMENTS), DOCUMENTS
         )
@@ -138,7 +103,7 @@ def test_several_labels(saved, name, softmax, backend):
     """Identity is what sentence-transformers writes of several labels that nobody chose an
     activation for; probabilities are what its predict gives with apply_softmax."""
     folder = saved(3)
-    write(folder / "config_sentence_transformers.json", activation_fn=name)
+    add(folder / "config_sentence_transformers.json", activation_fn=name)
     found = reference.load(folder, backend=backend).classify(
         [QUERY] * len(DOCUMENTS), DOCUMENTS
     )
@@ -212,79 +177,18 @@ def test_bad_input(minilm, tmp_path, call, message, backend):
         call(reference.load(make(tmp_path / "model", minilm), backend=backend))
 
 
-@pytest.mark.parametrize(
-    ("file", "keys", "error", "message"),
-    [
-        (
-            "config_sentence_transformers.json",
-            {"activation_fn": "torch.nn.modules.activation.Tanh"},
-            ConfigError,
-            r"activation_fn is 'torch\.nn\.modules\.activation\.Tanh'; supported: .*Sigmoid",
-        ),
-        (
-            "config_sentence_transformers.json",
-            {"activation_fn": ["x"]},
-            ConfigError,
-            "activation_fn is",
-        ),
-        (
-            "config_sentence_transformers.json",
-            {"default_prompt_name": "ask"},
-            ConfigError,
-            "default_prompt_name is 'ask'; prompts has none",
-        ),
-        (
-            "config_sentence_transformers.json",
-            {"default_prompt_name": "ask", "prompts": {"ask": 5}},
-            ConfigError,
-            "the prompt 'ask' is 5",
-        ),
-        (
-            "config.json",
-            {"sbert_ce_default_activation_function": "mine.Activation"},
-            ConfigError,
-            "sbert_ce_default_activation_function is 'mine.Activation'",
-        ),
-        (
-            "config.json",
-            {"sentence_transformers": "x"},
-            ConfigError,
-            "sentence_transformers is 'x'; it must be an object",
-        ),
-        (
-            "config.json",
-            {"sentence_transformers": {"activation_fn": "torch.nn.Softmax"}},
-            ConfigError,
-            "sentence_transformers.activation_fn is 'torch.nn.Softmax'",
-        ),
-        (
-            "tokenizer_config.json",
-            {"chat_template": "{{ messages }}"},
-            ConfigError,
-            "has a chat_template",
-        ),
-    ],
-)
-def test_what_is_not_honoured_is_refused(saved, file, keys, error, message):
+@pytest.mark.parametrize(("file", "keys", "message"), REFUSED)
+def test_what_is_not_honoured_is_refused(saved, file, keys, message):
     folder = saved()
-    write(folder / file, **keys)
-    with pytest.raises(error, match=message):
+    add(folder / file, **keys)
+    with pytest.raises(ConfigError, match=message):
         reference.load(folder)
 
 
-@pytest.mark.parametrize(
-    ("keys", "message"),
-    [
-        (
-            {"transformer_task": "feature-extraction"},
-            "transformer_task is 'feature-extraction'",
-        ),
-        ({"module_output_name": "token_embeddings"}, "module_output_name is 'token_emb"),
-    ],
-)
-def test_the_transformer_has_the_head_of_a_classifier(saved, keys, message):
+@pytest.mark.parametrize(("file", "keys", "message"), NO_CLASSIFIER)
+def test_the_transformer_has_the_head_of_a_classifier(saved, file, keys, message):
     folder = saved()
-    write(folder / "sentence_bert_config.json", **keys)
+    add(folder / file, **keys)
     with pytest.raises(ConfigError, match=message):
         reference.load(folder).classify("a")
 
@@ -319,7 +223,7 @@ def test_modules(saved):
 
 def test_layers_that_stay_in_float32(saved):
     folder = saved()
-    write(
+    add(
         folder / "config_sentence_transformers.json",
         keep_in_fp32_modules=["0.model.classifier"],
     )

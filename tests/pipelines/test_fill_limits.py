@@ -86,6 +86,8 @@ def test_a_target_makes_the_text_longer(trained):
         ({"texts": [5]}, r"texts\[0\] is int"),
         ({"texts": None}, "must be a list of strings"),
         ({"top_k": 0}, "top_k is 0"),
+        ({"top_k": 1001, "joint": True}, "top_k is 1001; with joint=True it may be 1000"),
+        ({"targets": {"copy": 1}}, "targets must be a list of strings, not dict"),
         ({"top_k": "5"}, "top_k is '5'"),
         ({"batch_size": 0}, "batch_size is 0"),
         ({"targets": []}, "targets is empty"),

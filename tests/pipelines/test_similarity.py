@@ -1,5 +1,8 @@
 """Comparing and searching: metrics, late interaction, the best of a corpus."""
 
+import shutil
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +12,7 @@ from sentence_transformers.util.similarity import maxsim
 
 import reference
 from reference.errors import InputError
-from reference.pipelines import late_interaction
+from reference.pipelines import batching, late_interaction
 from reference.pipelines.late_interaction import max_sim
 from reference.pipelines.scores import SCORES
 from reference.pipelines.search import Best
@@ -126,6 +129,54 @@ def test_vectors_that_were_cut_alike(models, backend):
         model.similarity(TEXTS, REFERENCES, late_interaction=True, truncate_dim=32)
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_what_is_cut_is_told_once_of_both_sides(models, backend, monkeypatch, late):
+    monkeypatch.setattr(batching, "TEXTS_AT_ONCE", 1)
+    long, model = "word " * 400, models[backend]
+    with pytest.warns(UserWarning, match="3 of 5 texts were longer than 256") as told:
+        found = model.similarity(["a", long], ["b", long, long], late_interaction=late)
+    assert len(told) == 1 and told[0].filename == __file__
+    with pytest.warns(UserWarning, match="3 of 5 texts were longer than 256") as told:
+        parts = list(
+            model.similarity_parts(iter(["a", long]), ["b", long, long], late_interaction=late)
+        )
+    assert len(told) == 1
+    assert [window for window, _ in parts] == [["a"], [long]]
+    scores = np.concatenate([part.scores for _, part in parts])
+    np.testing.assert_allclose(scores, found.scores, atol=1e-5)
+    for sides, name in ((([long], ["b"]), "texts"), ((["a"], [long]), "references")):
+        with pytest.raises(InputError, match=rf"^{name}\[0\] has 146 tokens more than the 256"):
+            model.similarity(*sides, late_interaction=late, truncation="error")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.similarity([long], [long], late_interaction=late, truncation="ignore")
+
+
+def test_what_a_search_cuts_is_told_once(models, backend, monkeypatch):
+    monkeypatch.setattr(batching, "TEXTS_AT_ONCE", 1)
+    long, model = "word " * 400, models[backend]
+    with pytest.warns(UserWarning, match="3 of 5 texts were longer than 256") as told:
+        model.search(["a", long], iter(["b", long, long]))
+    assert len(told) == 1 and told[0].filename == __file__
+    for sides, name in (((long, ["b"]), "queries"), (("a", [long]), "corpus")):
+        with pytest.raises(InputError, match=rf"^{name}\[0\] has 146 tokens more than the 256"):
+            model.search(*sides, truncation="error")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.search(long, [long], truncation="ignore")
+
+
+def test_vectors_need_no_tokenizer(minilm, tmp_path):
+    """What was embedded elsewhere is compared with a folder that cannot read texts."""
+    folder = shutil.copytree(minilm, tmp_path / "model")
+    for file in folder.glob("tokenizer*"):
+        file.unlink()
+    (folder / "vocab.txt").unlink(missing_ok=True)
+    model, vectors = reference.load(folder), np.eye(3, 384, dtype=np.float32)
+    assert model.similarity(vectors, vectors).scores.tolist() == np.eye(3).tolist()
+    assert model.search(vectors, vectors, 1)[2][0].index == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -138,6 +189,10 @@ def test_vectors_that_were_cut_alike(models, backend):
         ((np.zeros(3), REFERENCES), r"queries has shape \(3,\)"),
         ((5, REFERENCES), "queries must be a list of strings"),
         ((TEXTS, "a corpus"), "corpus must be a list of strings"),
+        ((TEXTS, ["a", 5]), r"corpus\[1\] is int 5"),
+        ((TEXTS, np.array(5.0)), r"corpus has shape \(\)"),
+        ((TEXTS, {"a": "kitten"}), "corpus must be a list of strings, not dict"),
+        ((TEXTS, {"a", "b"}), "corpus must be a list of strings, not set"),
     ],
 )
 def test_searches_that_cannot_be_made(models, backend, arguments, message):
@@ -148,6 +203,10 @@ def test_searches_that_cannot_be_made(models, backend, arguments, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"truncation": "cut"}, "truncation 'cut' is unknown; it is one of warn, error"),
+        ({"metric": ""}, "metric '' is unknown"),
+        ({"metric": np.ones(2)}, r"metric array\(.* is unknown"),
+        ({"texts": {"a": 1}}, "texts must be a list of strings, not dict"),
         ({"metric": "angle"}, "metric 'angle' is unknown; it is one of cosine"),
         ({"metric": "dot", "late_interaction": True}, "leave metric out"),
         ({"late_interaction": 1}, "late_interaction is 1"),
@@ -159,6 +218,30 @@ def test_searches_that_cannot_be_made(models, backend, arguments, message):
 def test_comparisons_that_cannot_be_made(models, backend, options, message):
     with pytest.raises(InputError, match=message):
         models[backend].similarity(**{"texts": TEXTS, "references": REFERENCES} | options)
+
+
+@pytest.mark.parametrize(
+    ("texts", "references", "message"),
+    [
+        ([np.ones((2, 3))], ["a"], "equally many numbers, not 3 and 384"),
+        ([np.ones((2, 3))], [np.ones((2, 4))], "equally many numbers, not 3 and 4"),
+        ([np.ones((0, 384))], ["a"], r"texts\[0\] holds no vector"),
+        (["a"], [np.ones((1, 384)), np.ones((0, 384))], r"references\[1\] holds no vector"),
+        ([np.array(5.0)], ["a"], r"texts\[0\] has shape \(\)"),
+    ],
+)
+def test_tokens_that_cannot_be_compared(models, texts, references, message):
+    with pytest.raises(InputError, match=message):
+        models["torch"].similarity(texts, references, late_interaction=True)
+
+
+def test_half_precision_is_compared_in_single(models):
+    """A vector of length 5,879, the squares of which float16 cannot sum."""
+    halves = np.full((1, 384), 300, np.float16)
+    assert models["torch"].similarity(halves, halves).scores[0, 0] == pytest.approx(1)
+    assert models["torch"].search(halves, halves)[0][0].score == pytest.approx(1)
+    dot = models["torch"].similarity(halves, halves, metric="dot")
+    assert dot.scores[0, 0] == pytest.approx(384 * 300**2)
 
 
 documents = st.lists(st.lists(st.integers(-3, 3), min_size=1, max_size=4), min_size=1)

@@ -41,7 +41,7 @@ def test_other_ranges_are_another_file(model, tmp_path, monkeypatch):
         model.encode_to(path, TEXTS, precision="int8", ranges=ranges)
     other = ranges.copy()
     other[1, 200] = 2
-    with pytest.raises(InputError, match="was begun by"):
+    with pytest.raises(InputError, match=r"begun with ranges 'those.*, not 'those[^;]*: go on"):
         model.encode_to(path, TEXTS, precision="int8", ranges=other)
     with pytest.raises(ZeroDivisionError):
         model.encode_to(path, TEXTS, precision="int8", ranges=ranges.tolist())
@@ -99,8 +99,17 @@ def test_a_killed_process_loses_nothing(minilm, tmp_path):
     model = reference.load(minilm)
     with pytest.raises(InputError, match="was begun with other texts"):
         model.encode_to(path, ["another text", *texts[1:]])
-    with pytest.raises(InputError, match=r"was begun by .* not by .*truncate_dim"):
-        model.encode_to(path, texts, truncate_dim=5)
+    with pytest.raises(InputError) as refused:
+        model.encode_to(path, texts, truncate_dim=5, prompt="so: ")
+    assert str(refused.value) == (
+        f"{path.with_name('.vectors.npy.rows')} was begun with prompt '', not 'so: '; "
+        "truncate_dim '384', not '5': go on as it was begun, or remove it"
+    )
+    begun = note.read_bytes()
+    note.write_text('{"rows": 8}')
+    with pytest.raises(InputError, match=r"\.vectors\.npy\.note is damaged; remove it"):
+        model.encode_to(path, texts)
+    note.write_bytes(begun)
     texts = [f"text {n}" for n in range(2000)]
     assert model.encode_to(path, texts) == len(texts)
     np.testing.assert_allclose(np.load(path), model.encode(texts), atol=1e-6)
@@ -112,6 +121,12 @@ def test_the_file_it_cannot_write(model, tmp_path):
         model.encode_to(tmp_path / "none" / "x.npy", TEXTS)
     with pytest.raises(InputError, match="must be a list of strings"):
         model.encode_to(tmp_path / "x.npy", "a text")
+    for path in (None, 5, b"x.npy", ["x.npy"]):
+        with pytest.raises(InputError, match=r"^path is .*; it must be the name of a file"):
+            model.encode_to(path, TEXTS)
+    for path in ("\ud800.npy", "a\0b.npy"):
+        with pytest.raises(InputError, match="cannot be written"):
+            model.encode_to(path, TEXTS)
 
 
 LONG = "The cat sat on the wall. It was asleep. Rain fell, and it did not care."
@@ -150,6 +165,11 @@ def test_chunks_are_pooled_from_the_whole(minilm, backend):
         (LONG, [(3, 3)], r"chunks\[0\] is \(3, 3\)"),
         (LONG, [(3, 4)], "no token that begins in it"),
         (LONG, 5, "must be a list of"),
+        (LONG, [(0.9, 24)], "chunks is .*; it must be a list of .* of whole numbers"),
+        (LONG, ["09"], "of whole numbers"),
+        (LONG, [(0, float("inf"))], "of whole numbers"),
+        (LONG, [(0, 10**5000)], r"chunks\[0\] is .* that cannot be printed; chunks follow"),
+        (LONG, [(-1, 3)], r"chunks\[0\] is \(-1, 3\)"),
         ("word " * 400, [(0, 9)], "146 tokens more than the 256"),
         (5, [(0, 9)], r"text\[0\] is int 5"),
     ],

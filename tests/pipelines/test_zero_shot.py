@@ -262,6 +262,18 @@ def test_one_string_gives_one_result(trained):
     assert len(trained.classify(iter(TEXTS), LABELS)) == 3
 
 
+@pytest.mark.parametrize("options", [{}, {"multi_label": True}, {"calibrate": True}])
+@pytest.mark.parametrize("kind", [MODERNBERT, "nli"])
+def test_the_best_labels_are_those_of_all(kind, options, backend, load):
+    model = load(kind, backend)
+    found = model.classify(TEXTS, LABELS, top_k=2, **options)
+    whole = model.classify(TEXTS, LABELS, **options)
+    assert [one.labels for one in found] == [one.labels[:2] for one in whole]
+    assert [one.probabilities for one in found] == [one.probabilities[:2] for one in whole]
+    assert [one.mass for one in found] == [one.mass for one in whole]
+    assert model.classify(TEXTS, LABELS, top_k=99, **options) == whole
+
+
 def test_labels_from_the_checkpoint(folders, tmp_path, backend):
     folder = shutil.copytree(folders["modernbert"], tmp_path / "model")
     config = json.loads((folder / "config.json").read_text())
@@ -307,6 +319,8 @@ def test_the_folder_decides_the_way(folders, load, minilm):
         ({"texts": [TEXTS[0], 5]}, r"texts\[1\] is int"),
         ({"texts": 5}, "texts must be a list of strings"),
         ({"batch_size": 0}, "batch_size is 0"),
+        ({"top_k": 0}, "top_k is 0"),
+        ({"top_k": 1.0}, "top_k is 1.0"),
         ({"multi_label": "no"}, "multi_label is 'no'"),
         ({"calibrate": 1}, "calibrate is 1"),
         ({"letters": None}, "letters is None"),
