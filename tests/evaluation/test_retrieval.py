@@ -1,0 +1,292 @@
+"""Whole evaluations of retrieval: beside sentence-transformers' own evaluator, with ties, and
+with everything that can be wrong with the data."""
+
+import math
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.evaluation import InformationRetrievalEvaluator
+
+import reference
+from reference import evaluation
+from reference.checkpoint import EMBEDDED_MODEL
+from reference.errors import InputError
+from reference.evaluation import BM25, Retrieval, Vectors, evaluate, random_weights
+from reference.evaluation.ranking import NOTHING
+from reference.evaluation.words import words
+from reference.parity import random_checkpoint
+
+QUERIES = {"a": "how is the cat fed", "b": "a moon that is full", "c": "nobody answers this"}
+DOCUMENTS = {
+    "z": "The cat is fed at noon.",
+    "b": "The moon is full tonight.",
+    "y": "Full of fish, the cat sleeps under the moon.",
+    "x": "A stone.",
+}
+RELEVANCE = {"a": {"z": 2, "y": 1}, "b": ["b", "y"], "c": {"x": 0}}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A small embedding model that takes texts of 12 tokens."""
+    folder = tmp_path_factory.mktemp("evaluation") / "model"
+    settings = {"max_position_embeddings": 12, "hidden_size": 32}
+    random_checkpoint(folder, tokenizer=EMBEDDED_MODEL, pooling="mean", **settings)
+    return folder
+
+
+class Stub:
+    """An encoder of whole numbers, whose scores are exact in any library."""
+
+    similarity_fn_name = "dot"
+
+    def __init__(self, vectors):
+        self.vectors = vectors
+
+    def encode(self, texts, **_):
+        return np.array([self.vectors[text] for text in texts], np.float32)
+
+    encode_query = encode_document = encode
+
+
+def their_scores(model, queries, documents, relevance):
+    judged = {key: {d for d, v in row.items() if v > 0} for key, row in relevance.items()}
+    evaluator = InformationRetrievalEvaluator(
+        queries,
+        documents,
+        judged,
+        accuracy_at_k=[1, 5, 10],
+        precision_recall_at_k=[1, 5, 10],
+        score_functions={"f": lambda a, b: a @ b.T},
+    )
+    return evaluator(model)
+
+
+@given(st.data())
+def test_scores_are_those_of_sentence_transformers(data):
+    """With many ties, and ids that queries and documents have in common."""
+    ids = [str(number) for number in range(data.draw(st.integers(1, 25)))]
+    coordinates = st.tuples(st.integers(0, 2), st.integers(0, 1))
+    vectors = {f"text {key}": data.draw(coordinates) for key in ids}
+    queries = {key: f"text {key}" for key in ids[:4]}
+    documents = {key: f"text {key}" for key in data.draw(st.permutations(ids))}
+    some = st.dictionaries(st.sampled_from(ids), st.just(1), min_size=1, max_size=15)
+    relevance = {key: data.draw(some) for key in queries}
+
+    class Theirs(Stub):
+        def encode(self, texts, **_):
+            import torch
+
+            return torch.from_numpy(super().encode(texts))
+
+        encode_query = encode_document = encode
+
+        class model_card_data:
+            set_evaluation_metrics = staticmethod(lambda *_: None)
+
+    truth = their_scores(Theirs(vectors), queries, documents, relevance)
+    (ours,) = evaluate(Retrieval(queries, documents, relevance), Stub(vectors))
+    for name, value in ours.scores.items():
+        measure, _, k = name.lower().partition("@")
+        assert value == pytest.approx(truth[f"f_{measure}@{k}"]), name
+
+
+def test_a_real_model_scores_as_in_sentence_transformers(minilm):
+    queries = {str(n): f"What is {n} times {m}?" for n in range(6) for m in [n * 3]}
+    documents = {str(n): f"{n} times {3 * n} is {3 * n * n}." for n in range(40)}
+    relevance = {key: {key: 1, str(int(key) + 1): 1} for key in queries}
+    truth = their_scores(
+        SentenceTransformer(str(minilm), device="cpu"), queries, documents, relevance
+    )
+    (ours,) = evaluate(Retrieval(queries, documents, relevance), reference.load(minilm))
+    for name, value in ours.scores.items():
+        measure, _, k = name.lower().partition("@")
+        assert value == pytest.approx(truth[f"f_{measure}@{k}"]), name
+
+
+def test_a_table_of_contestants(minilm):
+    data = Retrieval(QUERIES, DOCUMENTS, RELEVANCE, ["a note"])
+    model = reference.load(minilm)
+    vectors = Vectors(
+        model.encode(list(data.queries.values())), model.encode(list(data.documents.values()))
+    )
+    table = evaluate(data, {"MiniLM": model, "vectors": vectors, "BM25": BM25()})
+    assert table[0].scores == table[1].scores and table[0].scores["recall@1"] == 0.5
+    lines = repr(table).splitlines()
+    assert lines[0] == "a note"
+    assert (
+        lines[1] == "2 queries, 4 documents; 1 queries without a relevant document are left out"
+    )
+    assert lines[2].split() == "recall@1 recall@5 recall@10 MRR@10 nDCG@10 MAP@100".split()
+    assert lines[3].split()[:3] == ["MiniLM", "0.5000", "1.0000"] and len(lines) == 6
+    assert "<th>nDCG@10</th>" in table._repr_html_() and "<p>a note</p>" in table._repr_html_()
+    row = table[2].to_dict()
+    assert row["name"] == "BM25" and row["queries"] == 2 and row["documents"] == 4
+    assert row["left_out"] == 1 and row["scores"]["accuracy@10"] == 1 and row["notes"] == []
+    assert repr(table[0]).startswith("RetrievalScores(name='MiniLM', scores={'recall@1': 0.5")
+
+
+def test_graded_relevance_counts_in_ndcg_only():
+    vectors = Vectors(np.array([[1.0]]), np.array([[3.0], [2.0], [1.0]]), metric="dot")
+    scores = [
+        evaluate(Retrieval(["q"], ["a", "b", "c"], {0: judged}), vectors)[0].scores
+        for judged in ({0: 1, 1: 3}, {0: 1, 1: 1})
+    ]
+    assert scores[0]["nDCG@10"] == pytest.approx(
+        (1 + 3 / math.log2(3)) / (3 + 1 / math.log2(3))
+    )
+    assert scores[1]["nDCG@10"] == 1
+    assert all(scores[0][name] == scores[1][name] for name in scores[0] if "nDCG" not in name)
+
+
+def test_what_is_cut_is_told(small, backend):
+    documents = ["a cat " * 9, "a cat", "the moon " * 20]
+    data = Retrieval(["a cat"], documents, {0: [1]})
+    (row,) = evaluate(data, {"model": reference.load(small, backend=backend)})
+    assert row.notes == ("2 of 3 documents were cut at 12 tokens",)
+    pairs = evaluation.ScoredPairs(documents, documents[::-1], [1, 2, 3])
+    (row,) = evaluate(pairs, reference.load(small, backend=backend))
+    assert row.notes == ("2 of 3 texts were cut at 12 tokens",)
+
+
+def test_random_weights_are_those_of_the_seed(small, backend):
+    model = reference.load(small, backend=backend)
+    texts = list(DOCUMENTS.values())
+    encode = lambda model: model.encode(texts, truncation="ignore")
+    drawn = encode(random_weights(model))
+    np.testing.assert_array_equal(drawn, encode(random_weights(model, seed=0)))
+    for other in (model, random_weights(model, seed=1)):
+        assert np.abs(drawn - encode(other)).max() > 1e-2
+    again = random_weights(model)
+    assert type(again) is type(model) and again.backend == backend
+    assert again.checkpoint.home == model.checkpoint.home
+
+
+def test_prompts_are_those_of_the_sides():
+    asked = []
+
+    class Model:
+        def encode_query(self, texts):
+            asked.append(("query", len(texts)))
+            return np.ones((len(texts), 2), np.float16)
+
+        def encode(self, texts):
+            asked.append(("plain", len(texts)))
+            return np.ones((len(texts), 2))
+
+    evaluate(Retrieval(QUERIES, DOCUMENTS, RELEVANCE), Model())
+    assert asked == [("query", 2), ("plain", 4)]
+
+
+def test_bm25_is_the_formula():
+    texts = list(DOCUMENTS.values())
+    found = BM25(k1=1.2, b=0.5).rank(["the cat, the moon and the fish", "stone", "?"], texts, 9)
+    stop = {"the", "is", "at", "of", "and"}
+    lengths = [len([w for w in words(text) if w not in stop]) for text in texts]
+    scores = np.zeros(4)
+    for word in ("cat", "moon", "fish"):
+        often = [words(text).count(word) for text in texts]
+        containing = np.count_nonzero(often)
+        idf = math.log(1 + (4 - containing + 0.5) / (containing + 0.5))
+        for place, count in enumerate(often):
+            norm = 1.2 * (0.5 + 0.5 * lengths[place] / np.mean(lengths))
+            scores[place] += idf * count / (count + norm)
+    assert found.documents[0].tolist() == [
+        2,
+        *sorted([0, 1], key=lambda n: -scores[n]),
+        NOTHING,
+    ]
+    np.testing.assert_allclose(found.scores[0, :3], np.sort(scores)[::-1][:3], rtol=1e-6)
+    assert found.documents[1].tolist() == [3, NOTHING, NOTHING, NOTHING]
+    assert (found.documents[2] == NOTHING).all()
+
+
+def test_bm25_of_documents_without_words():
+    assert (BM25().rank(["a", "the cat"], ["", "the", "?"], 5).documents == NOTHING).all()
+
+
+def test_few_scores_are_in_memory_at_a_time(tmp_path):
+    """Of 20 million, which are 80 MB in float32; the documents are a memory map."""
+    documents = np.lib.format.open_memmap(
+        tmp_path / "vectors.npy", "w+", np.float32, (10_000, 4)
+    )
+    documents[:] = np.random.default_rng(0).standard_normal(documents.shape)
+    queries = documents[:2000].copy()
+    texts = [""] * 10_000
+    tracemalloc.start()
+    ranking = Vectors(queries, documents).rank(texts[:2000], texts, 3)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 60e6 and ranking.documents[:, 0].tolist() == list(range(2000))
+
+
+@pytest.mark.parametrize(
+    ("queries", "documents", "relevance", "message"),
+    [
+        ({}, DOCUMENTS, {}, "there are no queries"),
+        (QUERIES, [], {}, "there are no documents"),
+        (QUERIES, "a text", {}, "documents must be a list of strings, not str"),
+        (QUERIES, {"x": 3}, {}, r"documents\[0\] is int 3"),
+        ({"a": "x", 3: "y"}, DOCUMENTS, {}, "queries has the id 3; all are strings"),
+        (QUERIES, DOCUMENTS, {}, "no query has a relevant document"),
+        (QUERIES, DOCUMENTS, {"a": {"z": 0}}, "no query has a relevant document"),
+        (QUERIES, DOCUMENTS, {"q": ["z"]}, "names the query 'q', which is not there"),
+        (QUERIES, DOCUMENTS, {"a": ["q"]}, "names the document 'q' for the query 'a'"),
+        (QUERIES, DOCUMENTS, {"a": "z"}, "relevance for query 'a' is 'z'"),
+        (QUERIES, DOCUMENTS, {"a": {"z": float("nan")}}, "is nan; it must be a whole number"),
+        (QUERIES, DOCUMENTS, [("a", "z")], "must be a mapping from the ids of queries"),
+    ],
+)
+def test_data_that_is_no_data(queries, documents, relevance, message):
+    with pytest.raises(InputError, match=message):
+        Retrieval(queries, documents, relevance)
+
+
+@pytest.mark.parametrize(
+    ("contestant", "message"),
+    [
+        (3, "a int makes no vectors"),
+        (Vectors(np.ones((3, 2)), np.ones((4, 2))), "3 vectors of 2 queries"),
+        (Vectors(np.ones((2, 2)), np.ones((3, 2))), "3 vectors of 4 documents"),
+        (
+            Vectors(np.ones((2, 2)), np.ones((4, 3))),
+            "a query's vector has 2 numbers and a document's 3",
+        ),
+        (Vectors(np.ones((2, 2)), np.full((4, 2), np.nan)), "documents holds NaN"),
+        (Vectors(np.ones((2, 2), int), np.ones((4, 2))), "queries holds int64"),
+        (Vectors([[1.0]], np.ones((4, 2))), "must be an array with a row for each"),
+        (evaluation.TfIdf(), "compares pairs of texts"),
+        (
+            Stub(
+                {text: [1] for text in QUERIES.values()}
+                | {text: [1, 2] for text in DOCUMENTS.values()}
+            ),
+            "a query's vector has 1 numbers and a document's 2",
+        ),
+    ],
+)
+def test_contestants_that_cannot_take_part(contestant, message):
+    with pytest.raises(InputError, match=message):
+        evaluate(Retrieval(QUERIES, DOCUMENTS, RELEVANCE), contestant)
+
+
+def test_an_encoder_that_loses_a_text():
+    class Model:
+        def encode(self, texts):
+            return np.ones((1, 2))
+
+    with pytest.raises(
+        InputError, match=r"Model makes an array of shape \(1, 2\) of 2 queries"
+    ):
+        evaluate(Retrieval(QUERIES, DOCUMENTS, RELEVANCE), Model())
+
+
+def test_data_of_another_kind_is_refused():
+    with pytest.raises(InputError, match="the data is a list"):
+        evaluate([], BM25())
+    with pytest.raises(InputError, match="metric 'sine'"):
+        evaluation.Encoder(Stub({}), metric="sine")
