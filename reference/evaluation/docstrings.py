@@ -37,13 +37,13 @@ def docstring_retrieval(
             "asked for; name larger packages"
         )
     bodies = list(dict.fromkeys(body for _, body in pairs))
-    note = f"held-out docstrings, {len(bodies)} bodies"
-    note += "".join(f"; {count} {why}" for why, count in left_out.items())
+    reasons = "; ".join(f"{why}: {count}" for why, count in left_out.items())
+    note = f"bodies of held-out docstrings: {len(bodies)} ({reasons})"
     if documents < len(bodies):
         drawn = generator.choice(len(bodies), documents, replace=False)
         kept = {bodies[number] for number in drawn.tolist()}
         pairs = [pair for pair in pairs if pair[1] in kept]
-        note += f"; a sample of {documents} of them"
+        note += f", of which {documents} were drawn"
     return pairs_to_retrieval(pairs, note)
 
 
@@ -64,9 +64,9 @@ def select(
     fresh = [pair for pair in once if pair[1] not in trained_on]
     pairs = [pair for pair in fresh if not repeats(*pair)]
     return pairs, {
-        "repeated pairs merged": len(held_out) - len(once),
-        "left out that other modules have too": len(once) - len(fresh),
-        "left out that repeat the first line": len(fresh) - len(pairs),
+        "merged, being equal": len(held_out) - len(once),
+        "left out, for modules that are trained on have them": len(once) - len(fresh),
+        "left out, for they repeat the first line": len(fresh) - len(pairs),
     }
 
 

@@ -166,12 +166,20 @@ def _see(top: Top, score: Callable, asked: np.ndarray, part: np.ndarray) -> None
             f"a query's vector has {asked.shape[1]} numbers and a document's {part.shape[1]}; "
             "only vectors of one size can be compared"
         )
-    top.see(lambda block: score(asked[block], part))
+    top.see(lambda block: _compared(score, asked[block], part))
 
 
 def _pairwise(score: Callable, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     pairs = zip(left, right, strict=True)
-    return np.array([score(a[None], b[None])[0, 0] for a, b in pairs], np.float32)
+    return np.array([_compared(score, a[None], b[None])[0, 0] for a, b in pairs])
+
+
+def _compared(score: Callable, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore", invalid="ignore"):
+        scores = score(left, right).astype(np.float32)
+    if not np.isfinite(scores).all():
+        raise InputError("scores overflow float32: the vectors hold numbers that are too large")
+    return scores
 
 
 def _full_precision(vectors: np.ndarray) -> np.ndarray:

@@ -28,7 +28,9 @@ def lee_pairs() -> ScoredPairs:
             f"{human.shape}: this release of gensim has other data"
         )
     left, right = np.triu_indices(len(texts), 1)
-    note = f"{len(left)} pairs of {len(texts)} news texts, judged by people (Lee et al. 2005)"
+    note = (
+        f"all {len(left)} pairs of {len(texts)} news texts, judged by people (Lee et al. 2005)"
+    )
     return ScoredPairs(
         [texts[place] for place in left],
         [texts[place] for place in right],

@@ -22,8 +22,7 @@ def read_pairs(file: str, option: str = "--tsv") -> Retrieval | ScoredPairs:
     a score; the first line decides which. There is no line of headings. Empty lines are
     skipped."""
     rows, scores = [], []
-    for number, row in _rows(file, option):
-        place = f"{file}, line {number}"
+    for place, row in _rows(file, option):
         if len(row) not in (2, 3):
             raise InputError(f"{place}: {_columns(row)}; there must be {FORMS}")
         if rows and len(row) != 2 + bool(scores):
@@ -33,7 +32,7 @@ def read_pairs(file: str, option: str = "--tsv") -> Retrieval | ScoredPairs:
         rows.append(row[:2])
         scores += [_number(score, f"{place}: the score") for score in row[2:]]
     if not rows:
-        raise InputError(f"{file} is empty; it must hold lines of {FORMS}")
+        raise InputError(f"{_named(file)} is empty; it must hold lines of {FORMS}")
     if not scores:
         return pairs_to_retrieval(rows)
     left, right = zip(*rows, strict=True)
@@ -41,15 +40,15 @@ def read_pairs(file: str, option: str = "--tsv") -> Retrieval | ScoredPairs:
 
 
 def pairs_to_retrieval(pairs: Sequence[Sequence[str]], *notes: str) -> Retrieval:
-    """Each query is answered by the document of its pair, and by those of the pairs in which
-    the same query stands; every document is there once, and so is every query."""
+    """Each query is answered by the documents of all the pairs that it is in. Every query and
+    every document counts once."""
     queries = list(dict.fromkeys(query for query, _ in pairs))
     documents = list(dict.fromkeys(document for _, document in pairs))
     numbers = [{text: n for n, text in enumerate(side)} for side in (queries, documents)]
     relevance: dict[int, set[int]] = {}
     for query, document in pairs:
         relevance.setdefault(numbers[0][query], set()).add(numbers[1][document])
-    return Retrieval(queries, documents, relevance, (*notes, f"{len(pairs)} pairs"))
+    return Retrieval(queries, documents, relevance, (*notes, f"pairs: {len(pairs)}"))
 
 
 def read_collection(queries: str, documents: str, relevance: str) -> Retrieval:
@@ -58,11 +57,10 @@ def read_collection(queries: str, documents: str, relevance: str) -> Retrieval:
     or TREC's four columns, query, a number that means nothing, document, relevance."""
     asked, held = _texts(queries, "--queries"), _texts(documents, "--documents")
     judged: dict[str, dict[str, int]] = {}
-    for number, query, document, value in _relevance(relevance):
-        place = f"{relevance}, line {number}"
+    for place, query, document, value in _relevance(relevance):
         for key, known, file in ((query, asked, queries), (document, held, documents)):
             if key not in known:
-                raise InputError(f"{place}: {file} has no {shown(key)}")
+                raise InputError(f"{place}: {_named(file)} has no {shown(key)}")
         of_query = judged.setdefault(query, {})
         if of_query.setdefault(document, value) != value:
             raise InputError(
@@ -75,18 +73,17 @@ def read_collection(queries: str, documents: str, relevance: str) -> Retrieval:
 def _texts(file: str, option: str) -> dict[str, str]:
     found: dict[str, str] = {}
     read = _json_texts if file.endswith((".jsonl", ".json")) else _tab_texts
-    for number, key, text in read(file, option):
+    for place, key, text in read(file, option):
         if key in found:
-            raise InputError(f"{file}, line {number}: the id {shown(key)} is there twice")
+            raise InputError(f"{place}: the id {shown(key)} is there twice")
         found[key] = text
     if not found:
-        raise InputError(f"{file} is empty; {option} names a file with a text a line")
+        raise InputError(f"{_named(file)} is empty; {option} names a file with a text a line")
     return found
 
 
-def _json_texts(file: str, option: str) -> Iterator[tuple[int, str, str]]:
-    for number, line in _lines(file, option):
-        place = f"{file}, line {number}"
+def _json_texts(file: str, option: str) -> Iterator[tuple[str, str, str]]:
+    for place, line in _lines(file, option):
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as problem:
@@ -99,39 +96,39 @@ def _json_texts(file: str, option: str) -> Iterator[tuple[int, str, str]]:
             raise InputError(f"{place}: an object must have _id, and text, which is a string")
         if not isinstance(title, str):
             raise InputError(f"{place}: title is {shown(title)}; it must be a string")
-        yield number, str(key), f"{title} {text}" if title else text
+        yield place, str(key), f"{title} {text}" if title else text
 
 
-def _tab_texts(file: str, option: str) -> Iterator[tuple[int, str, str]]:
-    for number, row in _rows(file, option):
+def _tab_texts(file: str, option: str) -> Iterator[tuple[str, str, str]]:
+    for place, row in _rows(file, option):
         if len(row) != 2:
             raise InputError(
-                f'{file}, line {number}: {_columns(row)}; there must be two, "id<TAB>text" '
+                f'{place}: {_columns(row)}; there must be two, "id<TAB>text" '
                 "(JSON lines are in a file that is called .jsonl)"
             )
-        yield number, row[0], row[1]
+        yield place, row[0], row[1]
 
 
-def _relevance(file: str) -> Iterator[tuple[int, str, str, int]]:
+def _relevance(file: str) -> Iterator[tuple[str, str, str, int]]:
     empty = True
-    for number, line in _lines(file, "--qrels"):
+    for number, (place, line) in enumerate(_lines(file, "--qrels")):
         row = line.split("\t") if line.count("\t") == 2 else line.split()
-        if number == 1 and row == BEIR_HEADER:
+        if number == 0 and row == BEIR_HEADER:
             continue
         if len(row) not in (3, 4):
             raise InputError(
-                f"{file}, line {number}: {_columns(row)}; there must be three (query, "
-                "document, relevance, with tabs between) or TREC's four"
+                f"{place}: {_columns(row)}; there must be three (query, document, relevance, "
+                "with tabs between) or TREC's four"
             )
-        value = _number(row[-1], f"{file}, line {number}: the relevance")
+        value = _number(row[-1], f"{place}: the relevance")
         if value != int(value):
-            raise InputError(
-                f"{file}, line {number}: the relevance is {value}; it must be whole"
-            )
+            raise InputError(f"{place}: the relevance is {value}; it must be a whole number")
         empty = False
-        yield number, row[0], row[-2], int(value)
+        yield place, row[0], row[-2], int(value)
     if empty:
-        raise InputError(f"{file} is empty; it says which document is relevant to which query")
+        raise InputError(
+            f"{_named(file)} is empty; it says which document is relevant to which query"
+        )
 
 
 def _number(text: str, what: str) -> float:
@@ -144,13 +141,19 @@ def _number(text: str, what: str) -> float:
     return value
 
 
-def _rows(file: str, option: str) -> Iterator[tuple[int, list[str]]]:
-    return ((number, line.split("\t")) for number, line in _lines(file, option))
+def _rows(file: str, option: str) -> Iterator[tuple[str, list[str]]]:
+    return ((place, line.split("\t")) for place, line in _lines(file, option))
 
 
-def _lines(file: str, option: str) -> Iterator[tuple[int, str]]:
-    """Lines with their numbers, without the empty ones."""
-    return ((n, line) for n, line in enumerate(read_lines(file, option), 1) if line.strip())
+def _lines(file: str, option: str) -> Iterator[tuple[str, str]]:
+    """Lines, each with what an error calls it, without the empty ones."""
+    for number, line in enumerate(read_lines(file, option), 1):
+        if line.strip():
+            yield f"{_named(file)}, line {number}", line
+
+
+def _named(file: str) -> str:
+    return "standard input" if file == "-" else file
 
 
 def _columns(row: list[str]) -> str:
@@ -162,4 +165,4 @@ def _told(file: str, make: Any) -> Any:
     try:
         return make()
     except InputError as error:
-        raise InputError(f"{file}: {error}") from None
+        raise InputError(f"{_named(file)}: {error}") from None

@@ -16,6 +16,7 @@ from reference.evaluation.ranking import NOTHING, Ranking
 from reference.evaluation.results import RetrievalScores
 
 TOP_K = 100
+LARGEST = 2**31  # a relevance is less
 MEASURES = {
     **{f"recall@{k}": partial(measures.recall, k=k) for k in (1, 5, 10)},
     "MRR@10": partial(measures.reciprocal_rank, k=10),
@@ -53,9 +54,9 @@ class Retrieval:
         self.queries = {key: queries[key] for key in queries if key in judged}
         self.judged = [judged[key] for key in self.queries]
         self.left_out = len(queries) - len(self.queries)
-        count = f"{len(self.queries)} queries, {len(self.documents)} documents"
+        count = f"queries: {len(self.queries)}, documents: {len(self.documents)}"
         if self.left_out:
-            count += f"; {self.left_out} queries without a relevant document are left out"
+            count += f"; without a relevant document, and left out: {self.left_out}"
         self.notes = (*notes, count)
         if not self.queries:
             raise InputError("no query has a relevant document, so there is nothing to measure")
@@ -141,10 +142,10 @@ def _judged(
                     f"relevance names the document {shown(document)} for the query "
                     f"{shown(query)}, which is not there"
                 )
-            if not isinstance(value, (int, np.integer)):
+            if not isinstance(value, (int, np.integer)) or abs(value) >= LARGEST:
                 raise InputError(
                     f"the relevance of document {shown(document)} to query {shown(query)} is "
-                    f"{shown(value)}; it must be a whole number"
+                    f"{shown(value)}; it must be a whole number, less than {LARGEST}"
                 )
         if any(value > 0 for value in judged.values()):
             found[query] = {numbers[key]: int(value) for key, value in judged.items()}

@@ -34,7 +34,7 @@ def pairs(tmp_path):
 def test_a_table_of_retrieval(pairs, small, capfdbinary):
     assert main(["evaluate", small, "--tsv", pairs]) == 0
     lines = capfdbinary.readouterr().out.decode().splitlines()
-    assert lines[:2] == ["3 pairs", "3 queries, 2 documents"]
+    assert lines[:2] == ["pairs: 3", "queries: 3, documents: 2"]
     assert lines[2].split() == "recall@1 recall@5 recall@10 MRR@10 nDCG@10 MAP@100".split()
     names = [line.split("  ")[0].strip() for line in lines[3:]]
     assert names == ["BM25", f"{small}, random", small, EMBEDDED_MODEL]
@@ -84,7 +84,7 @@ def test_three_files(tmp_path, small, capfdbinary):
         path.write_text(text)
         arguments += [option, str(path)]
     assert main(["evaluate", small, *arguments, "--beside", "words"]) == 0
-    assert capfdbinary.readouterr().out.decode().splitlines()[0] == "1 queries, 1 documents"
+    assert capfdbinary.readouterr().out.decode().splitlines()[0] == "queries: 1, documents: 1"
 
 
 def test_docstrings_and_lee_are_asked_for(monkeypatch, small, capfdbinary):
@@ -99,7 +99,7 @@ def test_docstrings_and_lee_are_asked_for(monkeypatch, small, capfdbinary):
     arguments = ["evaluate", small, "--docstrings", "--at-most", "5", "--seed", "2"]
     assert main([*arguments, "--beside", "none"]) == 0
     assert asked == [(2000, 0), (5, 2)]
-    assert b"held-out docstrings, " in capfdbinary.readouterr().out
+    assert b"bodies of held-out docstrings: " in capfdbinary.readouterr().out
     assert main(["evaluate", small, "--lee", "--beside", "words"]) == 0
     assert b"1225 pairs" in capfdbinary.readouterr().out
 

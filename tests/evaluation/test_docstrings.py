@@ -55,10 +55,10 @@ def test_equal_bodies_are_one_document_and_equal_lines_one_query(held_out):
     assert list(data.queries.values()) == ["Return the mean.", "Return the average."]
     assert len(data.documents) == 2 and data.judged == [{0: 1, 1: 1}, {0: 1}]
     assert data.notes == (
-        "held-out docstrings, 2 bodies; 1 repeated pairs merged; 1 left out that other modules "
-        "have too; 1 left out that repeat the first line",
-        "3 pairs",
-        "2 queries, 2 documents",
+        "bodies of held-out docstrings: 2 (merged, being equal: 1; left out, for modules that "
+        "are trained on have them: 1; left out, for they repeat the first line: 1)",
+        "pairs: 3",
+        "queries: 2, documents: 2",
     )
 
 
@@ -67,7 +67,7 @@ def test_a_sample_is_the_seeds(held_out):
     assert all(len(data.documents) == 1 for data in drawn)
     assert len({data.documents[0] for data in drawn}) == 2
     assert drawn[3].documents == docstring_retrieval(1, 3).documents
-    assert "; a sample of 1 of them" in drawn[0].notes[0]
+    assert drawn[0].notes[0].endswith(", of which 1 were drawn")
 
 
 def test_the_real_thing_is_the_same_each_time():

@@ -15,13 +15,13 @@ LEFT, RIGHT = ["a cat", "a cat", "the moon"], ["a cat", "the moon", "a moon"]
 
 def test_news_texts(minilm, backend):
     data = lee_pairs()
-    assert data.notes[0].startswith("1225 pairs of 50 news texts")
+    assert data.notes[0].startswith("all 1225 pairs of 50 news texts")
     table = evaluate(
         data, {"MiniLM": reference.load(minilm, backend=backend), "words": TfIdf()}
     )
     ours, words = table
     assert (round(ours.pearson, 3), round(ours.spearman, 3)) == (0.656, 0.508)
-    assert (round(words.pearson, 3), round(words.spearman, 3)) == (0.521, 0.236)
+    assert (round(words.pearson, 3), round(words.spearman, 3)) == (0.527, 0.24)
     assert repr(table).splitlines()[2].split() == ["MiniLM", "0.6564", "0.5083"]
 
 

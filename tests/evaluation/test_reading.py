@@ -29,7 +29,7 @@ def test_pairs_of_query_and_document(write):
         1: "the moon",
     }
     assert data.judged == [{0: 1, 1: 1}, {1: 1}]
-    assert data.notes == ("4 pairs", "2 queries, 2 documents")
+    assert data.notes == ("pairs: 4", "queries: 2, documents: 2")
 
 
 def test_pairs_with_a_score(write):
@@ -106,10 +106,11 @@ def test_pairs_that_are_none(write, text, message):
         (2, "q1\td1\n", "line 1: there are 2 columns; there must be three"),
         (2, "q1\td1\tx\n", "line 1: the relevance is 'x'; it must be a number"),
         (2, "q1\td1\tnan\n", "line 1: the relevance is 'nan'; it must be a finite number"),
-        (2, "q1\td1\t0.5\n", "line 1: the relevance is 0.5; it must be whole"),
+        (2, "q1\td1\t0.5\n", "line 1: the relevance is 0.5; it must be a whole"),
         (2, "q1\td1\t1\nq9\td1\t1\n", "line 2: .*queries.jsonl has no 'q9'"),
         (2, "q1\td1\t1\nq1\td9\t1\n", "line 2: .*corpus.jsonl has no 'd9'"),
         (2, "q1\td1\t1\nq1\td1\t2\n", "line 2: document 'd1' was judged 1 for the query 'q1'"),
+        (2, "q1\td1\t1e300\n", "test.tsv: the relevance of .* less than 2147483648"),
         (2, "q1\td1\t0\n", "test.tsv: no query has a relevant document"),
         (2, b"q1\td1\t\xfe\n", "not UTF-8 text: line 1 holds the byte 0xfe"),
     ],
