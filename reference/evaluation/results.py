@@ -31,17 +31,24 @@ class Row(Result):
 @dataclass(frozen=True, repr=False)
 class RetrievalScores(Row):
     """The means of the measures over the queries that have a relevant document. `left_out` is
-    how many have none."""
+    how many have none.
+
+    margin: 1.96 standard errors of nDCG@10 over the queries; None of a single query. Where two
+        models differ by less, other queries could have put them in the other order; a
+        comparison query by query (`Retrieval.each`) may still tell them apart.
+    """
 
     name: str
     scores: dict[str, float]
+    margin: float | None
     queries: int
     documents: int
     left_out: int = 0
     notes: tuple[str, ...] = ()
 
     def numbers(self) -> dict[str, float | None]:
-        return {name: self.scores[name] for name in SHOWN}
+        shown: dict[str, float | None] = {name: self.scores[name] for name in SHOWN}
+        return shown | {"± of nDCG": self.margin}
 
 
 @dataclass(frozen=True, repr=False)

@@ -68,18 +68,16 @@ class Retrieval:
         """What a contestant finds, measured."""
         queries, documents = list(self.queries.values()), list(self.documents.values())
         ranking = contestant.rank(queries, documents, TOP_K)
+        each = self.each(ranking)
         return RetrievalScores(
             name,
-            self.scores(ranking),
+            {measure: float(values.mean()) for measure, values in each.items()},
+            _margin(each["nDCG@10"]),
             len(queries),
             len(documents),
             self.left_out,
             ranking.notes,
         )
-
-    def scores(self, ranking: Ranking) -> dict[str, float]:
-        """The mean of each measure over the queries."""
-        return {name: float(values.mean()) for name, values in self.each(ranking).items()}
 
     def each(self, ranking: Ranking) -> dict[str, np.ndarray]:
         """Each measure of every query, in the order of `queries`: what a comparison of two
@@ -94,6 +92,12 @@ class Retrieval:
             name: np.array([measure(*pair) for pair in pairs])
             for name, measure in MEASURES.items()
         }
+
+
+def _margin(values: np.ndarray) -> float | None:
+    if len(values) < 2:
+        return None
+    return float(1.96 * values.std(ddof=1) / np.sqrt(len(values)))
 
 
 def _by_id(texts: Any, name: str) -> dict[Any, str]:

@@ -58,7 +58,8 @@ def test_a_table_of_contestants(minilm):
     lines = repr(table).splitlines()
     assert lines[0] == "a note"
     assert lines[1] == "queries: 2, documents: 4; without a relevant document, and left out: 1"
-    assert lines[2].split() == "recall@1 recall@5 recall@10 MRR@10 nDCG@10 MAP@100".split()
+    assert lines[2].split()[:6] == "recall@1 recall@5 recall@10 MRR@10 nDCG@10 MAP@100".split()
+    assert lines[2].endswith("  ± of nDCG")
     assert lines[3].split()[:3] == ["MiniLM", "0.5000", "1.0000"] and len(lines) == 6
     assert "<th>nDCG@10</th>" in table._repr_html_() and "<p>a note</p>" in table._repr_html_()
     row = table[2].to_dict()
@@ -78,6 +79,18 @@ def test_graded_relevance_counts_in_ndcg_only():
     )
     assert scores[1]["nDCG@10"] == 1
     assert all(scores[0][name] == scores[1][name] for name in scores[0] if "nDCG" not in name)
+
+
+def test_the_margin_is_that_of_the_mean():
+    queries = np.array([[1.0, 0], [0, 1], [1, 0], [1, 0]])
+    vectors = Vectors(queries, np.array([[1.0, 0], [0, 1]]))
+    data = Retrieval(["a", "b", "c", "d"], ["x", "y"], {0: [0], 1: [0], 2: [0], 3: [0]})
+    (row,) = evaluate(data, vectors)
+    values = np.array([1, 1 / np.log2(3), 1, 1])
+    assert row.scores["nDCG@10"] == pytest.approx(values.mean())
+    assert row.margin == pytest.approx(1.96 * np.std(values, ddof=1) / 2)
+    one = evaluate(Retrieval(["a"], ["x"], {0: [0]}), Vectors(queries[:1], queries[:1]))
+    assert one[0].margin is None and repr(one).splitlines()[2].endswith("none")
 
 
 def test_what_is_cut_is_told(small, backend):
