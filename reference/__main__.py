@@ -32,6 +32,7 @@ COMMANDS = {
         "reference.training.command",
         "train a small model on this machine's text",
     ),
+    "evaluate": ("reference.evaluation.command", "judge embedding models by what they find"),
 }
 
 

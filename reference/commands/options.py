@@ -92,6 +92,11 @@ def add_model(
         required=meant is None,
         help="a folder or a hub id" + (f" (default {meant})" if meant else ""),
     )
+    add_backend(parser)
+
+
+def add_backend(parser: argparse.ArgumentParser) -> None:
+    """Which state of a model, and where it computes."""
     parser.add_argument("--revision", help="a branch, tag or commit on the hub")
     parser.add_argument(
         "--backend", choices=BACKENDS, default="torch", help="what computes (default torch)"
@@ -108,9 +113,10 @@ def add_model(
     )
 
 
-def load_model(options: argparse.Namespace, pipeline: str) -> Any:
+def load_model(options: argparse.Namespace, pipeline: str, model: str | None = None) -> Any:
+    """The model that the options name, or another in its place."""
     return reference.load(
-        options.model,
+        model or options.model,
         backend=options.backend,
         pipeline=pipeline,
         dtype=options.dtype,
