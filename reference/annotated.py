@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ _NAMES = re.compile(
     re.IGNORECASE,
 )
 _WORD = re.compile(r"\w+")
+_LINE = re.compile(r"\n(?=[^\n])")  # before one that is not empty
 
 _NUMPY_HEADING = re.compile(r"^(?:Other )?Parameters\n-{3,}\n", re.MULTILINE)
 _NEXT_HEADING = re.compile(r"^\S[^\n]*\n[-=]{3,} *$", re.MULTILINE)
@@ -26,7 +28,9 @@ _NUMPY_ENTRY = re.compile(
     r"(?P<names>\*{0,2}[A-Za-z_]\w*(?: *, *\*{0,2}[A-Za-z_]\w*)*)(?: *: *(?P<type>\S[^\n]*))?"
     r" *(?:\n|$)"
 )
-_GOOGLE_HEADING = re.compile(r"^( *)(?:Args|Arguments|Parameters):\n", re.MULTILINE)
+_GOOGLE_HEADING = re.compile(
+    r"^( *)(?:(?:Keyword )?(?:[Aa]rgs|[Aa]rguments)|(?:Other )?Parameters):\n", re.MULTILINE
+)
 _GOOGLE_ENTRY = re.compile(
     r"(?P<names>\*{0,2}[A-Za-z_]\w*)"
     # parentheses, and others in them, two deep
@@ -41,10 +45,26 @@ Spans = tuple[tuple[int, int, str], ...]  # first character, the one after the l
 
 @dataclass(frozen=True)
 class Annotated:
-    """A text in one line, and the spans in it that have a label."""
+    """A text, and the spans in it that have a label."""
 
     text: str
     spans: Spans
+
+    def indented(self, by: int) -> Annotated:
+        """The same with so many spaces before every line but the first, as in a source."""
+        starts = [found.end() for found in _LINE.finditer(self.text)]
+        moved = lambda place: place + by * bisect_right(starts, place)
+        spans = tuple((moved(a), moved(b - 1) + 1, label) for a, b, label in self.spans)
+        return Annotated(_LINE.sub("\n" + by * " ", self.text), spans)
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The names and types of a docstring's parameters: in the whole of it, and in a text of one
+    line, which is the first paragraph and the lists."""
+
+    whole: Annotated
+    line: Annotated
 
 
 def without_names(text: str) -> str:
@@ -60,53 +80,52 @@ def packages_of(texts: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str, st
             yield module, text, module.partition(".")[0]
 
 
-def parameters(packages: Iterable[str] = corpus.PACKAGES) -> Iterator[tuple[str, Annotated]]:
-    """Module, summary and parameters of every docstring that lists some, each text once."""
+def parameters(packages: Iterable[str] = corpus.PACKAGES) -> Iterator[tuple[str, Parameters]]:
+    """Module and parameters of every docstring that lists some; of those with one and the same
+    line, the first."""
     seen: set[str] = set()
     for docstring in corpus.docstrings(packages):
         found = parameters_of(docstring.text)
-        if found is not None and found.text not in seen:
-            seen.add(found.text)
+        if found is not None and found.line.text not in seen:
+            seen.add(found.line.text)
             yield docstring.module, found
 
 
-def parameters_of(docstring: str) -> Annotated | None:
-    """The first paragraph and the list of parameters, in one line, with the parameters' names
-    and types as spans; None where there is no list, or one in which anything but an entry
-    stands where entries do.
+def parameters_of(docstring: str) -> Parameters | None:
+    """The names and types of parameters that a docstring lists; None where it lists none, or
+    where anything but an entry stands in a list.
 
     Lists are in NumPy's style ("name : type" below an underlined heading) or in Google's
     ("name (type):" below "Args:"). That a parameter is optional, and what it is then, is no
-    part of its type.
+    part of its type. The whole has the white space that `help` and `inspect.getdoc` leave it
+    with, and Python itself since 3.13: the indentation of the source is gone, its own is not.
     """
     text = inspect.cleandoc(docstring)
-    for find in (_numpy_section, _google_section):
-        section = find(text)
-        if section is not None:
-            break
-    else:
-        return None
-    start, end, spans = section
-    summary = text[:start].split("\n\n", 1)[0].rstrip()
-    shift = len(summary) + 1 - start
-    moved = tuple((first + shift, last + shift, label) for first, last, label in spans)
-    return _in_one_line(f"{summary} {text[start:end]}", moved) if spans else None
+    for heading, end_and_indent, entry in _STYLES:
+        lists: list[tuple[int, int]] = []
+        spans: list[tuple[int, int, str]] = []
+        end = 0
+        while found := heading.search(text, end):
+            end, indent = end_and_indent(text, found)
+            entries = _entries(text, found.end(), end, indent, entry)
+            if entries is None:
+                return None
+            lists.append((found.start(), end))
+            spans += entries
+        if spans:
+            whole = Annotated(text, tuple(spans))
+            paragraph = min(len(text.split("\n\n", 1)[0]), lists[0][0])
+            return Parameters(whole, _in_one_line(whole, [(0, paragraph), *lists]))
+    return None
 
 
-def _numpy_section(text: str) -> tuple[int, int, Spans] | None:
-    heading = _NUMPY_HEADING.search(text)
-    if heading is None:
-        return None
+def _of_numpy(text: str, heading: re.Match[str]) -> tuple[int, int]:
+    """Where the list below a heading ends, and how far its entries are indented."""
     following = _NEXT_HEADING.search(text, heading.end())
-    end = following.start() if following else len(text)
-    entries = _entries(text, heading.end(), end, 0, _NUMPY_ENTRY)
-    return None if entries is None else (heading.start(), end, entries)
+    return (following.start() if following else len(text)), 0
 
 
-def _google_section(text: str) -> tuple[int, int, Spans] | None:
-    heading = _GOOGLE_HEADING.search(text)
-    if heading is None:
-        return None
+def _of_google(text: str, heading: re.Match[str]) -> tuple[int, int]:
     outer, indent, end = len(heading[1]), None, heading.end()
     for line in text[end:].splitlines(keepends=True):
         own = len(line) - len(line.lstrip())
@@ -115,10 +134,13 @@ def _google_section(text: str) -> tuple[int, int, Spans] | None:
                 break
             indent = own if indent is None else indent
         end += len(line)
-    if indent is None:
-        return None
-    entries = _entries(text, heading.end(), end, indent, _GOOGLE_ENTRY)
-    return None if entries is None else (heading.start(), end, entries)
+    return end, indent or 0
+
+
+_STYLES = (
+    (_NUMPY_HEADING, _of_numpy, _NUMPY_ENTRY),
+    (_GOOGLE_HEADING, _of_google, _GOOGLE_ENTRY),
+)
 
 
 def _entries(
@@ -161,14 +183,17 @@ def _type(found: re.Match[str]) -> Spans:
     return ((first, first + len(inside), TYPE),) if inside else ()
 
 
-def _in_one_line(text: str, spans: Spans) -> Annotated:
-    """White space of any length is one space; spans neither begin nor end with it."""
-    made, places = [], []
-    for character in text:
-        places.append(len(made))
-        if not character.isspace():
-            made.append(character)
-        elif made and made[-1] != " ":
-            made.append(" ")
-    moved = tuple((places[first], places[last - 1] + 1, label) for first, last, label in spans)
-    return Annotated("".join(made).rstrip(), moved)
+def _in_one_line(whole: Annotated, pieces: Iterable[tuple[int, int]]) -> Annotated:
+    """These pieces, with one space for white space of any length; spans, which lie in them,
+    neither begin nor end with it."""
+    made: list[str] = []
+    places = {}
+    for start, end in pieces:
+        for place, character in enumerate(whole.text[start:end] + " ", start):
+            places[place] = len(made)
+            if not character.isspace():
+                made.append(character)
+            elif made and made[-1] != " ":
+                made.append(" ")
+    spans = ((places[a], places[b - 1] + 1, label) for a, b, label in whole.spans)
+    return Annotated("".join(made).rstrip(), tuple(spans))

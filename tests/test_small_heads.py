@@ -37,6 +37,42 @@ ENTRIES = (
     "Where it goes."
 )
 
+GOOGLE = """Rotate the image.
+
+Pixels that come from outside of it are black.
+
+Args:
+    angle (float): The angle in degrees.
+    center (tuple of int, optional): About which point. The middle of
+        the image if it is not given.
+    expand (bool): Whether the result is as large as it takes.
+
+Returns:
+    Image: The image, rotated.
+"""
+NUMPY = """Return the weighted mean.
+
+Parameters
+----------
+a, weights : array_like
+    The values, and
+    how much each counts.
+axis : int or None, optional
+    Along which axis.
+keepdims : bool
+    Whether the axis stays.
+
+Returns
+-------
+mean : ndarray
+    The weighted mean.
+"""
+TYPES = ["float", "tuple of int", "bool", "array_like", "int or None"]
+DOCSTRINGS = {
+    GOOGLE: ["angle", "float", "center", "tuple of int", "expand", "bool"],
+    NUMPY: ["a", "weights", "array_like", "axis", "int or None", "keepdims", "bool"],
+}
+
 models = pytest.mark.parametrize("name", ROOMS)
 backends = pytest.mark.parametrize("backend", BACKENDS)
 
@@ -54,7 +90,11 @@ def test_it_is_small_and_beats_its_baselines(name):
         assert scores["model"][key] > baseline[key] > scores["majority"][key]
     if name == PARAMETER_TAGGER:
         f1 = {key: score["spans"]["f1"] for key, score in scores.items()}
-        assert f1["labels"] > f1["model"] > f1["window of tokens"] > f1["majority"]
+        for of in ("", ", whole"):
+            order = [
+                f1[key + of] for key in ("majority", "window of tokens", "model", "labels")
+            ]
+            assert order == sorted({*order})
 
 
 def test_the_majority_is_one_answer_for_all():
@@ -123,6 +163,19 @@ def test_spans_are_found(backend):
     np.testing.assert_allclose(model.forward(ids)["logits"], theirs, atol=1e-4)
 
 
+@backends
+@pytest.mark.parametrize("viterbi", [False, True])
+def test_the_parameters_of_a_whole_docstring_are_found(backend, viterbi):
+    """And nothing else: no space beside them, no heading, none of what is returned."""
+    model = reference.load(PARAMETER_TAGGER, backend=backend)
+    for docstring, named in DOCSTRINGS.items():
+        for text in (docstring, docstring.replace("\n", "\n    ")):  # as in the source
+            found = model.tag(text, viterbi=viterbi)
+            assert [span.text for span in found] == named
+            types = [span.text for span in found if span.label == "TYPE"]
+            assert types == [name for name in named if name in TYPES]
+
+
 def test_the_scores_hold_on_a_part_of_what_was_held_out():
     some = ["networkx", "huggingface_hub", "hypothesis"]
     rows = [
@@ -137,14 +190,15 @@ def test_the_scores_hold_on_a_part_of_what_was_held_out():
     assert len(right) > 50 and np.mean(right) > scores["bag of words"]["accuracy"]
 
 
-def test_the_spans_hold_on_a_part_of_what_was_held_out():
+@pytest.mark.parametrize(("form", "of_form"), [("line", ""), ("whole", ", whole")])
+def test_the_spans_hold_on_a_part_of_what_was_held_out(form, of_form):
     rows = [
-        read
-        for module, read in annotated.parameters(["networkx", "huggingface_hub"])
+        getattr(found, form)
+        for module, found in annotated.parameters(["networkx", "huggingface_hub"])
         if is_held_out(module)
     ]
     found = reference.load(PARAMETER_TAGGER).tag([read.text for read in rows])
     spans = [[(span.start, span.end, span.label) for span in own] for own in found]
     score = span_scores([read.spans for read in rows], spans)
-    scores = facts_of(PARAMETER_TAGGER)["scores"]
-    assert len(rows) > 20 and score["f1"] > scores["window of tokens"]["spans"]["f1"]
+    baseline = facts_of(PARAMETER_TAGGER)["scores"][f"window of tokens{of_form}"]
+    assert len(rows) > 20 and score["f1"] > baseline["spans"]["f1"]

@@ -116,7 +116,7 @@ def _fine_tune(options: argparse.Namespace) -> int:
     for name, score in scores.items():
         spans = score.get("spans")
         print(
-            f"{name:<20} accuracy {score['accuracy']:.3f}   macro F1 {score['macro_f1']:.3f}"
+            f"{name:<26} accuracy {score['accuracy']:.3f}   macro F1 {score['macro_f1']:.3f}"
             + (f"   span F1 {spans['f1']:.3f}" if spans else "")
         )
     return 0

@@ -75,5 +75,5 @@ class FineTuning:
 # counts.
 RECIPES = {
     "packages": FineTuning("packages", texts=600, max_tokens=64),
-    "parameters": FineTuning("parameters", texts=120, max_tokens=128),
+    "parameters": FineTuning("parameters", texts=120, max_tokens=256),
 }

@@ -58,7 +58,7 @@ def parameter_texts(number):
             for i in range(1, 4)
         )
         read = parameters_of(f"Do it.\n\nParameters\n----------{lines}\n")
-        yield f"numpy.module{n}", read.text, read.spans
+        yield f"numpy.module{n}", read.line.text, read
 
 
 TEXTS = {"packages": package_texts, "parameters": parameter_texts}
@@ -78,8 +78,9 @@ def test_it_learns(made):
     scores = facts["scores"]
     assert scores["model"]["accuracy"] > 0.95 > 0.9 > scores["majority"]["accuracy"]
     assert scores["model"]["macro_f1"] > 2 * scores["majority"]["macro_f1"]
-    if task == "parameters":
-        assert scores["model"]["spans"]["f1"] > 0.8 > scores["majority"]["spans"]["f1"] == 0
+    for form in ("", ", whole") if task == "parameters" else ():
+        f1 = {name: scores[f"{name}{form}"]["spans"]["f1"] for name in ("model", "majority")}
+        assert f1["model"] > 0.8 > f1["majority"] == 0
     assert "held out" in lines[0] and lines[-1].startswith("step ")
 
 
@@ -149,16 +150,43 @@ def test_spans_of_whole_words_survive_the_way_to_labels_and_back(tokenizer, word
 
 
 def test_rows_of_tokens_hold_every_label_once(tokenizer):
-    (_, text, spans), *_ = parameter_texts(1)
-    (encoding,) = tokenizer([text])
-    rows, labels = parameters.rows(tokenizer, [text], [spans], 12)
+    given = [read for *_, read in parameter_texts(7)]
+    lines = [read.line.text for read in given]
+    rows, labels = parameters.rows(tokenizer, lines, given, 12)
     assert len(rows) > 2 and all(len(row) <= 12 for row in rows)
-    assert [id for row in rows for id in row[1:-1]] == encoding.ids[1:-1]
     assert all(own[0] == own[-1] == IGNORED for own in labels)
-    flat = [label for own in labels for label in own[1:-1]]
-    assert flat == parameters.targets_of(text, encoding.offsets[1:-1], spans)
+    wholes = [given[0].whole, given[3].whole.indented(4), given[6].whole.indented(8)]
+    texts = [*(read.line for read in given), *wholes]
+    encodings = tokenizer([text.text for text in texts])
+    inner = lambda given: [value for row in given for value in row[1:-1]]
+    assert inner(rows) == inner(encoding.ids for encoding in encodings)
+    assert inner(labels) == [
+        label
+        for text, encoding in zip(texts, encodings, strict=True)
+        for label in parameters.targets_of(text.text, encoding.offsets[1:-1], text.spans)
+    ]
     inputs, padded = parameters.batch([rows[0], rows[1][:4]], [labels[0], labels[1][:4]], 0)
     assert padded.shape == inputs.input_ids.shape and (padded[1, 4:] == IGNORED).all()
+
+
+@pytest.mark.parametrize("viterbi", [False, True])
+def test_what_is_scored_is_what_tag_gives(made, viterbi):
+    """White space that is a token by itself has no say in either."""
+    task, folder, *_ = made
+    if task != "parameters":
+        pytest.skip("no spans")
+    model = reference.load(folder)
+    given = list(parameter_texts(20))
+    learned = [line for line, *_ in given], [read for *_, read in given]
+    scores = parameters.scores(model, learned, learned)
+    for of, texts in (
+        ("", [read.line for read in learned[1]]),
+        (", whole", [read.whole for read in learned[1]]),
+    ):
+        found = model.tag([text.text for text in texts], viterbi=viterbi)
+        spans = [[(span.start, span.end, span.label) for span in own] for own in found]
+        score = scores["model" + " with Viterbi" * viterbi + of]["spans"]
+        assert score == span_scores([text.spans for text in texts], spans)
 
 
 def test_logistic_regression_is_scikit_learns():
