@@ -134,7 +134,7 @@ impl Model {
         Ok((loss, gradients.collect::<candle_core::Result<_>>()?))
     }
 
-    /// The same without the parameters that the loss does not reach.
+    /// The loss against `labels`, and its gradient for every parameter that it reaches.
     pub(crate) fn reached_gradients(
         &self,
         inputs: &Inputs,
