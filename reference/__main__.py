@@ -28,6 +28,10 @@ COMMANDS = {
     "info": ("reference.info", "describe a model"),
     "parity": ("reference.parity.command", "hold the ports against Transformers in float64"),
     "bench": ("reference.bench", "time the ports beside other libraries"),
+    "train-tokenizer": (
+        "reference.commands.train_tokenizer",
+        "learn a tokenizer from text",
+    ),
     "train": (
         "reference.training.command",
         "train a small model on this machine's text",

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from reference.errors import InputError
 from reference.files import write_atomically
 
 
@@ -32,6 +33,22 @@ def write_together(
         _replace_folder(folder, files, obsolete)
     except _CannotExchangeError:
         _replace_files(folder, files, obsolete)
+
+
+def check_new_folder(folder: str | os.PathLike[str], what: str = "checkpoint") -> None:
+    """Refuse a folder that could not be written, or that holds something already, before the
+    work and not after it."""
+    path, name = Path(folder), str(folder)
+    if not name or path.is_file():
+        raise InputError(f"{name!r:.80} is no folder to write a {what} to")
+    if path.is_dir() and any(path.iterdir()):
+        raise InputError(f"{name!r:.80} is not empty; name a new folder for the {what}")
+    there = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise InputError(
+            f"{name!r:.80} cannot be made: {str(there)!r:.80} is no folder that can be written "
+            "to"
+        )
 
 
 class _CannotExchangeError(Exception):

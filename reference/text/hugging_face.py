@@ -50,6 +50,9 @@ class HuggingFaceVocabulary:
         self.path = path
         self.tidies = tidies  # whether decoding takes back spaces, as TIDIED says
 
+    def __len__(self) -> int:
+        return 1 + max(self.tokenizer.get_vocab().values(), default=-1)
+
     def encode(self, texts: Sequence[tuple[str, ...]], max_length: int) -> list[Encoding]:
         # The fast way counts no characters and no words. Few ask for them: they are found then.
         with guarded(f"{self.path} cannot encode these texts"):

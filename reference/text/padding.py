@@ -15,7 +15,7 @@ SIDES = ("right", "left")
 
 
 def check_padding_side(
-    folder: Path, settings: Part, content: Part, config: EncoderConfig
+    folder: Path, settings: Part, content: Part, config: EncoderConfig | None
 ) -> None:
     """On the left is harmless where positions are relative, or counted from the first token
     that is no pad. Everywhere else it pushes texts to later positions."""
@@ -25,6 +25,8 @@ def check_padding_side(
     stored = content.get("padding")
     if side is None and isinstance(stored, dict) and stored.get("direction") == "Left":
         side, what = "left", "tokenizer.json: the direction of its padding"
+    if config is None:  # no model, and no positions
+        return
     if side == "left" and BY_MODEL_TYPE[config.model_type].pads_take_positions:
         raise ConfigError(
             f"{folder / what} is left; in Transformers pads then push a text of a "

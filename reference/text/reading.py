@@ -12,20 +12,22 @@ from reference.errors import CheckpointError, ConfigError, warn
 from reference.families import BY_MODEL_TYPE, EncoderConfig
 from reference.files import is_file, read_json
 from reference.text.added_tokens import named_tokens, special_names, with_added_tokens
+from reference.text.bare_pieces import OWN, OWN_PIECES, PIECES, check_bare
 from reference.text.classes import Part, TokenizerClass, class_for
 from reference.text.guard import guarded
 from reference.text.hugging_face import HuggingFaceVocabulary, lower_casing
 from reference.text.opening import open_tokenizer
 from reference.text.padding import SIDES, check_padding_side, input_names
-from reference.text.sentence_piece import SentencePieceVocabulary
+from reference.text.sentence_piece import open_fairseq, open_own
 from reference.text.sentence_settings import TextSettings, read_text_settings, token_limit
-from reference.text.tokenizer import Tokenizer, Vocabulary
+from reference.text.tokenizer import UNLIMITED, Tokenizer, Vocabulary
 
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
     "vocab.txt",
-    "sentencepiece.bpe.model",
+    *PIECES,
+    "tokenizer.vocab",
     "special_tokens_map.json",
     "added_tokens.json",
 )
@@ -41,31 +43,50 @@ USUAL_NAMES = {
 }
 
 
-def read_tokenizer(folder: Path, config: EncoderConfig) -> Tokenizer:
+def read_tokenizer(folder: Path, config: EncoderConfig | None = None) -> Tokenizer:
     """The tokenizer of a checkpoint folder, as Transformers opens it: tokenizer.json first,
-    then vocab.txt, then a SentencePiece model."""
+    then vocab.txt, then a SentencePiece model. Without a config it is that of a folder that
+    holds a tokenizer alone, whose texts may be as long as its settings say."""
     folder = Path(folder)
     path = folder / "tokenizer_config.json"
     of_sentences = read_text_settings(folder)
     settings = _read_settings(folder) | of_sentences.tokenizer
-    named = settings.get("tokenizer_class") or _optional_json(folder / "config.json").get(
-        "tokenizer_class"
-    )
-    usual = BY_MODEL_TYPE[config.model_type].tokenizers[config.model_type]
-    kind = class_for(named, usual, str(path))
-    vocabulary = _read_vocabulary(folder, settings, kind, of_sentences, config)
+    file = _tokenizer_file(folder)
+    kind = OWN_PIECES if file.name == OWN else _class(folder, settings, config)
+    vocabulary = _read_vocabulary(file, settings, kind, of_sentences, config)
     inputs = input_names(settings, path)
     typed = kind.token_types if inputs is None else "token_type_ids" in inputs
     names = special_names(kind, settings)
     special = [token.content for token in named_tokens(settings, names, kind)]
+    vocab_size = len(vocabulary) if config is None else config.vocab_size
     return Tokenizer(
         vocabulary,
         _max_length(config, of_sentences, settings, path),
-        config.vocab_size,
-        config.has_token_types and typed,  # without them, all are 0
-        _special_tokens(vocabulary, names, config.vocab_size),
+        vocab_size,
+        typed and (config is None or config.has_token_types),  # without them, all are 0
+        _special_tokens(vocabulary, names, vocab_size),
         frozenset(map(vocabulary.token_id, special)) - {None},
     )
+
+
+def _tokenizer_file(folder: Path) -> Path:
+    files = [folder / name for name in ("tokenizer.json", "vocab.txt", *PIECES)]
+    found = next(filter(is_file, files), None)
+    if found is None:
+        *names, last = (path.name for path in files)
+        raise CheckpointError(f"{folder} holds no tokenizer: no {', '.join(names)} or {last}")
+    return found
+
+
+def _class(folder: Path, settings: Part, config: EncoderConfig | None) -> TokenizerClass:
+    named = settings.get("tokenizer_class") or _optional_json(folder / "config.json").get(
+        "tokenizer_class"
+    )
+    if config is not None:
+        usual = BY_MODEL_TYPE[config.model_type].tokenizers[config.model_type]
+    else:
+        usual = named if isinstance(named, str) else "PreTrainedTokenizerFast"
+    return class_for(named, usual, str(folder / "tokenizer_config.json"))
 
 
 def _read_settings(folder: Path) -> Part:
@@ -86,34 +107,29 @@ def _read_settings(folder: Path) -> Part:
 
 
 def _read_vocabulary(
-    folder: Path,
+    path: Path,
     settings: Part,
     kind: TokenizerClass,
     of_sentences: TextSettings,
-    config: EncoderConfig,
+    config: EncoderConfig | None,
 ) -> Vocabulary:
-    ready, words, pieces = (
-        folder / "tokenizer.json",
-        folder / "vocab.txt",
-        folder / "sentencepiece.bpe.model",
-    )
-    path = next((path for path in (ready, words, pieces) if is_file(path)), None)
-    if path is None:
-        raise CheckpointError(
-            f"{folder} holds no tokenizer: no {ready.name}, {words.name} or {pieces.name}"
-        )
+    folder = path.parent
     side = _truncation_side(settings, folder / "tokenizer_config.json")
-    if path == pieces:
+    split = _switch(settings, "split_special_tokens")
+    if path.name in PIECES:
         check_padding_side(folder, settings, {}, config)
-        _check_plain(settings, kind, of_sentences, path)
-        return SentencePieceVocabulary(pieces, side)
-    content = read_json(ready, CheckpointError) if path == ready else _word_list(words, kind)
+        check_bare(path, settings, kind, of_sentences)
+        if path.name == OWN:
+            return open_own(path, side, not split, config and config.vocab_size)
+        return open_fairseq(path, side)
+    word_list = path.name == "vocab.txt"
+    content = _word_list(path, kind) if word_list else read_json(path, CheckpointError)
     check_padding_side(folder, settings, content, config)
     older = _optional_json(folder / "added_tokens.json")
     opened = open_tokenizer(path, content, with_added_tokens(settings, content, older), kind)
     if of_sentences.lower_case:
         lower_casing(opened)
-    opened.encode_special_tokens = _switch(settings, "split_special_tokens")
+    opened.encode_special_tokens = split
     return HuggingFaceVocabulary(
         opened, side or _side_of(content), path, _tidies(opened, settings)
     )
@@ -131,25 +147,8 @@ def _word_list(path: Path, kind: TokenizerClass) -> Part:
         return {"model": {"vocab": tokenizers.models.WordPiece.read_file(str(path))}}
 
 
-def _check_plain(
-    settings: Part, kind: TokenizerClass, of_sentences: TextSettings, path: Path
-) -> None:
-    """A bare SentencePiece model is read with XLM-RoBERTa's special tokens, and as it is."""
-    usual = class_for(None, "XLMRobertaTokenizer", str(path)).names
-    names = special_names(kind, settings)
-    odd = [f"{what}_token {name!r:.80}" for what, name in names.items() if name != usual[what]]
-    odd += [key for key in ("split_special_tokens", "add_prefix_space") if settings.get(key)]
-    odd += ["do_lower_case"] if of_sentences.lower_case else []
-    if odd:
-        raise CheckpointError(
-            f"{path} is read as XLM-RoBERTa's vocabulary, but this folder has "
-            f"{', '.join(odd)}; save the tokenizer with Transformers, which writes a "
-            "tokenizer.json"
-        )
-
-
 def _max_length(
-    config: EncoderConfig, of_sentences: TextSettings, settings: Part, path: Path
+    config: EncoderConfig | None, of_sentences: TextSettings, settings: Part, path: Path
 ) -> int:
     """sentence-transformers' own limit, else the tokenizer's, capped by the positions that the
     model was made for, as it has it."""
@@ -158,6 +157,8 @@ def _max_length(
     own = of_sentences.max_seq_length
     if key in of_sentences.tokenizer:
         own = tokenizers_limit
+    if config is None:
+        return own or tokenizers_limit or UNLIMITED
     if own is not None:
         if own > config.max_tokens:
             warn(

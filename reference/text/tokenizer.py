@@ -13,6 +13,8 @@ from reference.checks import check_switch, check_texts, check_whole
 from reference.errors import CheckpointError, InputError, shown
 from reference.text.encoding import Encoding
 
+UNLIMITED = sys.maxsize  # the max_length of a tokenizer that belongs to no model and names none
+
 
 class Vocabulary(Protocol):
     """What turns texts into encodings with the special tokens in place, cut to a length."""
@@ -21,6 +23,10 @@ class Vocabulary(Protocol):
     # Whether the space before a word is part of its first piece, as it is of a byte-level or a
     # SentencePiece vocabulary; WordPiece marks the pieces after the first.
     marks_spaces: bool
+
+    def __len__(self) -> int:
+        """One more than its last id."""
+        ...
 
     def encode(self, texts: Sequence[tuple[str, ...]], max_length: int) -> list[Encoding]:
         """Each entry of `texts` is one text, or the two of a pair."""
@@ -80,9 +86,13 @@ class Tokenizer:
             raise InputError(
                 f"padding is {shown(padding)}; it must be True, False or 'max_length'"
             )
+        if width == UNLIMITED:
+            raise InputError(
+                "padding is 'max_length', but this tokenizer names none; give max_length"
+            )
         padded = padding == "max_length" or check_switch("padding", padding)
         if not check_switch("truncation", truncation):
-            length = sys.maxsize
+            length = UNLIMITED
         encodings = self._encode(texts, pairs, length, first)
         return self._pad(encodings, width) if padded else encodings
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+
+from tokenizers import Tokenizer
 
 from reference import corpus
 from reference.arguments import explain
@@ -16,8 +17,10 @@ from reference.backend import build
 from reference.checkpoint import SMALL_MODERNBERT, write_checkpoint
 from reference.checks import check_whole
 from reference.errors import InputError
+from reference.folders import check_new_folder
 from reference.training.recipe import RECIPES, Recipe
-from reference.training.tokenizer import MASK, tokenizer_files, train_tokenizer
+from reference.training.tokenizer import Options, tokenizer_files
+from reference.training.tokenizer.hugging_face import MASK
 
 RECIPE_FILE = "recipe.json"
 
@@ -135,22 +138,6 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
-def check_new_folder(folder: str) -> None:
-    """Refuse a folder that could not be written, or that holds something already, before the
-    hour and not after it."""
-    path = Path(folder)
-    if not folder or path.is_file():
-        raise InputError(f"{folder!r:.80} is no folder to write a checkpoint to")
-    if path.is_dir() and any(path.iterdir()):
-        raise InputError(f"{folder!r:.80} is not empty; name a new folder for the checkpoint")
-    there = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        raise InputError(
-            f"{folder!r:.80} cannot be made: {str(there)!r:.80} is no folder that can be "
-            "written to"
-        )
-
-
 def make(
     folder: str | Path,
     texts: Iterable[tuple[str, str]],
@@ -176,7 +163,10 @@ def make(
             f"there are {len(training) + len(held_out)} texts, of which {len(held_out)} were "
             "held out for evaluation: too few; a hundred is the least that makes sense"
         )
-    tokenizer = train_tokenizer(training, recipe.vocab_size)
+    # Small letters: a small model should not have to learn "Return" and "return" apart.
+    pieces = Options("byte-bpe", recipe.vocab_size, lower_case=True, max_length=recipe.longest)
+    beside = tokenizer_files(training, pieces)
+    tokenizer = Tokenizer.from_str(beside["tokenizer.json"].decode())
     rows, held_rows = (cut(tokenizer, part, recipe.max_tokens) for part in (training, held_out))
     config, mask_id = recipe.config(tokenizer), tokenizer.token_to_id(MASK)
     if next(questions(held_rows, config, mask_id, recipe), None) is None:
@@ -213,7 +203,6 @@ def make(
         "scores": {name: asdict(score) for name, score in scores.items()},
         "losses": [[progress.step, round(progress.loss, 4)] for progress in curve],
     }
-    beside = tokenizer_files(tokenizer, config.max_position_embeddings)
     beside[RECIPE_FILE] = (json.dumps(facts, indent=2) + "\n").encode()
     write_checkpoint(folder, config, tensors, beside)
     return facts

@@ -26,7 +26,7 @@ from reference.torch.masking import mask_tokens
 from reference.training.baselines import Bigram, Unigram
 from reference.training.loop import Example, Progress, fit, groups
 from reference.training.recipe import Recipe
-from reference.training.tokenizer import CLS, SEP
+from reference.training.tokenizer.hugging_face import CLS, SEP
 
 HELD_OUT = 40  # of so many modules one is kept out of training
 Rows = list[list[int]]

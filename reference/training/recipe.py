@@ -8,7 +8,7 @@ import tokenizers
 
 from reference.checkpoint import SMALL_MODERNBERT
 from reference.families.modernbert import ModernBertConfig
-from reference.training.tokenizer import CLS, PAD, SEP
+from reference.training.tokenizer.hugging_face import CLS, PAD, SEP
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,12 @@ class Recipe:
     probability: float = 0.3  # as in ModernBERT's training; BERT's 0.15 in the evaluation
     seed: int = 42
 
+    @property
+    def longest(self) -> int:
+        """How many tokens a text may have. Rotation has no table of positions to run out of:
+        longer texts than the rows may be given, too."""
+        return 4 * self.max_tokens
+
     def config(self, tokenizer: tokenizers.Tokenizer) -> ModernBertConfig:
         """The configuration of the model."""
         pad, start, end = map(tokenizer.token_to_id, (PAD, CLS, SEP))
@@ -43,9 +49,7 @@ class Recipe:
             num_attention_heads=self.num_attention_heads,
             intermediate_size=self.intermediate_size,
             local_attention=self.local_attention,
-            # Rotation has no table of positions to run out of: longer texts than the rows may
-            # be given, too.
-            max_position_embeddings=4 * self.max_tokens,
+            max_position_embeddings=self.longest,
             pad_token_id=pad,
             cls_token_id=start,
             bos_token_id=start,
