@@ -99,12 +99,17 @@ def add_backend(parser: argparse.ArgumentParser) -> None:
     """Which state of a model, and where it computes."""
     parser.add_argument("--revision", help="a branch, tag or commit on the hub")
     parser.add_argument(
-        "--backend", choices=BACKENDS, default="torch", help="what computes (default torch)"
-    )
-    parser.add_argument(
         "--dtype",
         default="float32",
         help="float32 (the default), float64 or, where the backend has it, float16 or bfloat16",
+    )
+    add_place(parser)
+
+
+def add_place(parser: argparse.ArgumentParser) -> None:
+    """What computes, and on what."""
+    parser.add_argument(
+        "--backend", choices=BACKENDS, default="torch", help="what computes (default torch)"
     )
     parser.add_argument(
         "--device",

@@ -66,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("--seed", standard.seed, "for the first weights, the order of the text and the masks"),
     ]:
         parser.add_argument(option, type=int, metavar="N", help=f"{what}; default {value}")
+    add_place(parser)
 
 
 def main(options: argparse.Namespace) -> int:
@@ -80,7 +81,8 @@ def main(options: argparse.Namespace) -> int:
         texts: Iterable[tuple[str, str]] = corpus.texts()
     else:
         texts = [(line, line) for line in corpus.read_lines(options.corpus)]
-    scores = make(options.folder, texts, recipe, _say)["scores"]
+    where = (options.backend, options.device)
+    scores = make(options.folder, texts, recipe, _say, *where)["scores"]
     for name, score in scores.items():
         print(
             f"{name:<10} loss {score['loss']:.3f}   accuracy {score['accuracy']:.3f}   of "
@@ -115,7 +117,8 @@ def _fine_tune(options: argparse.Namespace) -> int:
             )
     recipe = replace(RECIPES[options.task], **_given(options, epochs=1, texts=1, seed=0))
     check_new_folder(options.folder)
-    scores = fine_tuning.make(options.folder, recipe, _say)["scores"]
+    where = {"backend": options.backend, "device": options.device}
+    scores = fine_tuning.make(options.folder, recipe, _say, **where)["scores"]
     for name, score in scores.items():
         spans = score.get("spans")
         print(
@@ -143,6 +146,8 @@ def make(
     texts: Iterable[tuple[str, str]],
     recipe: Recipe,
     report: Callable[[str], None],
+    backend: str = "torch",
+    device: str | None = None,
 ) -> dict[str, Any]:
     """Train on (group, text) pairs and write the checkpoint with its recipe and scores, which
     are returned."""
@@ -186,8 +191,8 @@ def make(
         curve.append(progress)
         report(str(progress))
 
-    tensors = train(rows, config, mask_id, recipe, keep)
-    model = build("torch", config, "ModernBertForMaskedLM", tensors)
+    tensors = train(rows, config, mask_id, recipe, keep, backend, device)
+    model = build(backend, config, "ModernBertForMaskedLM", tensors, device=device)
     scores = {
         "model": evaluate(model, held_rows, config, mask_id, recipe),
         "bigram": evaluate_baseline(Bigram(counts), held_rows, config, mask_id, recipe),

@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 import reference
-from reference.backend import build
+from reference.backend import learner
 from reference.checkpoint import (
     Checkpoint,
     locate,
@@ -30,8 +29,9 @@ from reference.families import architecture_named
 from reference.families.config import EncoderConfig
 from reference.families.initial import initial_tensors
 from reference.files import is_file
+from reference.learning import Example
 from reference.text import TOKENIZER_FILES, read_tokenizer
-from reference.training.loop import Example, Progress, fit, groups
+from reference.training.loop import Progress, fit, groups
 from reference.training.masked_lm import is_held_out
 from reference.training.recipe import FineTuning
 
@@ -46,6 +46,8 @@ def make(
     recipe: FineTuning,
     report: Callable[[str], None],
     given: Iterable[tuple[str, str, Any]] | None = None,
+    backend: str = "torch",
+    device: str | None = None,
 ) -> dict[str, Any]:
     """Train, and write the checkpoint with its recipe and scores, which are returned. `given`
     are modules, texts and labels instead of those of installed packages."""
@@ -73,7 +75,7 @@ def make(
         id2label=dict(enumerate(room.LABELS)),
         **room.SETTINGS,
     )
-    tensors = train(base, config, room, training, recipe, keep)
+    tensors = train(base, config, room, training, recipe, keep, backend, device)
     beside = {
         name: (base.folder / name).read_bytes()
         for name in TOKENIZER_FILES
@@ -141,13 +143,15 @@ def train(
     training: Texts,
     recipe: FineTuning,
     report: Callable[[Progress], None],
+    backend: str = "torch",
+    device: str | None = None,
 ) -> dict[str, np.ndarray]:
     """The tensors of the base model with a head, after `recipe.epochs` passes over the
     texts."""
     architecture = architecture_named(room.ARCHITECTURE)
     first = initial_tensors(config, architecture, recipe.seed)
     tensors = {key: base.tensors.get(key, value) for key, value in first.items()}
-    model = build("torch", config, architecture, tensors)
+    subject = learner(backend, config, architecture, tensors, recipe.adamw, device=device)
     tokenizer = read_tokenizer(base.folder, config)
     ids, labels = room.rows(tokenizer, *training, recipe.max_tokens)
     lengths = [len(row) for row in ids]
@@ -156,7 +160,7 @@ def train(
         inputs, targets = room.batch(
             [ids[p] for p in places], [labels[p] for p in places], config.pad_token_id
         )
-        return inputs.map(torch.from_numpy), torch.from_numpy(targets)
+        return Example(inputs, targets)
 
     plan = [
         partial(example, places)
@@ -165,7 +169,7 @@ def train(
             lengths, recipe.batch_tokens, np.random.default_rng([recipe.seed, epoch])
         )
     ]
-    return fit(model, plan, recipe, report)
+    return fit(subject, plan, recipe.schedule, recipe.max_norm, report)
 
 
 def _write(

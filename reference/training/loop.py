@@ -1,5 +1,5 @@
-"""One plain training loop in PyTorch: the optimizer's steps over batches that somebody else
-makes."""
+"""The loop: a step for each batch that somebody else makes, in whatever framework the learner
+is."""
 
 from __future__ import annotations
 
@@ -7,24 +7,15 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
-import torch
 
-from reference.inputs import Inputs
-from reference.torch.port import TorchModel
+from reference.backend import Learner
+from reference.errors import InputError
+from reference.learning import Example, take_step
+from reference.training.schedule import Schedule
 
-Example = tuple[Inputs, torch.Tensor]  # a batch and its labels
-
-
-class Schedule(Protocol):
-    """What the loop asks of a recipe."""
-
-    learning_rate: float
-    weight_decay: float
-    warmup: float  # the share of all steps in which the learning rate rises
-    max_norm: float
+SHOWN_EVERY = 50  # steps
 
 
 @dataclass(frozen=True)
@@ -59,51 +50,25 @@ def groups(
     return [found[place] for place in generator.permutation(len(found))]
 
 
-def learning_rate(step: int, steps: int, recipe: Schedule) -> float:
-    """A straight rise, then half a cosine down to a hundredth."""
-    rise = max(1, round(recipe.warmup * steps))
-    if step < rise:
-        return recipe.learning_rate * (step + 1) / rise
-    done = (step - rise) / max(1, steps - rise)
-    return recipe.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
-
-
 def fit(
-    model: TorchModel,
+    learner: Learner,
     plan: Sequence[Callable[[], Example | None]],
-    recipe: Schedule,
+    schedule: Schedule,
+    max_norm: float | None,
     report: Callable[[Progress], None],
 ) -> dict[str, np.ndarray]:
-    """The tensors of the model after one step of AdamW for each batch of the plan; a batch that
-    has nothing to learn from is None."""
-    parameters = {key: model.network.get_parameter(key).requires_grad_() for key in model.keys}
-    # Norms and biases are few and have to be where they are; only matrices are pulled towards
-    # zero.
-    optimizer = torch.optim.AdamW(
-        [
-            {
-                "params": [value for value in parameters.values() if (value.dim() > 1) == wide],
-                "weight_decay": decay,
-            }
-            for wide, decay in [(True, recipe.weight_decay), (False, 0.0)]
-        ],
-        lr=recipe.learning_rate,
-        betas=(0.9, 0.98),
-        fused=True,
-    )
+    """The tensors of the model after one step for each batch of the plan; a batch that has
+    nothing to learn from is None."""
     steps, started, smooth = len(plan), time.monotonic(), math.nan
     for step, make in enumerate(plan):
-        example = make()
-        if example is not None:
-            inputs, labels = example
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step, steps, recipe)
-            loss = model.network(inputs, labels=labels).loss
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(parameters.values(), recipe.max_norm)
-            optimizer.step()
-            smooth = loss.item() if math.isnan(smooth) else 0.98 * smooth + 0.02 * loss.item()
-        if (step + 1) % 50 == 0 or step + 1 == steps:
+        if (example := make()) is not None:
+            loss = take_step(learner, [example], schedule.rate(step, steps), max_norm)
+            if not math.isfinite(loss):
+                raise InputError(
+                    f"the loss of step {step + 1} is {loss}: the run has come apart. A smaller "
+                    "learning rate or a longer rise may hold it together"
+                )
+            smooth = loss if math.isnan(smooth) else 0.98 * smooth + 0.02 * loss
+        if (step + 1) % SHOWN_EVERY == 0 or step + 1 == steps:
             report(Progress(step + 1, steps, smooth, (time.monotonic() - started) / 60))
-    return model.state()
+    return learner.model.state()

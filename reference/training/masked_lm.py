@@ -14,17 +14,17 @@ from functools import partial
 
 import numpy as np
 import tokenizers
-import torch
 
-from reference.backend import Model, build
+from reference.backend import Model, learner
 from reference.errors import InputError
 from reference.families.initial import initial_tensors
 from reference.families.modernbert import ModernBertConfig
 from reference.inputs import Inputs, pad
+from reference.learning import Example
 from reference.masking import IGNORED, draw
-from reference.torch.masking import mask_tokens
+from reference.pipelines.probabilities import log_softmax
 from reference.training.baselines import Bigram, Unigram
-from reference.training.loop import Example, Progress, fit, groups
+from reference.training.loop import Progress, fit, groups
 from reference.training.recipe import Recipe
 from reference.training.tokenizer.hugging_face import CLS, SEP
 
@@ -72,10 +72,14 @@ def batches(rows: Rows, batch_tokens: int, generator: np.random.Generator) -> li
 
 def masked(
     batch: Rows, config: ModernBertConfig, mask_id: int, seed: int, **shares: float
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Masked ids, labels and attention mask of one batch. Of a few short rows it may be that
-    nothing is masked."""
-    ids, mask = map(torch.from_numpy, pad(batch, config.pad_token_id))
+    nothing is masked.
+
+    Every port masks alike; candle's takes arrays as they are."""
+    from reference.candle.masking import mask_tokens
+
+    ids, mask = pad(batch, config.pad_token_id)
     special = (mask == 0) | (ids == config.cls_token_id) | (ids == config.sep_token_id)
     draws = draw(ids.shape, config.vocab_size, seed)
     return *mask_tokens(ids, special, draws, mask_id, **shares), mask
@@ -83,7 +87,7 @@ def masked(
 
 def questions(
     rows: Rows, config: ModernBertConfig, mask_id: int, recipe: Recipe
-) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Masked ids, labels and attention mask of held-out rows: 15 % of their words are hidden,
     each behind a mask, for a word left in place is no question."""
     for number, batch in enumerate(
@@ -102,6 +106,8 @@ def train(
     mask_id: int,
     recipe: Recipe,
     report: Callable[[Progress], None] = lambda progress: None,
+    backend: str = "torch",
+    device: str | None = None,
 ) -> dict[str, np.ndarray]:
     """The tensors of a model that has seen the rows `recipe.epochs` times, masked anew each
     time."""
@@ -109,8 +115,9 @@ def train(
         raise InputError("there is no text to train on")
     # Words that nobody asks for are not scored. It changes neither the loss nor the weights.
     sparse = replace(config, sparse_prediction=True)
-    model = build(
-        "torch", sparse, "ModernBertForMaskedLM", initial_tensors(config, seed=recipe.seed)
+    first = initial_tensors(config, seed=recipe.seed)
+    subject = learner(
+        backend, sparse, "ModernBertForMaskedLM", first, recipe.adamw, device=device
     )
     plan = [
         partial(_example, batch, config, mask_id, 1_000_000 * seed + number, recipe)
@@ -119,14 +126,14 @@ def train(
             batches(rows, recipe.batch_tokens, np.random.default_rng(seed))
         )
     ]
-    return fit(model, plan, recipe, report)
+    return fit(subject, plan, recipe.schedule, recipe.max_norm, report)
 
 
 def _example(
     batch: Rows, config: ModernBertConfig, mask_id: int, seed: int, recipe: Recipe
 ) -> Example | None:
     ids, labels, mask = masked(batch, config, mask_id, seed, probability=recipe.probability)
-    return (Inputs(ids, mask), labels) if (labels != IGNORED).any() else None
+    return Example(Inputs(ids, mask), labels) if (labels != IGNORED).any() else None
 
 
 @dataclass(frozen=True)
@@ -146,14 +153,10 @@ def evaluate(
     losses, right = [], []
     for ids, labels, mask in questions(rows, config, mask_id, recipe):
         asked = labels != IGNORED
-        logits = torch.from_numpy(model.forward(Inputs(ids.numpy(), mask.numpy()))["logits"])[
-            asked
-        ]
-        losses.append(
-            torch.nn.functional.cross_entropy(logits, labels[asked], reduction="none")
-        )
-        right.append(logits.argmax(dim=-1) == labels[asked])
-    return _score(torch.cat(losses).double().mean().item(), torch.cat(right))
+        logits, answers = model.forward(Inputs(ids, mask))["logits"][asked], labels[asked]
+        losses.append(-log_softmax(logits)[np.arange(len(answers)), answers])
+        right.append(logits.argmax(axis=-1) == answers)
+    return _score(np.concatenate(losses).mean(), np.concatenate(right))
 
 
 def evaluate_baseline(
@@ -166,14 +169,14 @@ def evaluate_baseline(
     """A baseline on the very same questions."""
     loss, right = 0.0, []
     for ids, labels, _ in questions(rows, config, mask_id, recipe):
-        for row, place in (labels != IGNORED).nonzero().tolist():
+        for row, place in np.argwhere(labels != IGNORED).tolist():
             before = int(ids[row, place - 1])
             probabilities = baseline.predict(None if before == mask_id else before)
             answer = int(labels[row, place])
             loss -= math.log(probabilities[answer])
             right.append(int(probabilities.argmax()) == answer)
-    return _score(loss / len(right), torch.tensor(right))
+    return _score(loss / len(right), np.array(right))
 
 
-def _score(loss: float, right: torch.Tensor) -> Score:
-    return Score(loss, right.double().mean().item(), len(right))
+def _score(loss: float, right: np.ndarray) -> Score:
+    return Score(float(loss), float(right.mean()), len(right))

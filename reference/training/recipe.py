@@ -8,13 +8,34 @@ import tokenizers
 
 from reference.checkpoint import SMALL_MODERNBERT
 from reference.families.modernbert import ModernBertConfig
+from reference.learning import AdamW
+from reference.training.schedule import Schedule
 from reference.training.tokenizer.hugging_face import CLS, PAD, SEP
+
+BETAS = (0.9, 0.98)  # a second moment that follows sooner suits short runs
+FLOOR = 0.01  # of the learning rate, at the end
+
+
+class _Steps:
+    """What every recipe says of its steps, and how the loop takes it."""
+
+    learning_rate: float
+    weight_decay: float
+    warmup: float  # the share of all steps in which the learning rate rises
+    max_norm: float
+
+    @property
+    def schedule(self) -> Schedule:
+        return Schedule(self.learning_rate, self.warmup, "cosine", FLOOR)
+
+    @property
+    def adamw(self) -> AdamW:
+        return AdamW(self.weight_decay, BETAS)
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What a run is given, beside the text. What is the same in every run stands in the loop,
-    as AdamW's betas do."""
+class Recipe(_Steps):
+    """What a run is given, beside the text."""
 
     vocab_size: int = 6144
     hidden_size: int = 192
@@ -59,7 +80,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class FineTuning:
+class FineTuning(_Steps):
     """What a run that goes on from a trained model is given, beside the text."""
 
     task: str

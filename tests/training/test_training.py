@@ -23,7 +23,6 @@ from reference.families.initial import initial_tensors
 from reference.masking import IGNORED
 from reference.training import command, masked_lm
 from reference.training.baselines import Bigram, Unigram, count
-from reference.training.loop import learning_rate
 from reference.training.masked_lm import (
     Recipe,
     batches,
@@ -126,9 +125,11 @@ def test_the_evaluation_is_that_of_transformers(made):
     for ids, labels, mask in questions(rows, checkpoint.config, tokenizer.mask_token_id, TINY):
         assert ((labels != IGNORED) == (ids == tokenizer.mask_token_id)).all()
         with torch.inference_mode():
-            logits = model(ids, attention_mask=mask).logits
+            logits = model(torch.tensor(ids), attention_mask=torch.tensor(mask)).logits
         losses += torch.nn.functional.cross_entropy(
-            logits[labels != IGNORED], labels[labels != IGNORED], reduction="none"
+            logits[labels != IGNORED],
+            torch.tensor(labels[labels != IGNORED]),
+            reduction="none",
         )
     assert len(losses) == score.words
     assert score.loss == pytest.approx(float(np.mean(losses)), rel=1e-5)
@@ -207,12 +208,12 @@ def test_a_baseline_is_asked_the_same_questions_and_scored_as_a_model_is():
     for baseline in (Unigram(counts), Bigram(counts)):
         losses, right = [], []
         for ids, labels, _ in questions(rows, config, mask_id, TINY):
-            for row, place in zip(*np.nonzero(labels.numpy() != IGNORED), strict=True):
+            for row, place in np.argwhere(labels != IGNORED):
                 assert ids[row, place] == mask_id
-                before = ids[row, place - 1].item()
+                before = int(ids[row, place - 1])
                 guess = baseline.predict(None if before == mask_id else before)
                 losses.append(-np.log(guess[labels[row, place]]))
-                right.append(guess.argmax() == labels[row, place].item())
+                right.append(guess.argmax() == labels[row, place])
         score = evaluate_baseline(baseline, rows, config, mask_id, TINY)
         assert score.words == len(losses) > 200
         assert score.loss == pytest.approx(np.mean(losses)) and score.accuracy == pytest.approx(
@@ -233,13 +234,13 @@ def test_short_rows_in_which_nothing_is_masked_are_steps_without_a_step():
 
 
 def test_the_learning_rate_rises_and_falls():
-    rates = [learning_rate(step, 200, TINY) for step in range(200)]
+    rates = [TINY.schedule.rate(step, 200) for step in range(200)]
     top = rates.index(max(rates))
     assert top in (9, 10) and rates[top] == pytest.approx(TINY.learning_rate)
     assert all(a < b for a, b in pairwise(rates[:10]))
     assert all(a > b for a, b in pairwise(rates[10:]))
     assert 0.01 * TINY.learning_rate <= rates[-1] < 0.02 * TINY.learning_rate
-    assert math.isclose(learning_rate(0, 1, TINY), TINY.learning_rate)
+    assert math.isclose(TINY.schedule.rate(0, 1), TINY.learning_rate)
 
 
 def test_a_text_that_names_a_special_token_holds_none():
