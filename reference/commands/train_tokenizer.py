@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from reference.commands.options import explain
+from reference.arguments import explain
 from reference.errors import InputError
 from reference.training.tokenizer import KINDS, Options, train_tokenizer
 

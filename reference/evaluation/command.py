@@ -6,9 +6,10 @@ import argparse
 from collections.abc import Iterator
 
 import reference
+from reference.arguments import explain
 from reference.checkpoint import EMBEDDED_MODEL, locate
 from reference.checks import check_names, check_whole
-from reference.commands.options import add_backend, add_encoding, explain, load_model
+from reference.commands.options import add_backend, add_encoding, load_model
 from reference.commands.results import Part, add_output, target_of, write
 from reference.errors import InputError
 from reference.evaluation import BM25, OwnEncoder, Retrieval, ScoredPairs, TfIdf, random_weights

@@ -16,6 +16,7 @@ from reference.arguments import explain
 from reference.backend import build
 from reference.checkpoint import SMALL_MODERNBERT, write_checkpoint
 from reference.checks import check_whole
+from reference.commands.options import add_place
 from reference.errors import InputError
 from reference.folders import check_new_folder
 from reference.training.recipe import RECIPES, Recipe
