@@ -19,14 +19,15 @@ from reference.pipelines import Embeddings
 from reference.pipelines.batching import TEXTS_AT_ONCE, windows
 from reference.pipelines.cutting import Cuts
 from reference.pipelines.scores import SCORES
-from reference.pipelines.search import DOCUMENT_PROMPTS, ROWS_AT_ONCE
+from reference.pipelines.search import ROWS_AT_ONCE
+from reference.pipelines.similarity import PROMPTS
 
 # What each side of a comparison is encoded with: the method, and of our own models the prompts,
 # of which the first that there is counts.
 SIDES = {
-    "queries": ("encode_query", ("query",)),
-    "documents": ("encode_document", DOCUMENT_PROMPTS),
-    "texts": ("encode", ()),
+    "queries": ("encode_query", PROMPTS["queries"]),
+    "documents": ("encode_document", PROMPTS["corpus"]),
+    "texts": ("encode", PROMPTS["texts"]),
 }
 
 
