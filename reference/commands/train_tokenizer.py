@@ -41,9 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         (
             "--word-budget",
             Options.word_budget,
-            "how many characters the different words of the text may have together; the rarest "
-            "words beyond it are left out. The default, %(default)s, is enough for most texts, "
-            "and 1 GB of memory for it",
+            "how many bytes the different words of the text may have together; the rarest "
+            "words beyond it are left out, and unigram learns from eight times as much running "
+            "text at most: of a longer one all counts are made smaller alike. 1 GB of memory "
+            "is enough for the default, %(default)s",
         ),
     ]
     for option, default, what in numbers:

@@ -34,12 +34,13 @@ from reference.training.masked_lm import (
     split,
     train,
 )
+from reference.training.tokenizer import Options, tokenizer_files
 from reference.training.tokenizer.hugging_face import MASK, PAD, SPECIAL
 
 NAMES = ["river", "stone", "window", "garden", "letter", "market"]
 COLOURS = ["red", "green", "blue", "white"]
 TINY = Recipe(
-    vocab_size=300,
+    vocab_size=313,  # all that the language below has
     hidden_size=32,
     num_hidden_layers=2,
     num_attention_heads=2,
@@ -47,8 +48,8 @@ TINY = Recipe(
     local_attention=8,
     max_tokens=32,
     batch_tokens=128,
-    epochs=8,
-    learning_rate=1e-2,
+    epochs=12,
+    learning_rate=5e-3,
 )
 
 

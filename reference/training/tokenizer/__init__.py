@@ -46,9 +46,11 @@ def train_tokenizer(
     lower_case: whether capitals and small letters are the same.
     max_length: how many tokens of a text are kept, special ones included, where the model does
         not say; None is no limit.
-    word_budget: how many characters the different words of the text may have together; the
+    word_budget: how many bytes the different words of the text may have together, in UTF-8; the
         default is what 1 GB of memory is enough for. Beyond it the rarest words are left out,
-        and a warning says so.
+        and a warning says so. Words that a script does not divide are cut after 512
+        characters. unigram learns from running text of eight times the budget at most: in a
+        longer one all words count less, alike.
 
     Every line is read: what is learned depends on how often each word comes, and on nothing
     else. The same texts and options give the same bytes. SentencePiece's kinds normalise a text
@@ -78,7 +80,7 @@ def tokenizer_files(
     if words.left_out:
         warn(
             f"the different words of these texts have more than {options.word_budget} "
-            f"characters; the rarest are left out, which make up {words.left_out:.1%} of the "
+            f"bytes; the rarest are left out, which make up {words.left_out:.1%} of the "
             "text. A larger word_budget takes more memory"
         )
     room = hugging_face if options.kind in ("wordpiece", "byte-bpe") else sentence_piece

@@ -8,7 +8,7 @@ from reference.checks import check_name, check_switch, check_whole
 from reference.errors import InputError, shown
 
 KINDS = ("unigram", "bpe", "wordpiece", "byte-bpe")
-# Characters of different words: what 1 GB of memory is enough for, whatever the kind.
+# Bytes of different words: what 1 GB of memory is enough for, whatever the kind.
 WORD_BUDGET = 4_000_000
 
 

@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 LONGEST_WORD = 512  # characters; what is longer is cut, for trainers are slow on it
-CHARACTERS_AT_ONCE = 2**20
+BYTES_AT_ONCE = 2**20
 
 
 class WordCounts:
     """How often each word comes, of as many different words as the budget allows: that many
-    characters in all.
+    bytes in all, in UTF-8.
 
     Where a text has more, the rarest make room. Which of the equally rare ones stay is decided
     by a hash, so the same text always gives the same words.
@@ -25,7 +25,7 @@ class WordCounts:
         self.counts: Counter[str] = Counter()
         self.seen = 0  # words, each as often as it came
         self.left_out = 0.0  # the share of them that made room
-        self._most = 0  # so many characters `counts` may hold; counting them takes time
+        self._most = 0  # so many bytes `counts` may hold; counting them takes time
 
     def add(self, texts: Iterable[str]) -> Iterator[int]:
         """Count texts as they come, and say after each part how many it held."""
@@ -33,8 +33,8 @@ class WordCounts:
         held = 0
         for text in texts:
             part.append(text)
-            held += len(text)
-            if held >= CHARACTERS_AT_ONCE:
+            held += len(text.encode())
+            if held >= BYTES_AT_ONCE:
                 self._count(part, held)
                 yield len(part)
                 part, held = [], 0
@@ -51,17 +51,17 @@ class WordCounts:
         words = sorted(self.counts)
         return [(word, self.counts.pop(word)) for word in words]
 
-    def _count(self, texts: list[str], characters: int) -> None:
+    def _count(self, texts: list[str], held: int) -> None:
         words = _words(texts, self.with_spaces)
         different = len(self.counts)
         self.counts.update(words)
         self.seen += len(words)
         if len(self.counts) == different:
             return
-        self._most += characters
+        self._most += held
         if self._most > 2 * self.budget:
-            self._most = _size(self.counts)
-            if self._most > 2 * self.budget - CHARACTERS_AT_ONCE:
+            self._most = sum(map(_size, self.counts))
+            if self._most > 2 * self.budget - BYTES_AT_ONCE:
                 self._make_room()
 
     def _make_room(self) -> None:
@@ -74,7 +74,7 @@ class WordCounts:
                 self.counts[word[start : start + LONGEST_WORD]] += count
         sizes: Counter[int] = Counter()
         for word, count in self.counts.items():
-            sizes[count] += len(word) + 1
+            sizes[count] += _size(word)
         room = self.budget
         least = 0
         for least in sorted(sizes, reverse=True):
@@ -87,7 +87,7 @@ class WordCounts:
         dropped = [word for word, count in self.counts.items() if count < least]
         rare = [word for word, count in self.counts.items() if count == least]
         for word in sorted(rare, key=_order):
-            room -= len(word) + 1
+            room -= _size(word)
             if room < 0:
                 dropped.append(word)
         for word in dropped:
@@ -101,8 +101,8 @@ def _words(texts: list[str], with_spaces: bool) -> list[str]:
     return [word for word in "\0".join(texts).replace(" ", "\0 ").split("\0") if word]
 
 
-def _size(words: Iterable[str]) -> int:
-    return sum(len(word) + 1 for word in words)
+def _size(word: str) -> int:
+    return len(word.encode()) + 1
 
 
 def _order(word: str) -> tuple[int, str]:

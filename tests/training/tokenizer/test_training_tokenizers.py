@@ -174,7 +174,7 @@ def test_lower_case(tmp_path, kind):
 
 def test_rare_words_beyond_the_budget_are_left_out(tmp_path):
     rare = [f"{word} {number:05}" for number, word in enumerate(SENTENCES)]
-    with pytest.warns(UserWarning, match=r"more than 1000 characters; .* make up \d+\.\d% of"):
+    with pytest.warns(UserWarning, match=r"more than 1000 bytes; .* make up \d+\.\d% of"):
         train_tokenizer(rare, tmp_path / "new", kind="bpe", vocab_size=90, word_budget=1000)
 
 

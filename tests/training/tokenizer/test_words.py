@@ -34,7 +34,7 @@ def test_a_word_of_bytes_has_the_space_before_it(texts):
 
 
 def test_the_rarest_make_room(monkeypatch):
-    monkeypatch.setattr(words, "CHARACTERS_AT_ONCE", 64)  # so it happens on the way, too
+    monkeypatch.setattr(words, "BYTES_AT_ONCE", 64)  # so it happens on the way, too
     frequent = [f"often{number:02}" for number in range(40)] * 9
     rare = [f"rare{number:04}" for number in range(3000)]
     texts = [word for pair in zip(frequent * 9, rare, strict=False) for word in pair]
