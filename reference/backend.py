@@ -41,6 +41,12 @@ class Model(Protocol):
         maximum, and its first token's vector from cls."""
         ...
 
+    def similarity(self, vectors: np.ndarray, references: np.ndarray) -> np.ndarray:
+        """What texts are compared by in training: the cosine of every vector with every
+        reference, [texts, references], divided by the temperature where the model has learned
+        one."""
+        ...
+
     def gradients(
         self, inputs: Inputs, labels: np.ndarray
     ) -> tuple[float, dict[str, np.ndarray]]:

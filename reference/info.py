@@ -61,7 +61,7 @@ def families() -> dict[str, dict[str, str]]:
 
 def facts(checkpoint: Checkpoint) -> dict[str, Any]:
     """What there is to say of a checkpoint, by name."""
-    from reference.sentence import read_sentence_settings
+    from reference.pipelines.embeddings import sentence_settings_of
     from reference.text import read_tokenizer
 
     config, architecture = checkpoint.config, checkpoint.architecture
@@ -80,8 +80,9 @@ def facts(checkpoint: Checkpoint) -> dict[str, Any]:
         found["max_seq_length"] = read_tokenizer(checkpoint.folder, config).max_length
     except CheckpointError:
         found["max_seq_length"] = None
-    if task is BASE and (checkpoint.home / "modules.json").is_file():
-        settings = read_sentence_settings(checkpoint.home, config.hidden_size)
+    embeds = architecture.family.embeds or (checkpoint.home / "modules.json").is_file()
+    if task is BASE and embeds:
+        settings = sentence_settings_of(checkpoint)
         found |= {"pooling": ", ".join(settings.pooling), "normalize": settings.normalize}
     elif task in (TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION):
         found["labels"] = list(config.id2label.values())

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sentence_transformers.sentence_transformer.modules import Pooling
+from sentence_transformers.util import cos_sim
 
 from reference import backend as ports
 from reference.candle import pooling as candle_pooling
@@ -126,6 +127,19 @@ def test_a_model_embeds_packed_texts(
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
     if skip == 0:
         np.testing.assert_array_equal(found, model.embed(inputs, tuple(ways), unit))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_cosines_are_those_of_sentence_transformers(backend: str) -> None:
+    vectors = np.random.default_rng(0).normal(size=(5, SIZE)).astype(np.float32)
+    vectors[4] = 0  # of a direction that is none
+    room, array = {
+        "torch": (torch_pooling, torch.from_numpy),
+        "mlx": (mlx_pooling, mx.array),
+        "candle": (candle_pooling, np.asarray),
+    }[backend]
+    found = room.cosine_similarity(array(vectors), array(vectors[:3]))
+    np.testing.assert_allclose(found, cos_sim(vectors, vectors[:3]), atol=1e-6)
 
 
 MODELS: dict[str, ports.Model] = {}

@@ -142,3 +142,26 @@ def test_a_turn_keeps_lengths_and_leaves_position_0_alone(rope, array):
         np.linalg.norm(turned, axis=1), np.linalg.norm(x, axis=1), rtol=1e-6
     )
     assert (turned[0] == x[0]).all() and not np.allclose(turned[1:], x[1:])
+
+
+@ports
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_exact_rope_is_the_multiplication_of_complex_numbers(rope, array, dtype):
+    """In float64 all the way, where that is asked for: apply_rope rounds, as Transformers does.
+    MLX takes sines of float64 in single precision."""
+    places, pairs, theta = np.arange(300), 10, 500.0
+    angles = places[:, None] * theta ** (-np.arange(pairs) / pairs)
+    x = np.random.default_rng(3).standard_normal((300, 2 * pairs)).astype(dtype)
+    turned = (x[:, :pairs] + 1j * x[:, pairs:].astype(np.float64)) * np.exp(1j * angles)
+    expected = np.concatenate([turned.real, turned.imag], axis=1)
+    kinds = {"torch": torch, "mlx": mx}
+    kind = getattr(kinds.get(rope.__name__.split(".")[1]), dtype, dtype)
+    given = mx.array(x, dtype=kind) if isinstance(kind, mx.Dtype) else array(x)
+    with mx.stream(mx.cpu):
+        tables = rope.exact_rope_tables(array(places), 2 * pairs, theta, kind)
+        found = numbers(rope.apply_exact_rope(given, *tables))
+        rounded = numbers(rope.apply_rope(given, *tables))
+    assert found.dtype == np.dtype(dtype)
+    exact = dtype == "float64" and kind != mx.float64
+    np.testing.assert_allclose(found, expected, atol=1e-12 if exact else 1e-4)
+    assert not exact or np.abs(rounded - expected).max() > 1e-9

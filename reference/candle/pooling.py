@@ -3,6 +3,7 @@ rust_ports/models/src/pooling.rs."""
 
 from reference.candle._native import (
     cls_pooling,
+    cosine_similarity,
     last_token_pooling,
     max_pooling,
     mean_pooling,
@@ -15,6 +16,7 @@ from reference.candle._native import (
 
 __all__ = [
     "cls_pooling",
+    "cosine_similarity",
     "last_token_pooling",
     "max_pooling",
     "mean_pooling",

@@ -3,8 +3,10 @@
 import numpy as np
 
 from reference.candle._native import (
+    apply_exact_rope,
     apply_rope,
     apply_rope_interleaved,
+    exact_rope_tables,
     halves_to_pairs,
     inverse_frequencies,
     pairs_to_halves,
@@ -15,8 +17,10 @@ from reference.candle._native import (
 
 __all__ = [
     "Tables",
+    "apply_exact_rope",
     "apply_rope",
     "apply_rope_interleaved",
+    "exact_rope_tables",
     "halves_to_pairs",
     "inverse_frequencies",
     "pairs_to_halves",

@@ -161,9 +161,9 @@ def add_truncation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--truncation",
         choices=WAYS,
-        default="warn",
-        help="of texts that are longer than the model takes: cut and say so (warn, the "
-        "default), stop (error), or cut and say nothing (ignore)",
+        help="of texts that are longer than the model takes: cut and say so (warn), stop "
+        "(error), or cut and say nothing (ignore); by default a RoPE encoder stops, and all "
+        "others warn",
     )
 
 

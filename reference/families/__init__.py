@@ -9,7 +9,15 @@ from collections.abc import Mapping
 
 from reference.checks import check_name
 from reference.errors import ConfigError
-from reference.families import bert, distilbert, electra, modernbert, mpnet, roberta
+from reference.families import (
+    bert,
+    distilbert,
+    electra,
+    modernbert,
+    mpnet,
+    roberta,
+    rope_encoder,
+)
 from reference.families.config import (
     ACTIVATIONS,
     PROBLEM_TYPES,
@@ -26,6 +34,7 @@ FAMILIES: tuple[Family, ...] = (
     distilbert.FAMILY,
     mpnet.FAMILY,
     electra.FAMILY,
+    rope_encoder.FAMILY,
 )
 
 BY_MODEL_TYPE: Mapping[str, Family] = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reference.families.config import EncoderConfig
@@ -63,6 +63,13 @@ class Family(ABC):
     tasks: tuple[Task, ...]
     # Whether pads before a text push it to later positions.
     pads_take_positions: bool = True
+    in_transformers: bool = True  # whether Transformers has it
+    # Whether it is made for embeddings: the mean of a text's tokens, with length one, where no
+    # modules.json says otherwise.
+    embeds: bool = False
+    # What becomes of a text that is too long, where the caller does not say: "warn" cuts it and
+    # tells, "error" refuses it.
+    truncation: str = "warn"
     operations: tuple[Operation, ...]  # of the encoder
     head_operations: tuple[Operation, ...]
     tiny: Mapping[str, Any]  # a configuration small enough for a test, for random models
@@ -98,9 +105,19 @@ class Family(ABC):
         of them out a normal distribution is cut."""
         return config.initializer_range, float("inf")
 
+    def first_vector(self, key: str, config: Any) -> float:
+        """What the numbers of a vector begin as: norms as the identity, biases as nothing."""
+        return 0.0 if key.endswith("bias") else 1.0
+
     def zero_row(self, key: str, config: Any) -> int | None:
         """The row of an embedding that begins as zeros."""
         return None
+
+    def config_of(
+        self, config: EncoderConfig, architecture: Architecture, **changes: Any
+    ) -> EncoderConfig:
+        """The configuration of a checkpoint of that architecture, with these changes."""
+        return replace(config, architectures=(architecture.name,), **changes)
 
     def facts(self, config: Any) -> dict[str, Any]:
         """What `info` prints of a configuration."""

@@ -1,5 +1,5 @@
 """The weights that a model begins with before it has learned anything, as Transformers draws
-them."""
+them where it has such a model."""
 
 from __future__ import annotations
 
@@ -40,10 +40,8 @@ def _initial(
     architecture: Architecture,
     seed: int,
 ) -> np.ndarray:
-    if key.endswith("bias"):
-        return np.zeros(shape, np.float32)
-    if len(shape) == 1:  # of matrices and vectors only a norm's scale is a vector and no bias
-        return np.ones(shape, np.float32)
+    if len(shape) == 1:
+        return np.full(shape, architecture.family.first_vector(key, config), np.float32)
     generator = np.random.default_rng([seed, zlib.crc32(key.encode())])
     values = _normal(generator, shape, *architecture.family.first_weight(key, config))
     zero = architecture.family.zero_row(key, config)

@@ -86,10 +86,10 @@ def _config_from_dict(values: Mapping[str, Any], where: str) -> EncoderConfig:
     unknown = sorted(map(str, set(values) - read))
     if unknown:
         family = kind.__name__.removesuffix("Config")
-        warn(
-            f"{where} has keys that Transformers' {family} does not read either: "
-            f"{shortened(', '.join(unknown))}",
-        )
+        reader = f"Transformers' {family} does not read either"
+        if not BY_MODEL_TYPE[model_type].in_transformers:
+            reader = f"no {family} reads"
+        warn(f"{where} has keys that {reader}: {shortened(', '.join(unknown))}")
 
     settings: dict[str, Any] = dict(kind.MODEL_TYPES[model_type])
     settings |= {key: values[key] for key in names & set(values)}

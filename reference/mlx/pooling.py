@@ -138,6 +138,13 @@ def normalize(
     return (vectors / mx.maximum(length, eps)).astype(vectors.dtype)
 
 
+def cosine_similarity(
+    vectors: Float[mx.array, "texts hidden"], references: Float[mx.array, "references hidden"]
+) -> Float[mx.array, "texts references"]:
+    """The cosine of every vector with every reference."""
+    return normalize(vectors) @ normalize(references).T
+
+
 def _positions(attention_mask: Int[mx.array, "batch tokens"]) -> Int[mx.array, "batch tokens"]:
     """Each position counted from its row's first real token, which is 0."""
     first = attention_mask.argmax(axis=1, keepdims=True).astype(mx.int32)

@@ -88,6 +88,10 @@ class MLXModel:
         with mx.stream(self.device):
             return _outputs(self.network(inputs.map(to_mlx), output_hidden_states))
 
+    @property
+    def _encoder(self) -> nn.Module:
+        return self.network.encoder if isinstance(self.network, Head) else self.network
+
     def embed(
         self, inputs: Inputs, ways: tuple[str, ...], normalize: bool, skip: int = 0
     ) -> np.ndarray:
@@ -99,10 +103,18 @@ class MLXModel:
     ) -> np.ndarray:
         with mx.stream(self.device):
             inputs = inputs.map(to_mlx)
-            encoder = self.network.encoder if isinstance(self.network, Head) else self.network
-            hidden, mask = pad_packed(encoder(inputs).last_hidden_state, inputs.cu_seqlens)
+            hidden, mask = pad_packed(
+                self._encoder(inputs).last_hidden_state, inputs.cu_seqlens
+            )
             vectors = pooling.pool(hidden, mask, ways, skip)
             return to_numpy(pooling.normalize(vectors) if normalize else vectors)
+
+    def similarity(self, vectors: np.ndarray, references: np.ndarray) -> np.ndarray:
+        compare = getattr(self._encoder, "similarity", pooling.cosine_similarity)
+        with mx.stream(self.device):
+            kind = tree_flatten(self.network.parameters())[0][1].dtype
+            given = (mx.array(array, dtype=kind) for array in (vectors, references))
+            return to_numpy(compare(*given))
 
     def gradients(
         self, inputs: Inputs, labels: np.ndarray

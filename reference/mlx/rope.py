@@ -43,6 +43,24 @@ def rope_tables(
     return mx.cos(angles).astype(dtype), mx.sin(angles).astype(dtype)
 
 
+def exact_rope_tables(
+    positions: Int[mx.array, "tokens"],
+    head_dim: int,
+    theta: float,
+    dtype: mx.Dtype = mx.float32,
+) -> Tables:
+    """rope_tables for a model that is not Transformers': the frequencies are rounded once, and
+    a float64 model's angles are float64."""
+    wide = mx.float64 if dtype == mx.float64 else mx.float32
+    with mx.stream(mx.cpu):  # no GPU of Apple's computes in float64
+        exponents = mx.arange(0, head_dim, 2, dtype=mx.float64) / head_dim
+        base = mx.array(theta, dtype=mx.float64)
+        frequencies = mx.power(base, -exponents).astype(wide)
+    angles = positions[:, None].astype(wide) * frequencies
+    angles = mx.concatenate([angles, angles], axis=-1)  # [tokens, head_dim]
+    return mx.cos(angles).astype(dtype), mx.sin(angles).astype(dtype)
+
+
 def rotate_half(x: Float[mx.array, "*batch head_dim"]) -> Float[mx.array, "*batch head_dim"]:
     """Every pair (a, b) a quarter turn on, to (-b, a), where b stands half a head behind a."""
     first, second = mx.split(x, 2, axis=-1)
@@ -61,6 +79,17 @@ def apply_rope(
     """
     rounded = x.astype(mx.float32)
     return (rounded * cos + rotate_half(rounded) * sin).astype(x.dtype)
+
+
+def apply_exact_rope(
+    x: Float[mx.array, "*batch tokens head_dim"],
+    cos: Float[mx.array, "tokens head_dim"],
+    sin: Float[mx.array, "tokens head_dim"],
+) -> Float[mx.array, "*batch tokens head_dim"]:
+    """apply_rope for a model that is not Transformers': x is turned in its own precision, and
+    half precision in float32."""
+    wide = x.astype(mx.result_type(x, mx.float32))
+    return (wide * cos + rotate_half(wide) * sin).astype(x.dtype)
 
 
 def rotate_pairs(x: Float[mx.array, "*batch head_dim"]) -> Float[mx.array, "*batch head_dim"]:

@@ -158,8 +158,9 @@ def random_checkpoint(
     tokenizer: str | os.PathLike[str] | None = None,
     **config: Any,
 ) -> Path:
-    """Write a small checkpoint with seeded random weights, made and saved by Transformers; its
-    folder comes back. Every part of it matters, its norms' epsilon too.
+    """Write a small checkpoint with seeded random weights, made and saved by Transformers where
+    that has the architecture; its folder comes back. Every part of it matters, its norms'
+    epsilon too.
 
     pooling: a way of pooling, "mean" for instance, makes it an embedding model, `normalize` one
         whose vectors have length one.

@@ -1,8 +1,8 @@
 """The oracle: who knows the truth about a model, in float64, and in a port's dtype the noise.
 
 It reads the folder by itself, so a mistake in the package's own reading shows as well.
-Transformers is the oracle of every family that it has; for another, a class beside this one
-assembles the network from PyTorch's stock modules, apart from the ports.
+Transformers is the oracle of every family that it has; for another, a class in stock/ assembles
+the network from PyTorch's stock modules, apart from the ports.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from torch import Tensor, nn
 
 from reference.checkpoint import Checkpoint
 from reference.errors import CheckpointError
-from reference.families.family import TOKEN, Place
+from reference.families.family import TEXT, TOKEN, Place
 from reference.families.tasks import BASE, MASKED_LM
 from reference.inputs import Inputs
 from reference.parity.batch import Batch
 
-OUTPUTS = ("last_hidden_state", "pooler_output", "logits", "hidden_states")
+# "similarity" is what texts are compared by in training, where the model learns a temperature.
+OUTPUTS = ("last_hidden_state", "pooler_output", "similarity", "logits", "hidden_states")
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ class Oracle(ABC):
         """The outputs, each hidden state as hidden_states.0, hidden_states.1, ..."""
         outputs = self._call(batch.padded, output_hidden_states=True)
         outputs = {name: outputs[name] for name in OUTPUTS if outputs.get(name) is not None}
-        rows = {"logits": self.checkpoint.architecture.task.row, "pooler_output": "text"}
+        rows = {"logits": self.checkpoint.architecture.task.row}
+        rows |= {"pooler_output": TEXT, "similarity": TEXT}
         return {
             name: Measured(_array(value), self.places(rows.get(name, TOKEN), batch))
             for name, value in numbered(outputs).items()

@@ -17,10 +17,10 @@ import torch
 import transformers
 from safetensors import SafetensorError
 
-from reference.checkpoint import locate
+from reference.checkpoint import locate, write_checkpoint
 from reference.checks import check_name, check_switch, check_whole
 from reference.errors import CheckpointError, ConfigError, InputError
-from reference.families import Architecture, architecture_named
+from reference.families import Architecture, EncoderConfig, architecture_named
 from reference.families.reading import LABEL_KEYS, config_from_dict
 from reference.files import read_json
 from reference.parity.oracle import quiet
@@ -52,8 +52,8 @@ def random_checkpoint(
     tokenizer: str | os.PathLike[str] | None = None,
     **config: Any,
 ) -> Path:
-    """Build the architecture in Transformers, draw its weights and save it with
-    save_pretrained. `config` has the names of reference.families' configurations."""
+    """Draw the weights of the architecture, and save it: with Transformers' save_pretrained,
+    where Transformers has it. `config` has the names of reference.families' configurations."""
     path = _path(folder)
     kind = architecture_named(architecture)
     seed = check_whole("seed", seed, least=0)
@@ -65,16 +65,18 @@ def random_checkpoint(
             "to normalise"
         )
     source = None if tokenizer is None else locate(tokenizer)
-    model = _build(kind, _settings(kind, source, config))
-    with torch.no_grad():
-        for key, parameter in model.named_parameters():
-            parameter.copy_(torch.from_numpy(draw(key, tuple(parameter.shape), seed)))
+    settings = _settings(kind, source, config)
+    checked = _config(kind, settings)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        with quiet():
-            model.save_pretrained(path)
+        if kind.family.in_transformers:
+            _save_transformers(path, kind, settings, seed)
+        else:
+            shapes = kind.shapes(checked, pooler=False)
+            tensors = {key: draw(key, shape, seed) for key, shape in shapes.items()}
+            write_checkpoint(path, kind.family.config_of(checked, kind), tensors)
         if pooling is not None:
-            _write_modules(path, pooling, normalize, model.config.hidden_size)
+            _write_modules(path, pooling, normalize, checked.hidden_size)
         if source is not None:
             _copy_tokenizer(source, path)
     except (OSError, SafetensorError) as problem:
@@ -114,8 +116,8 @@ def _settings(kind: Architecture, source: Path | None, given: dict[str, Any]) ->
     return {config.spelled(name): value for name, value in settings.items()}
 
 
-def _build(kind: Architecture, settings: dict[str, Any]) -> Any:
-    """Transformers' model, once our own configuration has found nothing wrong."""
+def _config(kind: Architecture, settings: dict[str, Any]) -> EncoderConfig:
+    """Our own configuration, which has found nothing wrong with them."""
     family, base = kind.family, kind.name.removesuffix(kind.task.suffix)
     model_type = next(name for name, prefix in family.prefixes.items() if prefix == base)
     config = config_from_dict({"model_type": model_type} | settings, "random_checkpoint")
@@ -125,8 +127,19 @@ def _build(kind: Architecture, settings: dict[str, Any]) -> Any:
             f"random_checkpoint: these sizes make a model of {count:,} numbers; no encoder is "
             "that large"
         )
+    return config
+
+
+def _save_transformers(
+    path: Path, kind: Architecture, settings: dict[str, Any], seed: int
+) -> None:
     model_class = getattr(transformers, kind.name)
-    return model_class(model_class.config_class(**settings))
+    model = model_class(model_class.config_class(**settings))
+    with torch.no_grad():
+        for key, parameter in model.named_parameters():
+            parameter.copy_(torch.from_numpy(draw(key, tuple(parameter.shape), seed)))
+    with quiet():
+        model.save_pretrained(path)
 
 
 def _copy_tokenizer(source: Path, folder: Path) -> None:

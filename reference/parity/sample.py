@@ -14,6 +14,7 @@ from reference.backend import Model
 from reference.checkpoint import Checkpoint
 from reference.families.family import Place
 from reference.families.tasks import BASE
+from reference.inputs import Inputs
 from reference.parity.batch import Batch
 from reference.parity.gate import float64_floors, noise_floors
 from reference.parity.oracle import Measured, Oracle, numbered
@@ -115,15 +116,22 @@ class Sample:
         return found
 
     def run_padded(self, model: Model) -> Tensors:
-        return select(self.outputs, numbered(model.forward(self.batch.padded, True)))
+        return select(self.outputs, self._run_forward(model, self.batch.padded))
 
     def run_packed(self, model: Model) -> Tensors:
         packed = self.batch.packed
-        found = _packed(numbered(model.forward(packed, True)))
+        found = _packed(self._run_forward(model, packed))
         if (settings := sentence_settings(self.checkpoint)) is not None:
             found["sentence_embedding"] = model.embed(
                 packed, settings.pooling, settings.normalize
             )
+        return found
+
+    def _run_forward(self, model: Model, inputs: Inputs) -> dict[str, Any]:
+        found = numbered(model.forward(inputs, True))
+        if "similarity" in self.outputs:
+            vectors = found["pooler_output"]
+            found["similarity"] = model.similarity(vectors, vectors)
         return found
 
     def run_backward(self, model: Model) -> Tensors:

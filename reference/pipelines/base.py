@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -124,17 +123,24 @@ class Pipeline:
             inputs, check_switch("output_hidden_states", output_hidden_states)
         )
 
+    def _cuts(self, truncation: str | None, name: str = "texts") -> Cuts:
+        """What becomes of texts that are too long; None is what the family does with them."""
+        usual = self.checkpoint.architecture.family.truncation
+        return Cuts(
+            usual if truncation is None else truncation, self.tokenizer.max_length, name
+        )
+
     def _encodings(
         self,
         texts: Sequence[str],
         pairs: Sequence[str] | None = None,
-        truncation: str = "warn",
+        truncation: str | None = None,
         cuts: Cuts | None = None,
     ) -> list[Encoding]:
         """Each text, or each text with its pair, as tokens; what is cut is told, of all windows
         together by the caller who has `cuts` for them."""
         computing()  # the tokenizer has threads too
-        seen = cuts or Cuts(truncation, self.tokenizer.max_length)
+        seen = cuts or self._cuts(truncation)
         encodings = self.tokenizer(texts, pairs, first=seen.seen)
         seen.see(encodings)
         if cuts is None:
@@ -179,7 +185,8 @@ class Pipeline:
         It is of the architecture that is held, the embeddings of a masked-LM checkpoint being
         saved as a base model, and in the dtype that the model computes in.
         """
-        config = replace(self.config, architectures=(self.checkpoint.architecture.name,))
+        architecture = self.checkpoint.architecture
+        config = architecture.family.config_of(self.config, architecture)
         write_checkpoint(
             folder,
             config,

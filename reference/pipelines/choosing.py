@@ -55,7 +55,7 @@ class Choosing(Pipeline):
         calibrate: bool = False,
         letters: bool = False,
         batch_size: int = 32,
-        truncation: str = "warn",
+        truncation: str | None = None,
     ) -> Any:
         """Classification(labels, probabilities, mass) for each text, best first; one string
         gives one.
@@ -70,7 +70,7 @@ class Choosing(Pipeline):
             (Zhao et al. 2021): what the labels' words alone bring about is taken out.
         letters: let the model answer with A, B, C ... for the labels that the template lists.
         truncation: a long text is cut, the question never is; that is told once ("warn"),
-            refused ("error") or not told ("ignore").
+            refused ("error") or not told ("ignore"); None is what the model's family does.
         """
         results = Results()
         given = [texts] if isinstance(texts, str) else texts
@@ -91,7 +91,7 @@ class Choosing(Pipeline):
         calibrate: bool = False,
         letters: bool = False,
         batch_size: int = 32,
-        truncation: str = "warn",
+        truncation: str | None = None,
     ) -> Iterator[tuple[list[str], Results]]:
         """What `classify` makes, a part of the texts at a time, each with its texts."""
         candidates = self.pipeline_keys.get("label_candidates")
@@ -103,7 +103,7 @@ class Choosing(Pipeline):
             multi,
             check_top_k(top_k),
             check_whole("batch_size", batch_size, least=1),
-            Cuts(truncation, self.tokenizer.max_length),
+            self._cuts(truncation),
         )
         return self._parts(check_iterable(texts), asked, check_switch("calibrate", calibrate))
 

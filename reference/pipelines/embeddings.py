@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from reference.checkpoint import Checkpoint
 from reference.checks import (
     check_iterable,
     check_name,
@@ -29,9 +30,17 @@ from reference.pipelines.scores import SCORES
 from reference.pipelines.search import search
 from reference.pipelines.similarity import PROMPTS, Parts, Sides, Similarity, check_late
 from reference.pipelines.wanted import Wanted, check_wanted
-from reference.sentence import SETTINGS_FILES, read_sentence_settings
+from reference.sentence import SETTINGS_FILES, SentenceSettings, read_sentence_settings
 from reference.sentence.modules import Normalize
 from reference.text import Encoding
+
+
+def sentence_settings_of(checkpoint: Checkpoint) -> SentenceSettings:
+    """How a checkpoint makes a vector of a text, by its files or as its family does."""
+    size = checkpoint.config.hidden_size
+    usual = SentenceSettings(size, modules=(Normalize(),))
+    embeds = checkpoint.architecture.family.embeds
+    return read_sentence_settings(checkpoint.home, size, usual if embeds else None)
 
 
 class Embeddings(Pipeline):
@@ -39,7 +48,7 @@ class Embeddings(Pipeline):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.settings = read_sentence_settings(self.checkpoint.home, self.config.hidden_size)
+        self.settings = sentence_settings_of(self.checkpoint)
 
     @property
     def dimensions(self) -> int:
@@ -57,14 +66,15 @@ class Embeddings(Pipeline):
         truncate_dim: int | None = None,
         precision: str = "float32",
         ranges: Any = None,
-        truncation: str = "warn",
+        truncation: str | None = None,
     ) -> np.ndarray:
         """Embed texts: [texts, dimensions], in the order given; one string gives one vector.
 
         In this order: the prompt is put before each text, `prompt`, or the one that the
         checkpoint has under `prompt_name`, or its default; what is longer than its
         max_seq_length is cut off (`truncation`: "warn" tells how much, "error" refuses,
-        "ignore" is silent); the checkpoint's modules make a vector; its first `truncate_dim`
+        "ignore" is silent, None is what the model's family does: a RoPE encoder refuses, all
+        others tell); the checkpoint's modules make a vector; its first `truncate_dim`
         numbers are kept, or as many as the checkpoint says; `normalize` True gives it length
         one, and False leaves out a Normalize that the modules end with; and `precision`
         stores it: float32, int8, uint8, binary or ubinary, int8 and uint8 within `ranges`
@@ -151,7 +161,7 @@ class Embeddings(Pipeline):
         *,
         prompt: str | None = None,
         prompt_name: str | None = None,
-        truncation: str = "warn",
+        truncation: str | None = None,
     ) -> list[np.ndarray]:
         """For each text the vectors of its tokens, special ones too, each of length one:
         [tokens, hidden]. Late interaction compares these."""
@@ -197,7 +207,7 @@ class Embeddings(Pipeline):
         metric: str | None = None,
         late_interaction: bool = False,
         truncate_dim: int | None = None,
-        truncation: str = "warn",
+        truncation: str | None = None,
     ) -> Similarity:
         """Compare every text with every reference; either side may be what `encode` has made
         in floating point, or, for late interaction, what `encode_tokens` has.
@@ -209,7 +219,7 @@ class Embeddings(Pipeline):
         truncate_dim: how many numbers the vectors have, or keep if they are made here; None is
             as many as the checkpoint says.
         truncation: what is cut, of both sides together, is told once ("warn"), refused
-            ("error") or not told ("ignore").
+            ("error") or not told ("ignore"); None is what the model's family does.
         """
         options = {"metric": metric, "late_interaction": late_interaction}
         options |= {"truncate_dim": truncate_dim, "truncation": truncation}
@@ -243,7 +253,7 @@ class Embeddings(Pipeline):
         batch_size: int = 32,
         show_progress: bool = False,
         truncate_dim: int | None = None,
-        truncation: str = "warn",
+        truncation: str | None = None,
     ) -> list[Any]:
         """For each query a list of its `top_k` hits in the corpus, best first; for one string
         its hits.
@@ -253,7 +263,7 @@ class Embeddings(Pipeline):
         a memory map too; a few thousand of its vectors are held at a time. `truncate_dim` is
         how many numbers all vectors have, those that are given and those that are made. What is
         cut, of queries and corpus together, is told once (truncation="warn"), refused ("error")
-        or not told ("ignore").
+        or not told ("ignore"), and None is what the model's family does.
         """
         options = {"metric": metric, "truncate_dim": truncate_dim, "truncation": truncation}
         sides = self._sides(batch_size, show_progress, **options)
@@ -269,7 +279,7 @@ class Embeddings(Pipeline):
         metric: str | None = None,
         late_interaction: bool = False,
         truncate_dim: int | None = None,
-        truncation: str = "warn",
+        truncation: str | None = None,
     ) -> Sides:
         """What `similarity` and `search` compare, as these options say it."""
         late = check_late(late_interaction, metric, truncate_dim)
@@ -280,7 +290,7 @@ class Embeddings(Pipeline):
 
         def embed(name: str, texts: Iterable[str]) -> tuple[Cuts, Parts]:
             wanted = check_wanted(self.settings, **self.prompted(options, *PROMPTS[name]))
-            cuts = Cuts(truncation, self.tokenizer.max_length, name)
+            cuts = self._cuts(truncation, name)
             return cuts, self._windows(texts, batch_size, wanted, show_progress, cuts, late)
 
         return Sides(embed, metric, self._rows(0, check_wanted(self.settings, **options)))
@@ -314,7 +324,7 @@ class Embeddings(Pipeline):
         What is cut is told by the caller who has `cuts` for it."""
         batch_size = check_whole("batch_size", batch_size, least=1)
         shown = check_switch("show_progress", show_progress)
-        seen = cuts or Cuts(wanted.truncation, self.tokenizer.max_length)
+        seen = cuts or self._cuts(wanted.truncation)
         parts = self._encode_windows(texts, batch_size, wanted, shown, seen, by_token)
         return parts if cuts else _and_tell(parts, seen)
 

@@ -58,7 +58,7 @@ class MaskedLM(Cloze):
         *,
         batch_size: int = 32,
         joint: bool = False,
-        truncation: str = "warn",
+        truncation: str | None = None,
     ) -> Results:
         """For each text, for each of its masks, the `top_k` likeliest tokens as Filled(token,
         probability, text), best first. One string gives the result of one text.
@@ -79,7 +79,8 @@ class MaskedLM(Cloze):
 
         A token is shown without the space before it, which its `text` shows; WordPiece's ##ing
         goes on with the word before. What is cut of a long text is told once
-        (truncation="warn"), refused ("error") or not told ("ignore"); a mask is never cut away.
+        (truncation="warn"), refused ("error") or not told ("ignore"), and None is what the
+        model's family does; a mask is never cut away.
         """
         results = Results()
         given = [texts] if isinstance(texts, str) else texts
@@ -96,7 +97,7 @@ class MaskedLM(Cloze):
         *,
         batch_size: int = 32,
         joint: bool = False,
-        truncation: str = "warn",
+        truncation: str | None = None,
     ) -> Iterator[tuple[list[str], Results]]:
         """What `fill` makes, a few thousand texts at a time, each part with its texts."""
         self._check_mask()
@@ -111,7 +112,7 @@ class MaskedLM(Cloze):
             raise InputError(
                 f"top_k is {shown(top_k)}; with joint=True it may be {MOST_COMBINATIONS}"
             )
-        cuts = Cuts(truncation, self.tokenizer.max_length)
+        cuts = self._cuts(truncation)
         if words is not None:
             fill = partial(self._fill_with, words, top_k, batch_size, cuts)
         else:

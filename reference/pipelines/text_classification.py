@@ -24,7 +24,6 @@ from reference.families import tasks
 from reference.pipelines.base import Pipeline
 from reference.pipelines.batching import progress, windows
 from reference.pipelines.cross_encoder import read_cross_encoder
-from reference.pipelines.cutting import Cuts
 from reference.pipelines.probabilities import sigmoid, softmax
 from reference.pipelines.results import Classification, Result, Results
 from reference.text.tokenizer import side_by_side
@@ -60,7 +59,7 @@ class TextClassification(Pipeline):
         *,
         top_k: int | None = None,
         batch_size: int = 32,
-        truncation: str = "warn",
+        truncation: str | None = None,
         show_progress: bool = False,
     ) -> Any:
         """The labels of each text, or of each text with its pair, best first: all of them, or
@@ -75,7 +74,7 @@ class TextClassification(Pipeline):
 
         What is longer than the model takes is cut, of a pair the longer text first;
         `truncation` says whether that is told ("warn"), refused ("error") or neither
-        ("ignore").
+        ("ignore"); None is what the model's family does.
         """
         options = {"top_k": top_k, "batch_size": batch_size, "truncation": truncation}
         if isinstance(texts, str):
@@ -92,7 +91,7 @@ class TextClassification(Pipeline):
         *,
         top_k: int | None = None,
         batch_size: int = 32,
-        truncation: str = "warn",
+        truncation: str | None = None,
         show_progress: bool = False,
     ) -> Iterator[tuple[list[tuple[str, ...]], Results]]:
         """What `classify` makes, a few thousand texts at a time, each part with its texts, or
@@ -107,7 +106,7 @@ class TextClassification(Pipeline):
         top_k: int | None = None,
         *,
         batch_size: int = 32,
-        truncation: str = "warn",
+        truncation: str | None = None,
         show_progress: bool = False,
     ) -> Results:
         """The documents, those first that go best with the query: all of them, or the `top_k`
@@ -158,7 +157,7 @@ class TextClassification(Pipeline):
         given: Iterable[tuple[str, ...]],
         top_k: int | None,
         batch_size: int,
-        truncation: str,
+        truncation: str | None,
         show_progress: bool,
     ) -> Iterator[tuple[list[tuple[str, ...]], Results]]:
         top_k = check_top_k(top_k)
@@ -169,14 +168,14 @@ class TextClassification(Pipeline):
         self,
         given: Iterable[tuple[str, ...]],
         batch_size: int,
-        truncation: str,
+        truncation: str | None,
         show_progress: bool,
         second: str = "pairs",
     ) -> Iterator[tuple[list[tuple[str, ...]], list[np.ndarray]]]:
         """A window of texts, each by itself or with its pair, and the logits of each."""
         batch_size = check_whole("batch_size", batch_size, least=1)
         name = "texts" if second == "pairs" else second
-        cuts = Cuts(truncation, self.tokenizer.max_length, name)
+        cuts = self._cuts(truncation, name)
         with progress(given, check_switch("show_progress", show_progress)) as bar:
             for first, window in windows(given):
                 texts = check_texts([both[0] for both in window], first=first)

@@ -27,7 +27,7 @@ class Wanted:
     unit: bool  # whether to scale to length one after the cut to that size
     precision: str
     ranges: np.ndarray | None
-    truncation: str
+    truncation: str | None
 
     @property
     def unit_first(self) -> bool:
@@ -69,7 +69,7 @@ def check_wanted(
     truncate_dim: int | None = None,
     precision: str = "float32",
     ranges: Any = None,
-    truncation: str = "warn",
+    truncation: str | None = None,
 ) -> Wanted:
     """The arguments of `encode`, held against what the model has."""
     normalize = None if normalize is None else check_switch("normalize", normalize)
@@ -92,5 +92,5 @@ def check_wanted(
         bool(normalize) and size < settings.size,
         precision,
         check_precision(precision, ranges, size),
-        check_name(truncation, WAYS, "truncation"),
+        truncation if truncation is None else check_name(truncation, WAYS, "truncation"),
     )

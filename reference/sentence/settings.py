@@ -72,14 +72,18 @@ class SentenceSettings:
         return next((name for name in names if name in self.prompts), None)
 
 
-def read_sentence_settings(folder: Path, hidden_size: int) -> SentenceSettings:
-    """What modules.json and the files say that it goes with; without it mean pooling, with a
-    warning."""
+def read_sentence_settings(
+    folder: Path, hidden_size: int, usual: SentenceSettings | None = None
+) -> SentenceSettings:
+    """What modules.json and the files say that it goes with; without it what is `usual` of a
+    family that is made for embeddings, and of any other mean pooling, with a warning."""
     inner = transformer_folder(folder)
     check_no_chat(inner, "text")
     path = folder / "modules.json"
     if not is_file(path):
         _check_alone(folder)
+        if usual is not None:
+            return usual
         warn(
             f"{folder} has no modules.json: it was not saved as an embedding model. Mean "
             "pooling is used; a model that was trained for another task may find every two "

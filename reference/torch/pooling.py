@@ -135,6 +135,13 @@ def normalize(
     return (vectors / length.clamp(min=eps)).to(vectors.dtype)
 
 
+def cosine_similarity(
+    vectors: Float[Tensor, "texts hidden"], references: Float[Tensor, "references hidden"]
+) -> Float[Tensor, "texts references"]:
+    """The cosine of every vector with every reference."""
+    return normalize(vectors) @ normalize(references).T
+
+
 def _positions(attention_mask: Int[Tensor, "batch tokens"]) -> Int[Tensor, "batch tokens"]:
     """Each position counted from its row's first real token, which is 0."""
     first = attention_mask.argmax(dim=1, keepdim=True)

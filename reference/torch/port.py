@@ -75,15 +75,25 @@ class TorchModel:
     def forward(self, inputs: Inputs, output_hidden_states: bool = False) -> dict[str, Any]:
         return _outputs(self.network(inputs.map(self._tensor), output_hidden_states))
 
+    @property
+    def _encoder(self) -> nn.Module:
+        return self.network.encoder if isinstance(self.network, Head) else self.network
+
     @torch.inference_mode()
     def embed(
         self, inputs: Inputs, ways: tuple[str, ...], normalize: bool, skip: int = 0
     ) -> np.ndarray:
         inputs = inputs.map(self._tensor)
-        encoder = self.network.encoder if isinstance(self.network, Head) else self.network
-        hidden, mask = pad_packed(encoder(inputs).last_hidden_state, inputs.cu_seqlens)
+        hidden, mask = pad_packed(self._encoder(inputs).last_hidden_state, inputs.cu_seqlens)
         vectors = pooling.pool(hidden, mask, ways, skip)
         return to_numpy(pooling.normalize(vectors) if normalize else vectors)
+
+    @torch.inference_mode()
+    def similarity(self, vectors: np.ndarray, references: np.ndarray) -> np.ndarray:
+        compare = getattr(self._encoder, "similarity", pooling.cosine_similarity)
+        kind = next(self.network.parameters()).dtype
+        given = (self._tensor(array).to(kind) for array in (vectors, references))
+        return to_numpy(compare(*given))
 
     def gradients(
         self, inputs: Inputs, labels: np.ndarray

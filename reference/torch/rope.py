@@ -41,6 +41,21 @@ def rope_tables(
     return angles.cos().to(dtype), angles.sin().to(dtype)
 
 
+def exact_rope_tables(
+    positions: Int[Tensor, "tokens"],
+    head_dim: int,
+    theta: float,
+    dtype: torch.dtype = torch.float32,
+) -> Tables:
+    """rope_tables for a model that is not Transformers': the frequencies are rounded once, and
+    a float64 model's angles are float64."""
+    wide = torch.promote_types(dtype, torch.float32)
+    exponents = torch.arange(0, head_dim, 2, dtype=torch.float64) / head_dim
+    angles = positions[:, None].to(wide) * (theta**-exponents).to(wide).to(positions.device)
+    angles = torch.cat([angles, angles], dim=-1)  # [tokens, head_dim]
+    return angles.cos().to(dtype), angles.sin().to(dtype)
+
+
 def rotate_half(x: Float[Tensor, "*batch head_dim"]) -> Float[Tensor, "*batch head_dim"]:
     """Every pair (a, b) a quarter turn on, to (-b, a), where b stands half a head behind a."""
     first, second = x.chunk(2, dim=-1)
@@ -58,6 +73,17 @@ def apply_rope(
     apply_rotary_pos_emb does so.
     """
     return (x.float() * cos + rotate_half(x.float()) * sin).to(x.dtype)
+
+
+def apply_exact_rope(
+    x: Float[Tensor, "*batch tokens head_dim"],
+    cos: Float[Tensor, "tokens head_dim"],
+    sin: Float[Tensor, "tokens head_dim"],
+) -> Float[Tensor, "*batch tokens head_dim"]:
+    """apply_rope for a model that is not Transformers': x is turned in its own precision, and
+    half precision in float32."""
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    return (wide * cos + rotate_half(wide) * sin).to(x.dtype)
 
 
 def rotate_pairs(x: Float[Tensor, "*batch head_dim"]) -> Float[Tensor, "*batch head_dim"]:

@@ -9,7 +9,7 @@ import tempfile
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -69,11 +69,10 @@ def make(
         report(str(progress))
 
     base = read_checkpoint(locate(recipe.base))
-    config = replace(
-        base.config,
-        architectures=(room.ARCHITECTURE,),
-        id2label=dict(enumerate(room.LABELS)),
-        **room.SETTINGS,
+    architecture = architecture_named(room.ARCHITECTURE)
+    labels = dict(enumerate(room.LABELS))
+    config = architecture.family.config_of(
+        base.config, architecture, id2label=labels, **room.SETTINGS
     )
     tensors = train(base, config, room, training, recipe, keep, backend, device)
     beside = {

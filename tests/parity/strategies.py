@@ -149,6 +149,18 @@ def electra(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+@st.composite
+def rope_encoder(draw: st.DrawFn) -> dict[str, Any]:
+    return draw(sizes(EVEN_HEADS)) | {
+        "hidden_act": draw(st.sampled_from(ACTIVATIONS)),
+        "max_position_embeddings": draw(st.sampled_from([16, 76, 300])),
+        "layer_norm_eps": draw(st.sampled_from([1e-12, 1e-5])),
+        "rope_theta": draw(st.sampled_from([100.0, 10_000.0, 160_000.0])),
+        "pad_token_id": draw(st.sampled_from([0, 3, None])),
+        "use_temperature": draw(st.booleans()),
+    }
+
+
 # For each family, by its room, what its configuration may say.
 SETTINGS = {
     "bert": bert(),
@@ -157,6 +169,7 @@ SETTINGS = {
     "distilbert": distilbert(),
     "mpnet": mpnet(),
     "electra": electra(),
+    "rope_encoder": rope_encoder(),
 }
 
 

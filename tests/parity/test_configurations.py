@@ -55,10 +55,13 @@ def in_memory(
     normalize: bool = False,
     **settings: Any,
 ) -> Subject:
-    """What random_checkpoint writes and the oracle reads, without the writing and reading.
-    Pooling is beside the point here."""
-    kind, its_architecture = getattr(transformers, architecture), ARCHITECTURES[architecture]
+    """What random_checkpoint writes and the oracle reads, without the writing and reading where
+    Transformers has the model. Pooling is beside the point here."""
+    its_architecture = ARCHITECTURES[architecture]
     family = its_architecture.family
+    if not family.in_transformers:
+        return through_a_folder(shape, architecture, seed, **settings)
+    kind = getattr(transformers, architecture)
     names = family.tiny | settings
     config = kind.config_class(**{family.config.spelled(key): names[key] for key in names})
     noisy = kind(config).eval()
@@ -71,4 +74,15 @@ def in_memory(
     checkpoint = Checkpoint(Path("nowhere"), ours, its_architecture, tensors)
     subject = Subject(checkpoint, [make_batch(ours, seed=seed, **shape)])
     subject.noisy.model, subject.oracle.model = noisy, copy.deepcopy(noisy).double()
+    return subject
+
+
+def through_a_folder(
+    shape: dict[str, Any], architecture: str, seed: int, **settings: Any
+) -> Subject:
+    with tempfile.TemporaryDirectory() as folder:
+        random_checkpoint(Path(folder), architecture, seed, **settings)
+        checkpoint = read_checkpoint(Path(folder))
+        subject = Subject(checkpoint, [make_batch(checkpoint.config, seed=seed, **shape)])
+        assert subject.oracle.model and subject.noisy.model  # read while the folder is there
     return subject

@@ -131,7 +131,7 @@ impl SentenceEmbedder {
         let home = locate(model)?;
         let folder = transformer_folder(&home)?;
         let config = read_config(&folder)?;
-        let settings = SentenceSettings::read(&home, config.encoder().hidden_size, device)?;
+        let settings = SentenceSettings::read(&home, &config, device)?;
         let tokenizer = Tokenizer::from_folder(&folder, &config)?;
         let model = read_network(&folder, &config, "Model", device)?;
         Ok(Self {

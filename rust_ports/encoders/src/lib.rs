@@ -73,14 +73,14 @@ pub mod text;
 
 pub use encoders_models::{
     Error, Lengths, Result, attention, bert, distilbert, electra, error, families, family,
-    inputs, layers, losses, masking, model, modernbert, mpnet, pooling, roberta, rope, trace,
-    training, weights,
+    inputs, layers, losses, masking, model, modernbert, mpnet, pooling, roberta, rope,
+    rope_encoder, trace, training, weights,
 };
 
 pub use bert::{BertModel, BertModelOutput};
 pub use config::{
     BertConfig, Config, DistilBertConfig, ElectraConfig, MPNetConfig, ModernBertConfig,
-    RobertaConfig, XLMRobertaConfig,
+    RobertaConfig, RopeEncoderConfig, XLMRobertaConfig,
 };
 pub use device::device;
 pub use distilbert::DistilBertModel;
@@ -98,6 +98,7 @@ pub use pipelines::token_classification::{self, TokenClassification};
 pub use pooling::{Pooling, pool_packed};
 pub use pretrained::{DEFAULT_MODEL, FromPretrained, locate};
 pub use roberta::{RobertaModel, XLMRobertaModel};
+pub use rope_encoder::{EmbeddingModel, RopeEncoderModel};
 pub use similarity::Similarity;
 pub use text::Tokenizer;
 
@@ -111,6 +112,7 @@ pub mod config {
     pub use encoders_models::modernbert::ModernBertConfig;
     pub use encoders_models::mpnet::MPNetConfig;
     pub use encoders_models::roberta::{RobertaConfig, XLMRobertaConfig};
+    pub use encoders_models::rope_encoder::RopeEncoderConfig;
 }
 
 /// What the heads share, and all heads, whatever family they are of.
@@ -142,5 +144,9 @@ pub mod heads {
         XLMRobertaClassificationHead, XLMRobertaForMaskedLM,
         XLMRobertaForSequenceClassification, XLMRobertaForTokenClassification,
         XLMRobertaLMHead,
+    };
+    pub use encoders_models::rope_encoder::{
+        RopeEncoderForMaskedLM, RopeEncoderForSequenceClassification,
+        RopeEncoderForTokenClassification,
     };
 }

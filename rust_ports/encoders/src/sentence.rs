@@ -7,6 +7,7 @@ mod prompts;
 use std::path::Path;
 
 use candle_core::Device;
+use encoders_models::family::Config;
 use encoders_models::pooling::Pooling;
 use encoders_models::{Result, checkpoint_error, config_error};
 use serde_json::Value;
@@ -39,8 +40,10 @@ pub(crate) struct SentenceSettings {
 
 impl SentenceSettings {
     /// What modules.json, what it names and config_sentence_transformers.json say; without
-    /// them, sentence-transformers takes the mean.
-    pub fn read(folder: &Path, hidden_size: usize, device: &Device) -> Result<Self> {
+    /// them, sentence-transformers takes the mean, and a family that is made for embeddings
+    /// scales it to length one.
+    pub fn read(folder: &Path, config: &Config, device: &Device) -> Result<Self> {
+        let hidden_size = config.encoder().hidden_size;
         check_no_chat(&transformer_folder(folder)?, "text")?;
         let path = folder.join("config_sentence_transformers.json");
         let Some(listed) = following(folder)? else {
@@ -48,7 +51,12 @@ impl SentenceSettings {
             return Ok(Self {
                 pooling: vec![Pooling::Mean],
                 include_prompt: true,
-                modules: Vec::new(),
+                modules: config
+                    .family()
+                    .embeds
+                    .then_some(Module::Normalize)
+                    .into_iter()
+                    .collect(),
                 size: hidden_size,
                 prompts: Prompts::read(&Part::new(), &path, &ALWAYS)?,
                 truncate_dim: None,

@@ -47,6 +47,9 @@ pub struct Tokenizer {
     typed: bool,
     /// Whether decoding takes back the spaces before punctuation.
     tidies: bool,
+    /// Whether a text that is too long is cut, as it is unless the family refuses it, which the
+    /// RoPE encoder does.
+    pub truncates: bool,
 }
 
 impl Tokenizer {
@@ -91,6 +94,7 @@ impl Tokenizer {
             side,
             max_length: 0,
             vocab_size,
+            truncates: !config.family().refuses_long_texts,
             typed: typed && config.limits().type_vocab_size > 1,
         };
         tokenizer.truncate(max_length(folder, config, &of_sentences, &settings)?)?;

@@ -36,6 +36,8 @@ pub static FAMILY: Family = Family {
     tokenizers: &["BertTokenizer"],
     class_prefixes: &["Bert"],
     base: "bert",
+    embeds: false,
+    refuses_long_texts: false,
     read: BertConfig::from_map,
     architectures: &[
         Architecture::base::<BertModel>(),

@@ -33,12 +33,14 @@ pub struct Limits {
     pub max_position_embeddings: usize,
     /// An id that takes up no position.
     pub uncounted: Option<usize>,
+    /// Whether a position says only how far tokens are apart.
+    pub relative: bool,
 }
 
 impl Limits {
     /// Whether pads before a text push it to later positions.
     pub fn pads_take_positions(&self) -> bool {
-        self.uncounted.is_none() && self.max_tokens <= self.max_position_embeddings
+        self.uncounted.is_none() && !self.relative
     }
 }
 
@@ -215,6 +217,7 @@ impl TransformerConfig {
             max_tokens: self.max_position_embeddings,
             max_position_embeddings: self.max_position_embeddings,
             uncounted: None,
+            relative: false,
         }
     }
 

@@ -34,6 +34,8 @@ pub static FAMILY: Family = Family {
     tokenizers: &["BertTokenizer"],
     class_prefixes: &["DistilBert"],
     base: "distilbert",
+    embeds: false,
+    refuses_long_texts: false,
     read: DistilBertConfig::from_map,
     architectures: &[
         Architecture::base::<DistilBertModel>(),

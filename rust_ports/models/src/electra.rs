@@ -29,6 +29,8 @@ pub static FAMILY: Family = Family {
     tokenizers: &["BertTokenizer"],
     class_prefixes: &["Electra"],
     base: "electra",
+    embeds: false,
+    refuses_long_texts: false,
     read: ElectraConfig::from_map,
     architectures: &[
         Architecture::base::<ElectraModel>(),

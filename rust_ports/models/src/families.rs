@@ -7,16 +7,17 @@ use serde_json::Value;
 
 use crate::error::Result;
 use crate::family::{Config, Family};
-use crate::{bert, distilbert, electra, modernbert, mpnet, roberta};
+use crate::{bert, distilbert, electra, modernbert, mpnet, roberta, rope_encoder};
 
 /// Every family that there is.
-pub static FAMILIES: [&Family; 6] = [
+pub static FAMILIES: [&Family; 7] = [
     &bert::FAMILY,
     &roberta::FAMILY,
     &modernbert::FAMILY,
     &distilbert::FAMILY,
     &mpnet::FAMILY,
     &electra::FAMILY,
+    &rope_encoder::FAMILY,
 ];
 
 impl Config {

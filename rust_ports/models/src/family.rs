@@ -140,6 +140,11 @@ pub struct Family {
     pub class_prefixes: &'static [&'static str],
     /// The attribute, and so the key prefix, of the encoder under a head.
     pub base: &'static str,
+    /// Whether it is made for embeddings: the mean of a text's tokens, with length one, where
+    /// no modules.json says otherwise.
+    pub embeds: bool,
+    /// Whether a text that is too long is an error, and not cut, unless its caller wants that.
+    pub refuses_long_texts: bool,
     /// Checks the object of a config.json and turns it into a configuration.
     pub read: fn(&Map<String, Value>) -> Result<Config>,
     /// The encoder by itself, and with each head.

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::inputs::{Batch, Inputs};
 use crate::layers::{Embedding, Linear};
 use crate::losses::{classification_loss, cross_entropy};
+use crate::pooling::cosine_similarity;
 use crate::weights::Weights;
 
 /// The label that a loss leaves out, as in PyTorch.
@@ -72,6 +73,13 @@ pub trait Encoder: Debug + Send + Sync {
     /// A vector for every token of `inputs`, padded or packed.
     fn forward(&self, inputs: &Inputs) -> Result<EncoderOutput> {
         self.encode(&inputs.check(&self.limits())?)
+    }
+
+    /// What texts are compared by in training: the cosine of every one of `vectors` `[texts,
+    /// hidden]` with every one of `references` `[references, hidden]`, which is `[texts,
+    /// references]`; an encoder that learns a temperature divides by it.
+    fn similarity(&self, vectors: &Tensor, references: &Tensor) -> Result<Tensor> {
+        cosine_similarity(vectors, references)
     }
 }
 

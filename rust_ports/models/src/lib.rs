@@ -31,6 +31,7 @@ pub mod network;
 pub mod pooling;
 pub mod roberta;
 pub mod rope;
+pub mod rope_encoder;
 pub mod trace;
 pub mod training;
 pub mod weights;

@@ -38,6 +38,8 @@ pub static FAMILY: Family = Family {
     tokenizers: &["PreTrainedTokenizerFast"],
     class_prefixes: &["ModernBert"],
     base: "model",
+    embeds: false,
+    refuses_long_texts: false,
     read: ModernBertConfig::from_map,
     architectures: &[
         Architecture::base::<ModernBertModel>(),

@@ -37,6 +37,8 @@ pub static FAMILY: Family = Family {
     tokenizers: &["MPNetTokenizer"],
     class_prefixes: &["MPNet"],
     base: "mpnet",
+    embeds: false,
+    refuses_long_texts: false,
     read: MPNetConfig::from_map,
     architectures: &[
         Architecture::base::<MPNetModel>(),

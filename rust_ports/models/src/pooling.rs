@@ -234,6 +234,13 @@ pub fn normalize(vectors: &Tensor, eps: f64) -> Result<Tensor> {
     Ok(unit.to_dtype(vectors.dtype())?)
 }
 
+/// The cosine of every vector with every reference: `[texts, hidden]` and `[references,
+/// hidden]` to `[texts, references]`.
+pub fn cosine_similarity(vectors: &Tensor, references: &Tensor) -> Result<Tensor> {
+    let (vectors, references) = (normalize(vectors, 1e-12)?, normalize(references, 1e-12)?);
+    Ok(vectors.matmul(&references.t()?)?)
+}
+
 /// The dtype to add up in: half precision is for storage.
 fn at_least_f32(x: &Tensor) -> DType {
     match x.dtype() {

@@ -29,6 +29,8 @@ pub static FAMILY: Family = Family {
     tokenizers: &["XLMRobertaTokenizer", "RobertaTokenizer", "CamembertTokenizer"],
     class_prefixes: &["XLMRoberta", "Roberta", "Camembert"],
     base: "roberta",
+    embeds: false,
+    refuses_long_texts: false,
     read: XLMRobertaConfig::from_map,
     architectures: &[
         Architecture::base::<XLMRobertaModel>(),

@@ -62,6 +62,33 @@ pub fn rope_tables(
     Ok((angles.cos()?.to_dtype(dtype)?, angles.sin()?.to_dtype(dtype)?))
 }
 
+/// [`rope_tables`] for a model that is not Transformers': the frequencies are rounded once, and
+/// a float64 model's angles are float64.
+pub fn exact_rope_tables(
+    positions: &Tensor,
+    head_dim: usize,
+    theta: f64,
+    dtype: DType,
+) -> Result<Tables> {
+    if head_dim == 0 || !head_dim.is_multiple_of(2) || head_dim > 1 << 20 {
+        return Err(input_error!(
+            "head_dim is {head_dim}; RoPE turns pairs, so it must be even, and no head is \
+             wider than 2^20"
+        ));
+    }
+    let wide = wider(dtype);
+    let frequencies: Vec<f64> = (0..head_dim)
+        .step_by(2)
+        .map(|feature| theta.powf(-(feature as f64 / head_dim as f64)))
+        .collect();
+    let frequencies = Tensor::new(frequencies, &Device::Cpu)?.to_dtype(wide)?;
+    let frequencies = frequencies.to_device(positions.device())?.unsqueeze(0)?;
+    let places = positions.to_dtype(wide)?.unsqueeze(D::Minus1)?;
+    let angles = places.broadcast_mul(&frequencies)?;
+    let angles = Tensor::cat(&[&angles, &angles], D::Minus1)?; // [tokens, head_dim]
+    Ok((angles.cos()?.to_dtype(dtype)?, angles.sin()?.to_dtype(dtype)?))
+}
+
 /// Every pair (a, b) a quarter turn on, to (-b, a), where b stands half a head behind a.
 ///
 /// `x` is `[..., head_dim]`, and so is the result.
@@ -79,6 +106,15 @@ pub fn rotate_half(x: &Tensor) -> Result<Tensor> {
 /// Transformers' apply_rotary_pos_emb does so.
 pub fn apply_rope(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
     turn(x, cos, sin, rotate_half)
+}
+
+/// [`apply_rope`] for a model that is not Transformers': `x` is turned in its own precision,
+/// and half precision in float32.
+pub fn apply_exact_rope(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
+    let wide = wider(x.dtype());
+    let (all, cos, sin) = (x.to_dtype(wide)?, cos.to_dtype(wide)?, sin.to_dtype(wide)?);
+    let turned = (all.broadcast_mul(&cos)? + rotate_half(&all)?.broadcast_mul(&sin)?)?;
+    Ok(turned.to_dtype(x.dtype())?)
 }
 
 /// [`rotate_half`] for the interleaved form, in which b stands right behind a.
@@ -126,6 +162,14 @@ fn turn(
     let along = rounded()?.broadcast_mul(&cos.to_dtype(wide)?)?;
     let across = quarter_turn(&rounded()?)?.broadcast_mul(&sin.to_dtype(wide)?)?;
     Ok((along + across)?.to_dtype(x.dtype())?)
+}
+
+/// The precision in which numbers of that dtype are turned.
+fn wider(dtype: DType) -> DType {
+    match dtype {
+        DType::F64 => DType::F64,
+        _ => DType::F32,
+    }
 }
 
 /// `x` `[..., head_dim]` as `[..., pairs, 2]`.

@@ -29,13 +29,14 @@ mod _native {
     use crate::functions::pipelines::{classify_texts, fill_texts, rank_texts, tag_texts};
     #[pymodule_export]
     use crate::functions::pooling::{
-        cls_pooling, last_token_pooling, max_pooling, mean_pooling, mean_sqrt_len_pooling,
-        normalize, pool, weighted_mean_pooling, without_prompt,
+        cls_pooling, cosine_similarity, last_token_pooling, max_pooling, mean_pooling,
+        mean_sqrt_len_pooling, normalize, pool, weighted_mean_pooling, without_prompt,
     };
     #[pymodule_export]
     use crate::functions::rope::{
-        apply_rope, apply_rope_interleaved, halves_to_pairs, inverse_frequencies,
-        pairs_to_halves, rope_tables, rotate_half, rotate_pairs,
+        apply_exact_rope, apply_rope, apply_rope_interleaved, exact_rope_tables,
+        halves_to_pairs, inverse_frequencies, pairs_to_halves, rope_tables, rotate_half,
+        rotate_pairs,
     };
     #[pymodule_export]
     use crate::functions::training::{adamw, gradient_norm};

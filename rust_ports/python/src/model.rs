@@ -19,6 +19,7 @@ use crate::errors::{raise, run};
 pub struct Model {
     model: RwLock<encoders::Model>,
     pub device: Device,
+    dtype: DType,
     rope_tables: Mutex<Option<Arc<RopeTables>>>,
 }
 
@@ -117,7 +118,7 @@ impl Model {
             let tensors = tensors.collect::<encoders::Result<_>>()?;
             let model =
                 encoders::Model::new(architecture, Config::from_json(config)?, tensors)?;
-            Ok(Self { model: RwLock::new(model), device, rope_tables: Mutex::default() })
+            Ok(Self { model: RwLock::new(model), device, dtype, rope_tables: Mutex::default() })
         })
     }
 
@@ -197,6 +198,24 @@ impl Model {
             Array::of(&if normalize { pooling::normalize(&pooled, 1e-12)? } else { pooled })
         });
         vectors?.into_python(py)
+    }
+
+    /// What texts are compared by in training: the cosine of every vector with every reference,
+    /// divided by the temperature where the model has learned one.
+    fn similarity<'py>(
+        &self,
+        py: Python<'py>,
+        vectors: Object,
+        references: Object,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let vectors = arrays::float("vectors", vectors)?;
+        let references = arrays::float("references", references)?;
+        let scores = run(py, || {
+            let there = |tensor: Tensor| tensor.to_dtype(self.dtype)?.to_device(&self.device);
+            let (vectors, references) = (there(vectors)?, there(references)?);
+            Array::of(&self.model().network.encoder().similarity(&vectors, &references)?)
+        });
+        scores?.into_python(py)
     }
 
     /// The loss on the labels and its gradient in every parameter.

@@ -24,8 +24,8 @@ def _settings(change: Callable[[SentenceSettings, int], SentenceSettings]) -> Pa
     def patches(code: Pipelines) -> list[Patch]:
         plain = code.embeddings.read_sentence_settings
 
-        def read(folder: Any, hidden_size: int) -> SentenceSettings:
-            return change(plain(folder, hidden_size), hidden_size)
+        def read(folder: Any, hidden_size: int, usual: Any = None) -> SentenceSettings:
+            return change(plain(folder, hidden_size, usual), hidden_size)
 
         return [(code.embeddings, "read_sentence_settings", read)]
 

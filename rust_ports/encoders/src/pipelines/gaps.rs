@@ -57,7 +57,7 @@ pub(crate) fn find_masks<'a>(
     mask: u32,
 ) -> Result<Masked<'a>> {
     let all = whole.places(mask).len();
-    let encoding = tokenizer.cut(whole);
+    let encoding = tokenizer.cut(whole).map_err(|error| error.at(&name))?;
     let seen = encoding.places(mask).len();
     let written = tokenizer.mask_token().unwrap_or_default();
     if all == 0 {

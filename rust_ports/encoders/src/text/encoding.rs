@@ -108,7 +108,7 @@ impl Tokenizer {
                 return Ok(whole.get_ids().iter().map(|id| i64::from(*id)).collect());
             }
             let whole = Encoding::of(whole, &(given.as_ref(), None), self.typed);
-            let cut = self.cut(whole);
+            let cut = self.cut(whole).map_err(|error| error.at(format!("text {text}")))?;
             Ok(cut.tokens.iter().map(|token| i64::from(token.id)).collect())
         });
         ids.collect()
@@ -152,12 +152,25 @@ impl Tokenizer {
         first: usize,
     ) -> Result<Vec<Encoding>> {
         let whole = self.whole(given, name, first)?;
-        Ok(whole.into_iter().map(|whole| self.cut(whole)).collect())
+        let numbered = whole.into_iter().enumerate();
+        let cut = numbered.map(|(number, whole)| {
+            let at = || format!("{name}[{}]", first + number);
+            self.cut(whole).map_err(|error| error.at(at()))
+        });
+        cut.collect()
     }
 
-    /// What was encoded whole, cut where the model's texts end.
-    pub(crate) fn cut(&self, whole: Encoding) -> Encoding {
-        whole.cut_to(self.max_length, self.side)
+    /// What was encoded whole, cut where the model's texts end, if it is to be cut at all.
+    pub(crate) fn cut(&self, whole: Encoding) -> Result<Encoding> {
+        if !self.truncates && whole.len() > self.max_length {
+            return Err(input_error!(
+                "there are {} tokens more than the {} that this model takes; shorten the text, \
+                 or let it be cut: set the tokenizer's `truncates`",
+                whole.len() - self.max_length,
+                self.max_length
+            ));
+        }
+        Ok(whole.cut_to(self.max_length, self.side))
     }
 
     /// The same, however long they are.

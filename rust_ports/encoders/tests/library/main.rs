@@ -12,6 +12,7 @@ mod masked_lm;
 mod modernbert;
 mod modules;
 mod options;
+mod rope_encoder;
 mod settings;
 mod text_classification;
 #[path = "../../../models/tests/library/tiny_families.rs"]
@@ -20,5 +21,8 @@ mod tiny_families;
 #[path = "../../../models/tests/library/tiny_modernbert.rs"]
 #[allow(dead_code)]
 mod tiny_modernbert;
+#[path = "../../../models/tests/library/tiny_rope_encoder.rs"]
+#[allow(dead_code)]
+mod tiny_rope_encoder;
 mod token_classification;
 mod tokenizers;

@@ -153,7 +153,7 @@ impl FamilyConfig for ModernBertConfig {
     /// Rotary positions have no end; max_position_embeddings is what the model was trained for.
     /// Of token types there is 0 only.
     fn limits(&self) -> Limits {
-        Limits { max_tokens: usize::MAX, ..self.usual_limits() }
+        Limits { max_tokens: usize::MAX, relative: true, ..self.usual_limits() }
     }
 }
 

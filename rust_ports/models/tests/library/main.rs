@@ -13,5 +13,7 @@ mod modernbert;
 mod modernbert_heads;
 mod packed;
 mod pooling;
+mod rope_encoder;
 mod tiny_families;
 mod tiny_modernbert;
+mod tiny_rope_encoder;

@@ -75,6 +75,18 @@ pub fn pool<'py>(
     })
 }
 
+/// The cosine of every vector with every reference: [texts, hidden] and [references, hidden] to
+/// [texts, references].
+#[pyfunction]
+pub fn cosine_similarity<'py>(
+    py: Python<'py>,
+    vectors: Object,
+    references: Object,
+) -> PyArray<'py> {
+    let (vectors, references) = (float("vectors", vectors)?, float("references", references)?);
+    compute(py, || pooling::cosine_similarity(&vectors, &references))
+}
+
 /// Vectors [..., hidden] of length one: x / max(|x|, eps).
 #[pyfunction]
 #[pyo3(signature = (vectors, eps=1e-12))]

@@ -28,6 +28,20 @@ pub fn rope_tables<'py>(
     compute_pair(py, || rope::rope_tables(&positions, head_dim, theta, dtype))
 }
 
+/// rope_tables without Transformers' roundings: float64 angles where float64 is asked for.
+#[pyfunction]
+#[pyo3(signature = (positions, head_dim, theta, dtype="float32"))]
+pub fn exact_rope_tables<'py>(
+    py: Python<'py>,
+    positions: Object,
+    head_dim: usize,
+    theta: f64,
+    dtype: &str,
+) -> PyPair<'py> {
+    let (positions, dtype) = (integer("positions", positions)?, dtype_of(py, dtype)?);
+    compute_pair(py, || rope::exact_rope_tables(&positions, head_dim, theta, dtype))
+}
+
 /// Makes a function of one array, [..., head_dim] to the same shape.
 macro_rules! rearrangements {
     ($($name:ident: $doc:literal),* $(,)?) => { $(
@@ -53,6 +67,18 @@ rearrangements! {
 pub fn apply_rope<'py>(py: Python<'py>, x: Object, cos: Object, sin: Object) -> PyArray<'py> {
     let (x, cos, sin) = (float("x", x)?, float("cos", cos)?, float("sin", sin)?);
     compute(py, || rope::apply_rope(&x, &cos, &sin))
+}
+
+/// apply_rope in the precision of x, without Transformers' rounding to float32.
+#[pyfunction]
+pub fn apply_exact_rope<'py>(
+    py: Python<'py>,
+    x: Object,
+    cos: Object,
+    sin: Object,
+) -> PyArray<'py> {
+    let (x, cos, sin) = (float("x", x)?, float("cos", cos)?, float("sin", sin)?);
+    compute(py, || rope::apply_exact_rope(&x, &cos, &sin))
 }
 
 /// apply_rope where features 2i and 2i + 1 are a pair.

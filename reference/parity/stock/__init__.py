@@ -1,0 +1,1 @@
+"""Oracles of families that Transformers does not have, of PyTorch's stock modules."""
