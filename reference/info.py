@@ -61,7 +61,7 @@ def families() -> dict[str, dict[str, str]]:
 
 def facts(checkpoint: Checkpoint) -> dict[str, Any]:
     """What there is to say of a checkpoint, by name."""
-    from reference.pipelines.embeddings import sentence_settings_of
+    from reference.pipelines.vectors import sentence_settings_of
     from reference.text import read_tokenizer
 
     config, architecture = checkpoint.config, checkpoint.architecture

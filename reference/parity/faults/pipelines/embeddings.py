@@ -51,7 +51,7 @@ def _padded(pool: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Patches:
             pooled = pool(self.forward(ids, mask)["last_hidden_state"], mask)
             return wanted.finish(Normalize()(pooled) if wanted.unit_first else pooled)
 
-        return [(code.embeddings.Embeddings, "_embed", embed)]
+        return [(code.vectors.Vectors, "_embed", embed)]
 
     return patches
 
