@@ -511,6 +511,10 @@ def examples_of(command, capfd):
     return [line.strip() for line in shown.splitlines()]
 
 
+# Or about files that their reader has.
+SLOW = ("bench", "evaluate", "parity", "train", "train-tokenizer")
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_examples_of_help(command, capfd, tmp_path, monkeypatch):
     """They are command lines. Those that need no network, no cluster and no hour are run, in
@@ -525,6 +529,6 @@ def test_examples_of_help(command, capfd, tmp_path, monkeypatch):
         words = shlex.split(line)
         assert words[:3] == ["python", "-m", "reference"]
         options = parser().parse_args(words[3:])
-        slow = command in ("bench", "parity", "train") or "--ray" in words
+        slow = command in SLOW or "--ray" in words
         if not slow and not str(options.model).startswith("cross-encoder/"):
             assert main(words[3:]) == 0, capfd.readouterr().err

@@ -22,12 +22,12 @@ def _settings(change: Callable[[SentenceSettings, int], SentenceSettings]) -> Pa
     """Other settings than the folder's; the number is that of the model's hidden size."""
 
     def patches(code: Pipelines) -> list[Patch]:
-        plain = code.embeddings.read_sentence_settings
+        plain = code.vectors.read_sentence_settings
 
         def read(folder: Any, hidden_size: int, usual: Any = None) -> SentenceSettings:
             return change(plain(folder, hidden_size, usual), hidden_size)
 
-        return [(code.embeddings, "read_sentence_settings", read)]
+        return [(code.vectors, "read_sentence_settings", read)]
 
     return patches
 
