@@ -42,7 +42,7 @@ def test_threads_do_not_disturb_one_another(small, backend):
     ]
     alone = [job() for job in jobs]
     with ThreadPoolExecutor(THREADS) as pool:
-        chosen = [number % len(jobs) for number in range(10 * THREADS)]
+        chosen = [number % len(jobs) for number in range(5 * THREADS)]
         found = list(pool.map(lambda number: jobs[number](), chosen))
     for number, result in zip(chosen, found, strict=True):
         np.testing.assert_array_equal(result, alone[number])
@@ -103,7 +103,7 @@ def test_a_fork_that_would_hang_is_told_so(small, backend):
 
 def test_an_interrupt_leaves_the_model_usable(small, backend):
     model = reference.load(small, backend=backend)
-    texts = TEXTS * 20
+    texts = TEXTS * 5
     expected = model.encode(texts)
 
     def interrupt(*_: object) -> None:

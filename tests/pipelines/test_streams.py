@@ -84,10 +84,13 @@ def test_it_goes_on_where_it_was_stopped(model, tmp_path, monkeypatch, step):
 def test_a_killed_process_loses_nothing(minilm, tmp_path):
     path, note = tmp_path / "vectors.npy", tmp_path / ".vectors.npy.note"
     code = (
-        "import reference, reference.pipelines.batching as batching\n"
+        "import reference, reference.pipelines.batching as batching, signal\n"
         "batching.TEXTS_AT_ONCE = 8\n"
+        "def texts():\n"
+        "    yield from (f'text {n}' for n in range(120))\n"
+        "    signal.pause()  # it never ends by itself, however late it is killed\n"
         f"model = reference.load({str(minilm)!r})\n"
-        f"model.encode_to({str(path)!r}, (f'text {{n}}' for n in range(2000)))\n"
+        f"model.encode_to({str(path)!r}, texts())\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code])
     while not note.exists() and process.poll() is None:
@@ -110,7 +113,7 @@ def test_a_killed_process_loses_nothing(minilm, tmp_path):
     with pytest.raises(InputError, match=r"\.vectors\.npy\.note is damaged; remove it"):
         model.encode_to(path, texts)
     note.write_bytes(begun)
-    texts = [f"text {n}" for n in range(2000)]
+    texts = [f"text {n}" for n in range(120)]
     assert model.encode_to(path, texts) == len(texts)
     np.testing.assert_allclose(np.load(path), model.encode(texts), atol=1e-6)
     assert list(tmp_path.iterdir()) == [path]
