@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from types import ModuleType
@@ -15,10 +15,10 @@ from typing import Any
 from reference.arguments import add_model, explain
 from reference.backend import BACKENDS
 from reference.checkpoint import SMALL_MODERNBERT
-from reference.checks import check_names
+from reference.checks import check_names, check_whole
 from reference.errors import EncodersError, InputError, told
 from reference.files import check_target, read_lines, write_result
-from reference.parity import compare
+from reference.parity import Report, compare, compare_training
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "twice Transformers' own rounding.",
         "python -m reference parity --backends torch candle",
         f"python -m reference parity {SMALL_MODERNBERT} --layers --json report.json",
+        f"python -m reference parity {SMALL_MODERNBERT} --training 10",
     )
     add_model(parser)
     parser.add_argument(
@@ -59,6 +60,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0,
         help="of the random labels, and of the random ids where the folder has no tokenizer",
     )
+    parser.add_argument(
+        "--training",
+        type=int,
+        metavar="STEPS",
+        help="train the model's head for so many steps instead, on random batches, and compare "
+        "the loss of each",
+    )
     parser.add_argument("--json", metavar="FILE", help="write every number to FILE as well")
 
 
@@ -71,15 +79,27 @@ def main(options: argparse.Namespace) -> int:
     backends = check_names(chosen, BACKENDS, "backend")
     target = None if options.json is None else check_target(options.json, "--json")
 
-    texts = None if options.texts is None else list(read_lines(options.texts, "--texts"))
-
-    report = compare(
-        options.model, backends, options.dtype, texts=texts, port=port, seed=options.seed
-    )
+    if options.training is not None:
+        report = _of_training(options, backends)
+    else:
+        texts = None if options.texts is None else list(read_lines(options.texts, "--texts"))
+        report = compare(
+            options.model, backends, options.dtype, texts=texts, port=port, seed=options.seed
+        )
     print(report.table(options.layers), flush=True)
     if target is not None:
         write_result(target, report.to_json().encode())
     return 0 if report.passed else 1
+
+
+def _of_training(options: argparse.Namespace, backends: Sequence[str]) -> Report:
+    for name in ("port", "texts"):
+        if getattr(options, name) is not None:
+            raise InputError(f"--{name} does not go with --training")
+    steps = check_whole("--training", options.training, 1)
+    return compare_training(
+        options.model, backends, options.dtype, steps=steps, seed=options.seed
+    )
 
 
 def find_port(name: str) -> Callable[..., Any]:

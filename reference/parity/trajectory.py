@@ -253,7 +253,7 @@ def _rows(
     return [
         Row(
             backend,
-            f"loss of step {n}",
+            f"losses.{n}",
             error,
             floor,
             error / floor,
@@ -267,4 +267,5 @@ def _first(backend: str, rows: Sequence[Row]) -> Divergence | None:
     wrong = next((row for row in rows if row.backend == backend and not row.passed), None)
     if wrong is None:
         return None
-    return Divergence(None, wrong.tensor, f"the {wrong.tensor}, the first that departs")
+    step = wrong.tensor.removeprefix("losses.")
+    return Divergence(None, wrong.tensor, f"the loss of step {step}, the first that departs")

@@ -362,3 +362,21 @@ def test_a_base_model_has_nothing_to_train(tmp_path):
     folder = reference.parity.random_checkpoint(tmp_path, "BertModel")
     with pytest.raises(InputError, match="BertModel has no head to be trained"):
         compare_training(folder)
+
+
+def test_the_command_line(bert, tmp_path, capsys):
+    from reference.__main__ import main
+
+    target = tmp_path / "report.json"
+    command = ["parity", str(bert), "--backends", "torch", "candle", "--json", str(target)]
+    assert main([*command, "--training", "3"]) == 0
+    printed = capsys.readouterr().out
+    assert "losses" in printed and "candle: all 3 tensors pass" in printed
+    assert '"losses.2"' in target.read_text()
+    for more, message in [
+        (["--training", "0"], "--training is 0"),
+        (["--training", "3", "--texts", "x"], "--texts does not go with --training"),
+        (["--training", "3", "--port", "math:sin"], "--port does not go with --training"),
+    ]:
+        assert main([*command, *more]) == 2
+        assert message in capsys.readouterr().err
