@@ -26,6 +26,8 @@ from reference.scale import embed_files
 
 # Lengths that differ, so that neighbours are in different batches.
 TEXTS = [f"text {number}: {'word ' * (number * 7 % 23)}" for number in range(240)]
+# With the port that is there at once: each worker would import PyTorch.
+ONE_WORKER = {"workers": 1, "backend": "candle"}
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +161,7 @@ def test_a_killed_worker_loses_nothing(cluster, parquet, vectors, tmp_path):
 )
 def test_what_a_worker_refuses(cluster, parquet, tmp_path, options, error, message):
     with pytest.raises(error, match=message):
-        embed_files(parquet, tmp_path / "target", column="content", workers=1, **options)
+        embed_files(parquet, tmp_path / "target", column="content", **ONE_WORKER | options)
     assert sorted(tmp_path.iterdir()) == [parquet]
 
 
@@ -187,7 +189,7 @@ def test_null_is_no_text(cluster, tmp_path):
     table = pyarrow.table({"text": ["a", None]})
     pyarrow.parquet.write_table(table, tmp_path / "x.parquet")
     with pytest.raises(InputError, match="column 'text' holds null, which is no text"):
-        embed_files(tmp_path / "x.parquet", tmp_path / "target", workers=1)
+        embed_files(tmp_path / "x.parquet", tmp_path / "target", **ONE_WORKER)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +202,7 @@ def test_null_is_no_text(cluster, tmp_path):
 def test_lines_that_are_no_texts(cluster, tmp_path, content, message):
     (tmp_path / "lines.txt").write_bytes(content)
     with pytest.raises(InputError, match=message):
-        embed_files(tmp_path / "lines.txt", tmp_path / "target", workers=1)
+        embed_files(tmp_path / "lines.txt", tmp_path / "target", **ONE_WORKER)
     assert sorted(tmp_path.iterdir()) == [tmp_path / "lines.txt"]
 
 
@@ -211,11 +213,12 @@ def test_lines_are_those_of_the_command_line(cluster, tmp_path, minilm, monkeypa
     (tmp_path / "lines.txt").write_text("\ufeff" + "\r\n".join(lines) + "\n")
     options = {"prompt": "so: ", "truncate_dim": 8, "normalize": True}
     target = tmp_path / "target"
-    count = embed_files(tmp_path / "lines.txt", target, workers=1, texts_at_once=16, **options)
+    cut = {"texts_at_once": 16} | options
+    count = embed_files(tmp_path / "lines.txt", target, **ONE_WORKER, **cut)
     assert count == len(lines)
     table = read(target)
     assert table["text"].to_pylist() == lines
-    expected = reference.load(minilm).encode(lines, **options)
+    expected = reference.load(minilm, backend="candle").encode(lines, **options)
     np.testing.assert_allclose(numbers(table), expected, atol=1e-6)
 
 
