@@ -245,10 +245,10 @@ def test_long_texts_are_as_long_as_they_say(long_model):
 
 def test_a_model_of_long_texts_is_timed_on_them(long_model, tmp_path, capfd):
     path = tmp_path / "timings.json"
-    timed = "--backends torch --peers none --rounds 1 --json".split()
+    timed = "--backends candle --peers none --rounds 1 --json".split()
     assert main(["bench", str(long_model), *timed, str(path)]) == 0
     assert "one text of 4,096" in capfd.readouterr().out
-    assert [record["name"] for record in json.loads(path.read_text())] == ["torch"]
+    assert [record["name"] for record in json.loads(path.read_text())] == ["candle"]
     few = "--workload sentences --count 3".split()
     assert main(["bench", str(long_model), *timed, str(path), *few]) == 0
     assert "one text of 4,096" not in capfd.readouterr().out
@@ -274,8 +274,8 @@ def test_texts_are_the_same_every_time():
 
 
 def test_a_contestant_that_dies_is_named(tmp_path):
-    with pytest.raises(InputError, match="torch stopped with exit status 1"):
-        Contestant("embed", "torch", tmp_path)
+    with pytest.raises(InputError, match="candle stopped with exit status 1"):
+        Contestant("embed", "candle", tmp_path)
 
 
 def test_a_contestant_that_dies_between_rounds_is_an_error(minilm, monkeypatch, capfd):
@@ -294,7 +294,7 @@ def test_a_contestant_that_dies_between_rounds_is_an_error(minilm, monkeypatch, 
                 "bench",
                 str(minilm),
                 "--backends",
-                "torch",
+                "candle",
                 "--peers",
                 "none",
                 "--rounds",
@@ -306,7 +306,7 @@ def test_a_contestant_that_dies_between_rounds_is_an_error(minilm, monkeypatch, 
         == 2
     )
     captured = capfd.readouterr()
-    assert captured.out == "" and "error: torch stopped with exit status -9" in captured.err
+    assert captured.out == "" and "error: candle stopped with exit status -9" in captured.err
 
 
 def test_texts_of_a_file_are_its_lines(tmp_path):
