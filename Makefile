@@ -23,6 +23,8 @@ NOTEBOOKS := $(wildcard chapters/*.ipynb book/*.ipynb)
 
 export TOKENIZERS_PARALLELISM := true
 export HF_HUB_OFFLINE ?= 1
+# PyTorch's threads sleep while they wait: spinning, those of two processes on two cores take the time of those that work.
+export OMP_WAIT_POLICY ?= passive
 
 .PHONY: book serve test lint rust-test python-test notebook-test book-test setup lock peers strangers audit clean
 .PHONY: fuzz fuzz-python fuzz-configurations fuzz-rust
