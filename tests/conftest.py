@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
-from tests.memory import give_back_memory, give_back_what_has_grown
+from tests.memory import give_back_memory, give_back_what_has_grown, keep_what_stays
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 # OpenMP's idle threads sleep: spinning, they take the processor from those that work, and a
@@ -37,6 +37,10 @@ TINY = {
 }
 
 
+def pytest_collection_finish() -> None:
+    keep_what_stays()
+
+
 @pytest.fixture(autouse=True)
 def tests_leave_little_memory() -> Iterator[None]:
     yield
@@ -46,6 +50,7 @@ def tests_leave_little_memory() -> Iterator[None]:
 @pytest.fixture(scope="module", autouse=True)
 def modules_leave_no_memory() -> Iterator[None]:
     yield
+    keep_what_stays()
     give_back_memory()
 
 
