@@ -19,6 +19,7 @@ from reference.checks import check_whole
 from reference.commands.options import add_place
 from reference.errors import InputError
 from reference.folders import check_new_folder
+from reference.training.checkpoints import FOLDER, Checkpoints, fingerprint
 from reference.training.recipe import RECIPES, Recipe
 from reference.training.tokenizer import Options, tokenizer_files
 from reference.training.tokenizer.hugging_face import MASK
@@ -67,6 +68,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("--seed", standard.seed, "for the first weights, the order of the text and the masks"),
     ]:
         parser.add_argument(option, type=int, metavar="N", help=f"{what}; default {value}")
+    parser.add_argument(
+        "--checkpoint-steps",
+        type=int,
+        default=500,
+        metavar="N",
+        help="a run that is ended loses so many steps at most; default %(default)s",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with a run that was ended, with the options that it was begun with",
+    )
     add_place(parser)
 
 
@@ -77,12 +90,12 @@ def main(options: argparse.Namespace) -> int:
     if options.texts is not None:
         raise InputError(f"--texts goes with --task {' or '.join(RECIPES)}")
     recipe = _masked_lm_recipe(options)
-    check_new_folder(options.folder)
+    check_folder(options)
     if options.corpus is None:
         texts: Iterable[tuple[str, str]] = corpus.texts()
     else:
         texts = [(line, line) for line in corpus.read_lines(options.corpus)]
-    where = (options.backend, options.device)
+    where = (options.backend, options.device, options.checkpoint_steps)
     scores = make(options.folder, texts, recipe, _say, *where)["scores"]
     for name, score in scores.items():
         print(
@@ -117,8 +130,12 @@ def _fine_tune(options: argparse.Namespace) -> int:
                 f"on from {SMALL_MODERNBERT} and labels installed docstrings"
             )
     recipe = replace(RECIPES[options.task], **_given(options, epochs=1, texts=1, seed=0))
-    check_new_folder(options.folder)
-    where = {"backend": options.backend, "device": options.device}
+    check_folder(options)
+    where = {
+        "backend": options.backend,
+        "device": options.device,
+        "checkpoint_steps": options.checkpoint_steps,
+    }
     scores = fine_tuning.make(options.folder, recipe, _say, **where)["scores"]
     for name, score in scores.items():
         spans = score.get("spans")
@@ -127,6 +144,23 @@ def _fine_tune(options: argparse.Namespace) -> int:
             + (f"   span F1 {spans['f1']:.3f}" if spans else "")
         )
     return 0
+
+
+def check_folder(options: argparse.Namespace) -> None:
+    """A new folder; or with --resume one that a run was ended in."""
+    check_whole("--checkpoint-steps", options.checkpoint_steps, 1)
+    unfinished = Path(options.folder) / FOLDER
+    if options.resume:
+        if not unfinished.is_dir():
+            raise InputError(
+                f"{options.folder!r:.80} holds no unfinished run; without --resume one begins"
+            )
+    elif unfinished.is_dir():
+        raise InputError(
+            f"{options.folder!r:.80} holds an unfinished run; --resume goes on with it"
+        )
+    else:
+        check_new_folder(options.folder)
 
 
 def _given(options: argparse.Namespace, **least: int) -> dict[str, int]:
@@ -149,9 +183,11 @@ def make(
     report: Callable[[str], None],
     backend: str = "torch",
     device: str | None = None,
+    checkpoint_steps: int = 500,
 ) -> dict[str, Any]:
     """Train on (group, text) pairs and write the checkpoint with its recipe and scores, which
-    are returned."""
+    are returned. A run that was ended is gone on with, from one of the checkpoints that are
+    made every so many steps."""
     from reference.training.baselines import Bigram, Unigram, count
     from reference.training.loop import Progress
     from reference.training.masked_lm import (
@@ -192,7 +228,9 @@ def make(
         curve.append(progress)
         report(str(progress))
 
-    tensors = train(rows, config, mask_id, recipe, keep, backend, device)
+    of_run = {"recipe": asdict(recipe), "texts": fingerprint(training), "backend": backend}
+    checkpoints = Checkpoints(Path(folder), of_run, checkpoint_steps)
+    tensors = train(rows, config, mask_id, recipe, keep, backend, device, checkpoints)
     model = build(backend, config, "ModernBertForMaskedLM", tensors, device=device)
     scores = {
         "model": evaluate(model, held_rows, config, mask_id, recipe),
@@ -211,4 +249,5 @@ def make(
     }
     beside[RECIPE_FILE] = (json.dumps(facts, indent=2) + "\n").encode()
     write_checkpoint(folder, config, tensors, beside)
+    checkpoints.remove()
     return facts

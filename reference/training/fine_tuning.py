@@ -31,6 +31,7 @@ from reference.families.initial import initial_tensors
 from reference.files import is_file
 from reference.learning import Example
 from reference.text import TOKENIZER_FILES, read_tokenizer
+from reference.training.checkpoints import Checkpoints, fingerprint
 from reference.training.loop import Progress, fit, groups
 from reference.training.masked_lm import is_held_out
 from reference.training.recipe import FineTuning
@@ -48,9 +49,11 @@ def make(
     given: Iterable[tuple[str, str, Any]] | None = None,
     backend: str = "torch",
     device: str | None = None,
+    checkpoint_steps: int = 500,
 ) -> dict[str, Any]:
     """Train, and write the checkpoint with its recipe and scores, which are returned. `given`
-    are modules, texts and labels instead of those of installed packages."""
+    are modules, texts and labels instead of those of installed packages. A run that was ended
+    is gone on with, from one of the checkpoints that are made every so many steps."""
     room = importlib.import_module(f"reference.training.{recipe.task}")
     training, held_out, dropped = split(room.read() if given is None else given, recipe)
     if not training[0] or not held_out[0]:
@@ -74,7 +77,10 @@ def make(
     config = architecture.family.config_of(
         base.config, architecture, id2label=labels, **room.SETTINGS
     )
-    tensors = train(base, config, room, training, recipe, keep, backend, device)
+    where = (backend, device)
+    of_run = {"recipe": asdict(recipe), "texts": fingerprint(training[0]), "backend": backend}
+    checkpoints = Checkpoints(Path(folder), of_run, checkpoint_steps)
+    tensors = train(base, config, room, training, recipe, keep, *where, checkpoints)
     beside = {
         name: (base.folder / name).read_bytes()
         for name in TOKENIZER_FILES
@@ -96,6 +102,7 @@ def make(
     }
     beside["recipe.json"] = (json.dumps(facts, indent=2) + "\n").encode()
     write(folder, beside=beside)
+    checkpoints.remove()
     return facts
 
 
@@ -144,12 +151,15 @@ def train(
     report: Callable[[Progress], None],
     backend: str = "torch",
     device: str | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> dict[str, np.ndarray]:
     """The tensors of the base model with a head, after `recipe.epochs` passes over the
     texts."""
     architecture = architecture_named(room.ARCHITECTURE)
     first = initial_tensors(config, architecture, recipe.seed)
+    saved = None if checkpoints is None else checkpoints.latest()
     tensors = {key: base.tensors.get(key, value) for key, value in first.items()}
+    tensors = tensors if saved is None else saved.tensors
     subject = learner(backend, config, architecture, tensors, recipe.adamw, device=device)
     tokenizer = read_tokenizer(base.folder, config)
     ids, labels = room.rows(tokenizer, *training, recipe.max_tokens)
@@ -168,7 +178,8 @@ def train(
             lengths, recipe.batch_tokens, np.random.default_rng([recipe.seed, epoch])
         )
     ]
-    return fit(subject, plan, recipe.schedule, recipe.max_norm, report)
+    options = {"checkpoints": checkpoints, "saved": saved}
+    return fit(subject, plan, recipe.schedule, recipe.max_norm, report, **options)
 
 
 def _write(

@@ -6,13 +6,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
 from reference.backend import Learner
 from reference.errors import InputError
 from reference.learning import Example, take_step
+from reference.training.checkpoints import Checkpoints, Saved
 from reference.training.schedule import Schedule
 
 SHOWN_EVERY = 50  # steps
@@ -56,11 +57,24 @@ def fit(
     schedule: Schedule,
     max_norm: float | None,
     report: Callable[[Progress], None],
+    checkpoints: Checkpoints | None = None,
+    saved: Saved | None = None,
 ) -> dict[str, np.ndarray]:
     """The tensors of the model after one step for each batch of the plan; a batch that has
-    nothing to learn from is None."""
-    steps, started, smooth = len(plan), time.monotonic(), math.nan
-    for step, make in enumerate(plan):
+    nothing to learn from is None.
+
+    It goes on from what was `saved`, which the learner was made from, and reports again what
+    had been reported by then.
+    """
+    steps, started, smooth, first, curve = len(plan), time.monotonic(), math.nan, 0, []
+    if saved is not None:
+        learner.resume(saved.steps, saved.moments)
+        first, smooth = saved.done, float(saved.notes["smooth"])
+        started -= 60 * saved.notes["minutes"]
+        curve = [Progress(*progress) for progress in saved.notes["curve"]]
+        for progress in curve:
+            report(progress)
+    for step, make in enumerate(plan[first:], first):
         if (example := make()) is not None:
             loss = take_step(learner, [example], schedule.rate(step, steps), max_norm)
             if not math.isfinite(loss):
@@ -69,6 +83,11 @@ def fit(
                     "learning rate or a longer rise may hold it together"
                 )
             smooth = loss if math.isnan(smooth) else 0.98 * smooth + 0.02 * loss
+        minutes = (time.monotonic() - started) / 60
         if (step + 1) % SHOWN_EVERY == 0 or step + 1 == steps:
-            report(Progress(step + 1, steps, smooth, (time.monotonic() - started) / 60))
+            curve.append(Progress(step + 1, steps, smooth, minutes))
+            report(curve[-1])
+        if checkpoints is not None and (step + 1) % checkpoints.every == 0:
+            notes = {"smooth": smooth, "minutes": minutes, "curve": list(map(astuple, curve))}
+            checkpoints.save(step + 1, learner, notes)
     return learner.model.state()

@@ -24,6 +24,7 @@ from reference.learning import Example
 from reference.masking import IGNORED, draw
 from reference.pipelines.probabilities import log_softmax
 from reference.training.baselines import Bigram, Unigram
+from reference.training.checkpoints import Checkpoints
 from reference.training.loop import Progress, fit, groups
 from reference.training.recipe import Recipe
 from reference.training.tokenizer.hugging_face import CLS, SEP
@@ -108,14 +109,16 @@ def train(
     report: Callable[[Progress], None] = lambda progress: None,
     backend: str = "torch",
     device: str | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> dict[str, np.ndarray]:
     """The tensors of a model that has seen the rows `recipe.epochs` times, masked anew each
-    time."""
+    time; from the last of the checkpoints on, if there is one."""
     if not rows:
         raise InputError("there is no text to train on")
     # Words that nobody asks for are not scored. It changes neither the loss nor the weights.
     sparse = replace(config, sparse_prediction=True)
-    first = initial_tensors(config, seed=recipe.seed)
+    saved = None if checkpoints is None else checkpoints.latest()
+    first = initial_tensors(config, seed=recipe.seed) if saved is None else saved.tensors
     subject = learner(
         backend, sparse, "ModernBertForMaskedLM", first, recipe.adamw, device=device
     )
@@ -126,7 +129,8 @@ def train(
             batches(rows, recipe.batch_tokens, np.random.default_rng(seed))
         )
     ]
-    return fit(subject, plan, recipe.schedule, recipe.max_norm, report)
+    options = {"checkpoints": checkpoints, "saved": saved}
+    return fit(subject, plan, recipe.schedule, recipe.max_norm, report, **options)
 
 
 def _example(
