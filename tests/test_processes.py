@@ -101,6 +101,7 @@ def test_a_fork_that_would_hang_is_told_so(small, backend):
     assert ended.returncode == 3  # errors, one for each use
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupt_leaves_the_model_usable(small, backend):
     model = reference.load(small, backend=backend)
     texts = TEXTS * 5
