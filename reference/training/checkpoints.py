@@ -56,15 +56,17 @@ class Checkpoints:
         self.keep = check_whole("keep", keep, least=1)
 
     def save(self, done: int, learner: Learner, notes: Mapping[str, Any]) -> None:
+        """Write one after so many batches of the plan, and let the oldest go."""
         state = {
             "done": done,
             "steps": learner.steps,
             "made_by": self.made_by,
             "notes": dict(notes),
         }
-        dtype = next(iter(learner.model.state().values())).dtype.name
+        tensors = learner.model.state()
+        dtype = next(iter(tensors.values())).dtype.name
         files = {
-            MODEL: serialize(learner.model.state(), dtype),
+            MODEL: serialize(tensors, dtype),
             MOMENTS: serialize(learner.moments(), dtype),
             STATE: (json.dumps(state) + "\n").encode(),
         }
