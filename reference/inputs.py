@@ -30,6 +30,9 @@ class Inputs:
     token_type_ids: Any = None
     # Of a packed row, [texts + 1]: the cumulative lengths 0, n1, n1 + n2, ... of its texts.
     cu_seqlens: Any = None
+    # Of a packed row, the tokens for which a head's scores are wanted, where it scores each by
+    # itself. None: all.
+    places: Any = None
 
     def map(self, change: Callable[[Any], Any]) -> Inputs:
         """The same batch with every array changed that there is."""

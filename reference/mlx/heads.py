@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import mlx.core as mx
-from jaxtyping import Float, Num
+from jaxtyping import Float, Int, Num
 from mlx import nn
 
 from reference.families.config import EncoderConfig
@@ -20,6 +20,13 @@ class EncoderOutput:
     last_hidden_state: mx.array
     pooler_output: mx.array | None = None
     hidden_states: list[mx.array] | None = None
+
+
+def at_places(outputs: EncoderOutput, places: Int[mx.array, "places"] | None) -> EncoderOutput:
+    """With the vectors of these tokens of a packed row only."""
+    if places is None:
+        return outputs
+    return replace(outputs, last_hidden_state=outputs.last_hidden_state[places])
 
 
 @dataclass
@@ -53,7 +60,7 @@ class Head(nn.Module):
         labels: Num[mx.array, "..."] | None = None,
     ) -> HeadOutput:
         outputs = self.encoder(inputs, output_hidden_states)
-        logits = self.score(outputs, inputs)
+        logits = self.score(at_places(outputs, inputs.places), inputs)
         loss = None if labels is None else self.loss(logits, labels)
         return HeadOutput(logits, loss, outputs.hidden_states)
 

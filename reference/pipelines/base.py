@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,14 @@ from reference.families import BASE, EncoderConfig, Task
 from reference.families.reading import read_pipeline_keys
 from reference.files import is_file
 from reference.inputs import check_packed, pack
-from reference.pipelines.batching import TOKENS_A_BATCH, run_in_batches
+from reference.pipelines.batching import run_in_batches
 from reference.pipelines.cutting import Cuts
 from reference.processes import computing
 from reference.text import TOKENIZER_FILES, Encoding, Tokenizer, read_tokenizer
+
+# What a token that is asked for takes of a batch, in tokens: its scores are a row of the whole
+# vocabulary, a hundred megabytes for 512 of them and 50,000 words in float32.
+TOKENS_A_PLACE = 4
 
 
 class Pipeline:
@@ -152,21 +157,29 @@ class Pipeline:
         encodings: Sequence[Encoding],
         batch_size: int,
         reduce: Callable[[np.ndarray, Encoding], Any] = lambda logits, _: logits,
-        tokens: int = TOKENS_A_BATCH,
+        places: Callable[[Encoding], Sequence[int]] | None = None,
         bar: Any = None,
     ) -> list[Any]:
         """What `reduce` makes of the logits of each text, [tokens, labels] or [labels], in
-        packed batches of about so many tokens."""
+        packed batches. With `places` only these of a text's tokens are scored."""
         by_token = self.checkpoint.architecture.task.row == "token"
 
         def run(batch: Sequence[Encoding]) -> list[Any]:
-            inputs = check_packed(self.config, *pack(batch), token_types(batch))
+            ids, ends = pack(batch)
+            inputs = check_packed(self.config, ids, ends, token_types(batch))
+            if places is not None:
+                pairs = zip(batch, ends[:-1], strict=True)
+                asked, ends = pack([np.add(places(text), start) for text, start in pairs])
+                inputs = replace(inputs, places=asked)
             logits = self.model.forward(inputs)["logits"]
             self._finite(logits, "logits")
-            parts = np.split(logits, inputs.cu_seqlens[1:-1]) if by_token else logits
+            parts = np.split(logits, ends[1:-1]) if by_token else logits
             return [reduce(*pair) for pair in zip(parts, batch, strict=True)]
 
-        return run_in_batches(run, encodings, batch_size, bar, tokens=tokens)
+        sizes = None
+        if places is not None:
+            sizes = [max(len(text), TOKENS_A_PLACE * len(places(text))) for text in encodings]
+        return run_in_batches(run, encodings, batch_size, bar, sizes=sizes)
 
     def _finite(self, values: np.ndarray, what: str) -> np.ndarray:
         if not np.isfinite(values).all():

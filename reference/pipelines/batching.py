@@ -47,16 +47,18 @@ def run_in_batches(
     batch_size: int,
     bar: Any = None,
     results: Any = None,
-    tokens: int = TOKENS_A_BATCH,
+    sizes: Sequence[int] | None = None,
 ) -> Any:
     """What `run` makes of each sequence of ids, in the order given, though it is handed
     batches of similar length.
 
     `results`, an array with a row a sequence, is filled and comes back; without it, a list.
+    `sizes` are what the sequences take of a batch's tokens, if not their lengths.
     """
     batch_size = check_whole("batch_size", batch_size, least=1)
     results = [None] * len(sequences) if results is None else results
-    for rows in batches_by_length([len(ids) for ids in sequences], batch_size, tokens):
+    sizes = [len(ids) for ids in sequences] if sizes is None else sizes
+    for rows in batches_by_length(sizes, batch_size):
         made = run([sequences[row] for row in rows])
         for row, result in zip(rows, made, strict=True):
             results[row] = result

@@ -28,10 +28,6 @@ from reference.text import Encoding
 
 Answer = tuple[int, ...]  # its tokens
 
-# The logits of a batch have a row of the whole vocabulary for every token: a hundred megabytes
-# for 512 of them and 50,000 words in float32.
-TOKENS_A_BATCH = 512
-
 
 @dataclass(frozen=True)
 class Gap:
@@ -86,7 +82,7 @@ class Cloze(Pipeline):
                     questions.append(question)
                 questions[same].wanted.add(token)
                 steps.append((number, same, token))
-        found = self._logits(questions, batch_size, _read, TOKENS_A_BATCH)
+        found = self._logits(questions, batch_size, _read, its_place)
         scores = np.zeros(len(gaps))
         for number, question, token in steps:
             scores[number] += found[question][token]
@@ -107,8 +103,12 @@ class Cloze(Pipeline):
         return tuple(ids)
 
 
+def its_place(question: Partly) -> list[int]:
+    return [question.place]
+
+
 def _read(logits: np.ndarray, question: Partly) -> dict[int, float]:
-    row = log_softmax(logits[question.place])
+    row = log_softmax(logits[0])
     return {token: float(row[token]) for token in question.wanted}
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from reference.checks import check_iterable, check_switch, check_texts, check_whole
 from reference.errors import InputError, shown
 from reference.pipelines.batching import windows
-from reference.pipelines.cloze import TOKENS_A_BATCH, Answer, Cloze, Gap, Partly
+from reference.pipelines.cloze import Answer, Cloze, Gap, Partly, its_place
 from reference.pipelines.cutting import Cuts
 from reference.pipelines.gaps import Mask, Masked, Word, find_masks, with_words, word_of
 from reference.pipelines.probabilities import best_first, log_softmax
@@ -135,11 +135,15 @@ class MaskedLM(Cloze):
     ) -> Results:
         cuts.see([text.encoding for text in texts])
 
-        def best(logits: np.ndarray, encoding: Encoding) -> list[Any]:
-            rows = logits[np.flatnonzero(np.array(encoding) == self.mask)]
-            return [self._best(row, top_k) for row in rows]
+        def best(logits: np.ndarray, _: Encoding) -> list[Any]:
+            return [self._best(row, top_k) for row in logits]
 
-        found = self._logits([t.encoding for t in texts], batch_size, best, TOKENS_A_BATCH)
+        found = self._logits(
+            [text.encoding for text in texts],
+            batch_size,
+            best,
+            lambda encoding: np.flatnonzero(np.array(encoding) == self.mask),
+        )
         return Results(
             Results(
                 Results(
@@ -187,8 +191,8 @@ class MaskedLM(Cloze):
             found = self._logits(
                 partly,
                 batch_size,
-                lambda logits, asked: self._best(logits[asked.place], width),
-                TOKENS_A_BATCH,
+                lambda logits, _: self._best(logits[0], width),
+                its_place,
             )
             longer = [
                 (score + more, (*tokens, token))

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Num
+from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
 
 from reference.families.config import EncoderConfig
@@ -21,6 +21,13 @@ class EncoderOutput:
     last_hidden_state: Tensor
     pooler_output: Tensor | None = None
     hidden_states: list[Tensor] | None = None
+
+
+def at_places(outputs: EncoderOutput, places: Int[Tensor, "places"] | None) -> EncoderOutput:
+    """With the vectors of these tokens of a packed row only."""
+    if places is None:
+        return outputs
+    return replace(outputs, last_hidden_state=outputs.last_hidden_state[places])
 
 
 @dataclass
@@ -54,7 +61,7 @@ class Head(nn.Module):
         labels: Num[Tensor, "..."] | None = None,
     ) -> HeadOutput:
         outputs = self.encoder(inputs, output_hidden_states)
-        logits = self.score(outputs, inputs)
+        logits = self.score(at_places(outputs, inputs.places), inputs)
         loss = None if labels is None else self.loss(logits, labels)
         return HeadOutput(logits, loss, outputs.hidden_states)
 

@@ -1,6 +1,8 @@
 """fill, beside Transformers' fill-mask where that is right, and beside the rule where not."""
 
 import warnings
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reference.inputs import Inputs, pack
 from reference.pipelines.masked_lm import Filled
 from tests.pipelines.small_models import (
     KINDS,
@@ -80,6 +83,32 @@ def test_as_transformers_fills_one_mask_at_a_time(kind, backend, load, folders, 
                 [e["score"] for e in of_mask],
                 rtol=truth.tolerance,
             )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_scores_of_some_places_are_those_of_all(kind, backend, load):
+    model = load(kind, backend)
+    ids, ends = pack([[5, 6, 7, 8], [9, 10, 11]])
+    inputs = Inputs(ids, cu_seqlens=ends)
+    places = np.array([1, 4, 6])
+    asked = model.model.forward(replace(inputs, places=places))["logits"]
+    every = model.model.forward(inputs)["logits"]
+    assert asked.shape == (3, every.shape[1])
+    np.testing.assert_allclose(asked, every[places], rtol=1e-4, atol=1e-5)
+
+
+def test_only_masks_are_scored(trained, monkeypatch):
+    rows, forward = [], trained.model.forward
+
+    def seen(inputs):
+        rows.append(forward(inputs))
+        return rows[-1]
+
+    monkeypatch.setattr(trained, "_model", SimpleNamespace(forward=seen))
+    trained.fill([COPY, f"{COPY} {COPY}"])
+    trained.fill([COPY], joint=True)
+    trained.fill([COPY], targets=["copy", "view"])
+    assert [len(outputs["logits"]) for outputs in rows] == [3, 1, 1]
 
 
 def test_the_words_are_shown_in_the_text(trained):

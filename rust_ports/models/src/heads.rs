@@ -50,6 +50,13 @@ impl EncoderOutput {
     }
 }
 
+/// With the vectors of these tokens of a packed row only.
+pub fn at_places(outputs: EncoderOutput, places: Option<&Tensor>) -> Result<EncoderOutput> {
+    let Some(places) = places else { return Ok(outputs) };
+    let last_hidden_state = outputs.last_hidden_state.index_select(places, 0)?;
+    Ok(EncoderOutput { last_hidden_state, ..outputs })
+}
+
 /// What a head returns: raw scores, never a softmax; the loss where labels were given.
 #[derive(Debug, Clone)]
 pub struct HeadOutput {
@@ -110,7 +117,7 @@ pub fn scored<H: Head + ?Sized>(
     inputs: &Batch,
     labels: Option<&Tensor>,
 ) -> Result<HeadOutput> {
-    let outputs = head.encoder().encode(inputs)?;
+    let outputs = at_places(head.encoder().encode(inputs)?, inputs.places)?;
     let logits = head.score(&outputs, inputs)?;
     let loss = labels.map(|labels| head.loss(&logits, labels)).transpose()?;
     Ok(HeadOutput { logits, loss, hidden_states: outputs.hidden_states })

@@ -21,6 +21,9 @@ pub struct Inputs<'a> {
     /// `[texts + 1]`, for a packed row only: the cumulative lengths 0, n1, n1 + n2, ... of its
     /// texts.
     pub cu_seqlens: Option<&'a [usize]>,
+    /// `[places]`, for a packed row only: the tokens whose scores by a head are wanted, where
+    /// it scores each by itself. None: all.
+    pub places: Option<&'a Tensor>,
     /// Whether every layer's output is wanted too.
     pub output_hidden_states: bool,
     /// What a model with rotary positions is to turn queries and keys by, for each kind of
@@ -44,6 +47,8 @@ pub struct Batch<'a> {
     /// How many of the texts answer one question, where a model chooses among them.
     pub choices: Option<usize>,
     /// As [`Inputs`] has it.
+    pub places: Option<&'a Tensor>,
+    /// As [`Inputs`] has it.
     pub output_hidden_states: bool,
     /// As [`Inputs`] has it.
     pub rope_tables: Option<&'a RopeTables>,
@@ -66,6 +71,7 @@ impl<'a> Inputs<'a> {
             attention_mask: None,
             token_type_ids: None,
             cu_seqlens: None,
+            places: None,
             output_hidden_states: false,
             rope_tables: None,
         }
@@ -79,6 +85,7 @@ impl<'a> Inputs<'a> {
             token_type_ids: optional("token_type_ids", self.token_type_ids)?,
             lengths: check_shape(self.input_ids, self.cu_seqlens)?,
             choices: None,
+            places: self.places,
             output_hidden_states: self.output_hidden_states,
             rope_tables: self.rope_tables,
         };
@@ -114,6 +121,7 @@ impl<'a> Inputs<'a> {
             token_type_ids: types.transpose()?,
             lengths: None,
             choices: Some(choices),
+            places: self.places,
             output_hidden_states: self.output_hidden_states,
             rope_tables: self.rope_tables,
         };
@@ -125,6 +133,18 @@ impl<'a> Inputs<'a> {
 impl Batch<'_> {
     fn check(&self, limits: &Limits) -> Result<()> {
         check_ids("input_ids", &self.input_ids, limits.vocab_size)?;
+        if let Some(places) = self.places {
+            if self.lengths.is_none() {
+                return Err(input_error!(
+                    "places are those of a packed row; beside them are cu_seqlens"
+                ));
+            }
+            check_ids(
+                "places",
+                &whole_numbers("places", places)?,
+                self.input_ids.elem_count(),
+            )?;
+        }
         if let Some(types) = &self.token_type_ids {
             check_same_shape("token_type_ids", types, &self.input_ids)?;
             check_ids("token_type_ids", types, limits.type_vocab_size)?;

@@ -29,6 +29,7 @@ pub struct Arrays {
     attention_mask: Option<Tensor>,
     token_type_ids: Option<Tensor>,
     cu_seqlens: Option<Vec<usize>>,
+    places: Option<Tensor>,
 }
 
 type Object<'a, 'py> = &'a Bound<'py, PyAny>;
@@ -49,6 +50,7 @@ impl Arrays {
             cu_seqlens: given("cu_seqlens")?
                 .map(|array| arrays::cu_seqlens(&array))
                 .transpose()?,
+            places: optional("places")?,
         })
     }
 
@@ -60,6 +62,7 @@ impl Arrays {
             attention_mask: self.attention_mask.map(there).transpose()?,
             token_type_ids: self.token_type_ids.map(there).transpose()?,
             cu_seqlens: self.cu_seqlens,
+            places: self.places.map(there).transpose()?,
         })
     }
 
@@ -73,6 +76,7 @@ impl Arrays {
             attention_mask: self.attention_mask.as_ref(),
             token_type_ids: self.token_type_ids.as_ref(),
             cu_seqlens: self.cu_seqlens.as_deref(),
+            places: self.places.as_ref(),
             output_hidden_states,
             rope_tables,
         }

@@ -9,7 +9,7 @@ use encoders_models::inputs::Inputs;
 use encoders_models::model::Network;
 use encoders_models::{Result, checkpoint_error, input_error};
 
-use super::batching::rows;
+use super::batching::{TOKENS_A_ROW, rows};
 use crate::checkpoint::{read_config, read_network};
 use crate::listing::transformer_folder;
 use crate::text::{Encoding, Tokenizer};
@@ -24,6 +24,10 @@ pub(crate) struct Pipeline {
     device: Device,
 }
 
+/// What a token that is asked for takes of a row, in tokens: its scores are a row of the whole
+/// vocabulary, a hundred megabytes for 512 of them and 50,000 words.
+const TOKENS_A_PLACE: usize = 4;
+
 /// The logits of one text, row after row.
 pub(crate) struct Logits<'a> {
     numbers: &'a [f32],
@@ -31,7 +35,7 @@ pub(crate) struct Logits<'a> {
 }
 
 impl Logits<'_> {
-    /// Those of a token, or of the text itself, which is row 0.
+    /// Those of a token that was scored, or of the text itself, which is row 0.
     pub fn row(&self, number: usize) -> &[f32] {
         &self.numbers[number * self.width..][..self.width]
     }
@@ -48,20 +52,26 @@ impl Pipeline {
     }
 
     /// What `reduce` makes of the logits of each text, in the order given, though texts of
-    /// similar length run together: at most `most` of them and about so many tokens at a time.
-    /// It is handed the number of the text too.
+    /// similar length run together, at most `most` of them at a time. It is handed the number of
+    /// the text too. With `places` only these tokens of each text are scored.
     pub fn logits<T>(
         &self,
         encodings: &[Encoding],
         most: usize,
-        tokens: usize,
+        places: Option<&[Vec<usize>]>,
         mut reduce: impl FnMut(usize, Logits) -> T,
     ) -> Result<Vec<T>> {
-        let lengths: Vec<usize> = encodings.iter().map(Encoding::len).collect();
+        let scored = |text: usize| places.map_or(encodings[text].len(), |all| all[text].len());
+        let size = |text: usize| match places {
+            None => encodings[text].len(),
+            Some(_) => encodings[text].len().max(TOKENS_A_PLACE * scored(text)),
+        };
+        let sizes: Vec<usize> = (0..encodings.len()).map(size).collect();
         let mut results: Vec<Option<T>> = encodings.iter().map(|_| None).collect();
-        for row in rows(&lengths, most, tokens) {
+        for row in rows(&sizes, most, TOKENS_A_ROW) {
             let texts: Vec<&Encoding> = row.iter().map(|text| &encodings[*text]).collect();
-            let logits = self.run(&texts)?;
+            let asked = places.map(|all| row.iter().map(|text| &all[*text][..]).collect());
+            let logits = self.run(&texts, asked)?;
             let width = logits.dims()[logits.rank() - 1];
             let numbers = logits.flatten_all()?.to_vec1::<f32>()?;
             if !numbers.iter().all(|number| number.is_finite()) {
@@ -71,11 +81,11 @@ impl Pipeline {
                     self.folder.display()
                 ));
             }
-            // A head has a row for each text or one for each token.
+            // A head has a row for each text or one for each token that it scores.
             let by_text = logits.dims()[0] == row.len();
             let mut start = 0;
             for text in row {
-                let count = if by_text { 1 } else { lengths[text] };
+                let count = if by_text { 1 } else { scored(text) };
                 let end = start + count * width;
                 let own = Logits { numbers: &numbers[start..end], width };
                 results[text] = Some(reduce(text, own));
@@ -85,8 +95,9 @@ impl Pipeline {
         Ok(results.into_iter().flatten().collect())
     }
 
-    /// The logits of texts in one row: `[tokens, labels]`, or `[texts, labels]`.
-    fn run(&self, texts: &[&Encoding]) -> Result<Tensor> {
+    /// The logits of texts in one row: `[tokens, labels]`, or `[texts, labels]`; of these tokens
+    /// of each only, if it is said which.
+    fn run(&self, texts: &[&Encoding], places: Option<Vec<&[usize]>>) -> Result<Tensor> {
         let tokens = || texts.iter().flat_map(|text| &text.tokens);
         let column = |numbers: Vec<i64>| Tensor::new(numbers, &self.device);
         let ids = column(tokens().map(|token| i64::from(token.id)).collect())?;
@@ -99,7 +110,19 @@ impl Pipeline {
             *end += text.len();
             Some(*end)
         }));
-        let inputs = Inputs { token_type_ids: types.as_ref(), ..Inputs::packed(&ids, &ends) };
+        let asked = |places: Vec<&[usize]>| {
+            let in_row = places
+                .iter()
+                .zip(&ends)
+                .flat_map(|(own, start)| own.iter().map(move |place| (start + place) as i64));
+            column(in_row.collect())
+        };
+        let places = places.map(asked).transpose()?;
+        let inputs = Inputs {
+            token_type_ids: types.as_ref(),
+            places: places.as_ref(),
+            ..Inputs::packed(&ids, &ends)
+        };
         let logits = self.model.forward(&inputs, None)?.logits;
         logits.ok_or_else(|| input_error!("this model has no head, and gives no logits"))
     }

@@ -24,10 +24,6 @@ use super::probabilities::log_softmax;
 use crate::files::shown;
 use crate::text::{Encoding, is_space};
 
-/// The logits of a row have one of the whole vocabulary for every token: a hundred megabytes
-/// for 512 of them and 50,000 words.
-pub(crate) const TOKENS_A_ROW: usize = 512;
-
 /// A text with masks at these places, and an answer with a token for each of them.
 pub(crate) struct Gap {
     pub encoding: Rc<Encoding>,
@@ -65,9 +61,10 @@ pub(crate) fn log_probabilities(
             text.tokens[place].id = *token;
         }
     }
-    let found = pipeline.logits(&texts, most, TOKENS_A_ROW, |number, logits| {
-        let Question { place, wanted } = &questions[number];
-        let row = log_softmax(logits.row(*place));
+    let places: Vec<Vec<usize>> = questions.iter().map(|asked| vec![asked.place]).collect();
+    let found = pipeline.logits(&texts, most, Some(&places), |number, logits| {
+        let row = log_softmax(logits.row(0));
+        let wanted = &questions[number].wanted;
         wanted.iter().map(|token| (*token, row[*token as usize])).collect::<HashMap<_, _>>()
     })?;
     let mut scores = vec![0.0; gaps.len()];

@@ -6,7 +6,7 @@ use encoders_models::{Result, input_error};
 
 use super::base::{Logits, Pipeline, at_least_one, check_uncut};
 use super::batching::TEXTS_AT_ONCE;
-use super::cloze::{Gap, TOKENS_A_ROW, log_probabilities};
+use super::cloze::{Gap, log_probabilities};
 use super::gaps::{Mask, Masked, Word, find_masks, mask_id, with_word, word_of};
 use super::probabilities::{best_first, log_softmax};
 use super::targets;
@@ -157,11 +157,14 @@ impl MaskedLM {
 
     fn likeliest(&self, texts: Vec<Masked>, options: &Options) -> Result<Vec<OfMasks>> {
         let encodings: Vec<Encoding> = texts.iter().map(|text| text.encoding.clone()).collect();
+        let places = |text: &Masked| text.masks.iter().map(|mask| mask.place).collect();
+        let places: Vec<Vec<usize>> = texts.iter().map(places).collect();
         let best = |number: usize, logits: Logits| -> Vec<Vec<(usize, f64)>> {
-            let masks = texts[number].masks.iter();
-            masks.map(|mask| self.best(logits.row(mask.place), options.top_k)).collect()
+            let rows = 0..places[number].len();
+            rows.map(|mask| self.best(logits.row(mask), options.top_k)).collect()
         };
-        let found = self.pipeline.logits(&encodings, options.batch_size, TOKENS_A_ROW, best)?;
+        let most = options.batch_size;
+        let found = self.pipeline.logits(&encodings, most, Some(&places), best)?;
         let results = texts.iter().zip(found).map(|(text, its_best)| {
             let of_mask = |(mask, candidates): (&Mask, Vec<(usize, f64)>)| {
                 let filled = candidates.into_iter().map(|(token, score)| {

@@ -6,7 +6,7 @@ use encoders_models::family::Config;
 use encoders_models::{Result, input_error};
 
 use super::base::{Logits, Pipeline, at_least_one, check_uncut};
-use super::batching::{TEXTS_AT_ONCE, TOKENS_A_ROW};
+use super::batching::TEXTS_AT_ONCE;
 use super::cross_encoder::{Activation, CrossEncoderSettings};
 use super::probabilities::{best_first, sigmoid, softmax};
 use crate::pretrained::locate;
@@ -256,7 +256,7 @@ impl TextClassification {
             }
             let most = options.batch_size;
             let row = |_, logits: Logits| logits.row(0).to_vec();
-            logits.extend(self.pipeline.logits(&encodings, most, TOKENS_A_ROW, row)?);
+            logits.extend(self.pipeline.logits(&encodings, most, None, row)?);
         }
         Ok(logits)
     }

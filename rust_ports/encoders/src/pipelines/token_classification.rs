@@ -5,7 +5,7 @@ use encoders_models::family::Config;
 use encoders_models::{Result, input_error};
 
 use super::base::{Logits, Pipeline, at_least_one};
-use super::batching::{TEXTS_AT_ONCE, TOKENS_A_ROW};
+use super::batching::TEXTS_AT_ONCE;
 use super::labelled_tokens::without_space;
 pub use super::labelled_tokens::{Aggregation, Span, TokenProbabilities};
 use super::overlapping::{Framed, widest_context, windows_over};
@@ -165,7 +165,7 @@ impl TokenClassification {
             own.map(|token| softmax(logits.row(token))).collect()
         };
         let most = options.batch_size;
-        let found = self.pipeline.logits(&pieces, most, TOKENS_A_ROW, rows)?;
+        let found = self.pipeline.logits(&pieces, most, None, rows)?;
         let mut found = found.into_iter();
         let joined =
             texts.iter().zip(framed.iter().zip(&windows)).map(|(text, (frame, places))| {

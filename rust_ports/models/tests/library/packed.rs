@@ -77,6 +77,23 @@ fn packed_heads_give_a_row_a_text_or_a_token() {
     }
 }
 
+#[test]
+fn only_the_places_asked_for_are_scored() {
+    for (kind, name) in [("bert", "BertForMaskedLM"), ("roberta", "RobertaForMaskedLM")] {
+        let config = config(kind, json!({}));
+        let model = model(&config, name, DType::F64);
+        let (ids, mask) = batch(&config);
+        let (ids, mask) = (ids.narrow(0, 0, 2).unwrap(), mask.narrow(0, 0, 2).unwrap());
+        let packed_ids = row(&ids, &mask);
+        let places = Tensor::new(&[0i64, 4, 5], &Device::Cpu).unwrap();
+        let all = Inputs::packed(&packed_ids, &CU_SEQLENS[..3]);
+        let logits = |inputs| model.network.forward(&inputs, None).unwrap().logits.unwrap();
+        let asked = logits(Inputs { places: Some(&places), ..all });
+        let expected = logits(all).index_select(&places, 0).unwrap();
+        assert!(difference(&asked, &expected) < 1e-14, "{kind}");
+    }
+}
+
 /// The plain forms run where gradients are tracked, the fused ones where not. In float32 they
 /// may differ by a few ulp.
 #[test]
@@ -226,4 +243,9 @@ fn bad_inputs_are_named() {
         "exclude each other",
     );
     refused(Inputs::packed(&good, &[0, 3]), "beside cu_seqlens it must be [tokens]");
+    refused(
+        Inputs { places: Some(&flat(&[3])), ..Inputs::packed(&row, &[0, 3]) },
+        "places holds 3",
+    );
+    refused(Inputs { places: Some(&flat(&[1])), ..Inputs::padded(&good, &ones) }, "packed row");
 }
