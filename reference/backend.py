@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from reference.checks import check_name
+from reference.dropout import Dropout
 from reference.errors import InputError, shown
 from reference.families import Architecture, EncoderConfig, architecture_named
 from reference.inputs import Inputs
@@ -69,8 +70,16 @@ class Learner(Protocol):
     model: Model  # as it is now
     steps: int  # so many were taken
 
-    def learn(self, inputs: Inputs, labels: np.ndarray, weight: float = 1.0) -> float:
-        """The loss on the labels; its gradient, `weight` times, is added to what there is."""
+    def learn(
+        self,
+        inputs: Inputs,
+        labels: np.ndarray,
+        weight: float = 1.0,
+        dropout: Dropout | None = None,
+    ) -> float:
+        """The loss on the labels; its gradient, `weight` times, is added to what there is.
+        `dropout` says by which draws the model drops what its configuration has it drop; None:
+        nothing."""
         ...
 
     def step(self, learning_rate: float, max_norm: float | None = None) -> float:

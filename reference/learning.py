@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from reference.checks import check_number
+from reference.dropout import Dropout
 from reference.errors import InputError
 from reference.inputs import Inputs
 from reference.masking import IGNORED
@@ -80,7 +81,15 @@ class Example:
 class Learns(Protocol):
     """What a step asks of a learner (reference/backend.py)."""
 
-    def learn(self, inputs: Inputs, labels: np.ndarray, weight: float = 1.0) -> float: ...
+    steps: int
+
+    def learn(
+        self,
+        inputs: Inputs,
+        labels: np.ndarray,
+        weight: float = 1.0,
+        dropout: Dropout | None = None,
+    ) -> float: ...
 
     def step(self, learning_rate: float, max_norm: float | None = None) -> float: ...
 
@@ -90,17 +99,21 @@ def take_step(
     group: Sequence[Example],
     learning_rate: float,
     max_norm: float | None = None,
+    seed: int | None = None,
 ) -> float:
     """One step along the gradient of a group's loss, which comes back.
 
     The group is as one batch: its loss is the sum over all that counts in it by how much that
     is, so a batch in which more counts weighs more. The mean of the batches' means is another
     function. What is clipped is the gradient of the whole group.
+
+    With a seed the step has dropout, at the rates of the model's configuration.
     """
     total = sum(example.count for example in group)
     loss = 0.0
-    for example in group:
+    for place, example in enumerate(group):
         weight = example.count / total
-        loss += weight * learner.learn(example.inputs, example.labels, weight)
+        dropout = None if seed is None else Dropout(seed, learner.steps, place)
+        loss += weight * learner.learn(example.inputs, example.labels, weight, dropout)
     learner.step(learning_rate, max_norm)
     return loss

@@ -7,6 +7,7 @@ import mlx.core as mx
 import numpy as np
 from jaxtyping import Float
 
+from reference.dropout import Dropout, training_pass
 from reference.inputs import Inputs
 from reference.learning import AdamW, clipping
 from reference.mlx.port import MLXModel, to_mlx, to_numpy
@@ -54,8 +55,14 @@ class Learner:
         self.first: dict[str, mx.array] = {}
         self.second: dict[str, mx.array] = {}
 
-    def learn(self, inputs: Inputs, labels: np.ndarray, weight: float = 1.0) -> float:
-        with mx.stream(self.model.device):
+    def learn(
+        self,
+        inputs: Inputs,
+        labels: np.ndarray,
+        weight: float = 1.0,
+        dropout: Dropout | None = None,
+    ) -> float:
+        with mx.stream(self.model.device), training_pass(dropout, inputs):
             loss, gradients = self.model.value_and_grad(inputs, labels)
             if weight != 1.0:
                 gradients = {key: array * weight for key, array in gradients.items()}

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from reference.dropout import Dropout, training_pass
 from reference.inputs import Inputs
 from reference.learning import AdamW, clipping
 from reference.torch.port import TorchModel, to_numpy
@@ -58,8 +59,15 @@ class Learner:
         self.first: dict[str, Tensor] = {}
         self.second: dict[str, Tensor] = {}
 
-    def learn(self, inputs: Inputs, labels: np.ndarray, weight: float = 1.0) -> float:
-        loss = self.model.loss(inputs, labels)
+    def learn(
+        self,
+        inputs: Inputs,
+        labels: np.ndarray,
+        weight: float = 1.0,
+        dropout: Dropout | None = None,
+    ) -> float:
+        with training_pass(dropout, inputs):
+            loss = self.model.loss(inputs, labels)
         (loss if weight == 1.0 else loss * weight).backward()
         return loss.item()
 

@@ -65,9 +65,9 @@ class Still:
     """A learner that notes what it is asked."""
 
     def __init__(self):
-        self.rates, self.model = [], self
+        self.rates, self.model, self.steps = [], self, 0
 
-    def learn(self, inputs, labels, weight=1.0):
+    def learn(self, inputs, labels, weight=1.0, dropout=None):
         return 1.0
 
     def step(self, learning_rate, max_norm=None):

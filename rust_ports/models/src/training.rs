@@ -3,6 +3,7 @@
 use candle_core::Tensor;
 use encoders_kernels::{self as kernels, input_error};
 
+use crate::dropout::{Dropout, training_pass};
 use crate::error::Result;
 use crate::inputs::Inputs;
 use crate::model::Model;
@@ -124,8 +125,17 @@ impl Learner {
     }
 
     /// The loss on the labels; its gradient, `weight` times, is added to what there is.
-    pub fn learn(&mut self, inputs: &Inputs, labels: &Tensor, weight: f64) -> Result<f64> {
-        let (loss, gradients) = self.model.reached_gradients(inputs, labels)?;
+    /// `dropout` says by which draws the model drops what its configuration has it drop; None:
+    /// nothing.
+    pub fn learn(
+        &mut self,
+        inputs: &Inputs,
+        labels: &Tensor,
+        weight: f64,
+        dropout: Option<Dropout>,
+    ) -> Result<f64> {
+        let reached = || self.model.reached_gradients(inputs, labels);
+        let (loss, gradients) = training_pass(dropout, inputs, reached)?;
         for (key, gradient) in gradients {
             let gradient = if weight == 1.0 { gradient } else { (gradient * weight)? };
             let sum = match self.gradients.get(&key) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use candle_core::Tensor;
+use encoders::dropout::Dropout;
 use encoders::training;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -41,21 +42,24 @@ impl Learner {
     }
 
     /// The loss on the labels; its gradient, `weight` times, is added to what there is.
-    #[pyo3(signature = (inputs, labels, weight=1.0))]
+    /// With a `dropout`, a reference.dropout.Dropout, the model drops what it names.
+    #[pyo3(signature = (inputs, labels, weight=1.0, dropout=None))]
     fn learn(
         &self,
         py: Python,
         inputs: &Bound<PyAny>,
         labels: &Bound<PyAny>,
         weight: f64,
+        dropout: Option<&Bound<PyAny>>,
     ) -> PyResult<f64> {
+        let dropout = dropout.map(dropout_of).transpose()?;
         let (model, arrays) = (self.model.get(), Arrays::of(inputs)?);
         let (labels, tables) = (arrays::labels(labels)?, model.rope_tables());
         run(py, || {
             let arrays = arrays.on(&model.device)?;
             let labels = labels.to_device(&model.device)?;
             let inputs = arrays.inputs(false, tables.as_deref());
-            self.learner().learn(&inputs, &labels, weight)
+            self.learner().learn(&inputs, &labels, weight, dropout)
         })
     }
 
@@ -98,6 +102,15 @@ impl Learner {
     fn learner(&self) -> MutexGuard<'_, training::Learner> {
         self.learner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A reference.dropout.Dropout.
+fn dropout_of(dropout: &Bound<PyAny>) -> PyResult<Dropout> {
+    Ok(Dropout {
+        seed: dropout.getattr("seed")?.extract()?,
+        step: dropout.getattr("step")?.extract()?,
+        batch: dropout.getattr("batch")?.extract()?,
+    })
 }
 
 /// A reference.learning.AdamW.
