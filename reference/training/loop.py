@@ -59,12 +59,13 @@ def fit(
     report: Callable[[Progress], None],
     checkpoints: Checkpoints | None = None,
     saved: Saved | None = None,
+    seed: int | None = None,
 ) -> dict[str, np.ndarray]:
     """The tensors of the model after one step for each batch of the plan; a batch that has
     nothing to learn from is None.
 
     It goes on from what was `saved`, which the learner was made from, and reports again what
-    had been reported by then.
+    had been reported by then. With a seed the model drops what its configuration has it drop.
     """
     steps, started, smooth, first, curve = len(plan), time.monotonic(), math.nan, 0, []
     if saved is not None:
@@ -76,7 +77,7 @@ def fit(
             report(progress)
     for step, make in enumerate(plan[first:], first):
         if (example := make()) is not None:
-            loss = take_step(learner, [example], schedule.rate(step, steps), max_norm)
+            loss = take_step(learner, [example], schedule.rate(step, steps), max_norm, seed)
             if not math.isfinite(loss):
                 raise InputError(
                     f"the loss of step {step + 1} is {loss}: the run has come apart. A smaller "
