@@ -231,7 +231,8 @@ class EmbeddingModel(nn.Module):
         **settings: Any,
     ) -> None:
         """settings: other keys of the configuration, num_layers=6, num_heads=8 and dropout=0.1
-        for three."""
+        for three. Dropout is for training, and acts inside of reference.dropout.training_pass
+        only."""
         super().__init__()
         self.config = embedding_config(
             vocab_size=vocab_size,
