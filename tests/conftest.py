@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
-import tests.shapes  # noqa: F401  (the hook below finds it by its name)
+import tests.shapes  # the hook below finds it by its name
 from tests.memory import give_back_memory, give_back_what_has_grown, keep_what_stays
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -53,6 +53,12 @@ def modules_leave_no_memory() -> Iterator[None]:
     yield
     keep_what_stays()
     give_back_memory()
+
+
+@pytest.fixture
+def shapes_not_looked_at() -> Iterator[None]:
+    with tests.shapes.shapes_not_looked_at():
+        yield
 
 
 @pytest.fixture(scope="session")
