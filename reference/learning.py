@@ -97,10 +97,17 @@ def take_step(
     is, so a batch in which more counts weighs more. The mean of the batches' means is another
     function. What is clipped is the gradient of the whole group.
     """
+    loss = accumulate(learner, group)
+    learner.step(learning_rate, max_norm)
+    return loss
+
+
+def accumulate(learner: Learns, group: Sequence[Example]) -> float:
+    """The loss of a group as one batch, whose gradient is added to what there is; no step is
+    taken yet."""
     total = sum(example.count for example in group)
     loss = 0.0
     for example in group:
         weight = example.count / total
         loss += weight * learner.learn(example.inputs, example.labels, weight)
-    learner.step(learning_rate, max_norm)
     return loss

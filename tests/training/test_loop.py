@@ -11,7 +11,7 @@ from reference.backend import BACKENDS
 from reference.errors import InputError
 from reference.families.modernbert import ModernBertConfig
 from reference.learning import Example
-from reference.training.loop import fit
+from reference.training.loop import Step, fit
 from reference.training.masked_lm import train
 from reference.training.recipe import Recipe
 from reference.training.schedule import KINDS, Schedule
@@ -72,6 +72,7 @@ class Still:
 
     def step(self, learning_rate, max_norm=None):
         self.rates.append(learning_rate)
+        return 1.0
 
     def state(self):
         return {}
@@ -79,7 +80,7 @@ class Still:
 
 def test_a_batch_with_nothing_to_learn_takes_no_step():
     learner, example = Still(), Example(None, np.array([1]))
-    plan = [lambda: example, lambda: None, lambda: example]
+    plan = [Step([lambda made=made: made]) for made in (example, None, example)]
     fit(learner, plan, Schedule(1.0, 0.0, "constant"), None, lambda progress: None)
     assert learner.rates == [1.0, 1.0]
 
