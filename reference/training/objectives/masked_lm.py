@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from reference.backend import Model
 from reference.errors import InputError
+from reference.families import EncoderConfig
 from reference.families.tasks import MASKED_LM, Task
 from reference.inputs import Inputs, pack
 from reference.learning import Example
@@ -21,6 +22,7 @@ from reference.training.tokenizer.sources import training_texts
 
 # Of the logits of a batch that is scored: a quarter of a gigabyte.
 NUMBERS_AT_ONCE = 1 << 26
+SPARSE = "sparse_prediction"  # ModernBERT's name for it
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,11 @@ class MaskedLM(Objective):
 
     def samples(self, data: Any, columns: Mapping[str, str]) -> list[str]:
         return list(training_texts(data, columns["text"]))
+
+    def for_learning(self, config: EncoderConfig) -> EncoderConfig:
+        """Words that nobody asks for are not scored, by families that can leave them out."""
+        names = {item.name for item in fields(config)}
+        return replace(config, **{SPARSE: True}) if SPARSE in names else config
 
     def rows(self, samples: Sequence[str], given: Given) -> list[np.ndarray]:
         """Long texts are cut into several rows of about one length, special tokens about
