@@ -47,7 +47,7 @@ def fit(
     model: str | os.PathLike[str] | None = None,
     family: str | None = None,
     tokenizer: str | os.PathLike[str] | None = None,
-    config: Mapping[str, Any] | None = None,
+    model_config: Mapping[str, Any] | None = None,
     validation: Any = None,
     columns: Mapping[str, str] | None = None,
     backend: str = "torch",
@@ -65,7 +65,7 @@ def fit(
     objective: what is learned, a name in reference.training.objectives.OBJECTIVES.
     model: a folder or a hub id, to go on from; or
     family, tokenizer: "rope_encoder", "bert" or another family of the package, to begin anew
-        with the tokenizer of that folder; `config` are keys of its config.json, such as
+        with the tokenizer of that folder; `model_config` are keys of its config.json, such as
         {"num_layers": 2}.
     validation: data to score the model on; by default a share of `data`, validation_split, is
         held out.
@@ -86,7 +86,7 @@ def fit(
         model=model,
         family=family,
         tokenizer=tokenizer,
-        config=config,
+        model_config=model_config,
         validation=validation,
         columns=columns,
         backend=backend,
@@ -102,7 +102,7 @@ def prepare(
     model: str | os.PathLike[str] | None = None,
     family: str | None = None,
     tokenizer: str | os.PathLike[str] | None = None,
-    config: Mapping[str, Any] | None = None,
+    model_config: Mapping[str, Any] | None = None,
     validation: Any = None,
     columns: Mapping[str, str] | None = None,
     backend: str = "torch",
@@ -118,7 +118,7 @@ def prepare(
     chosen, how = kind(**of_objective), Settings(**of_run)
     if how.patience is not None and validation is None and how.validation_split == 0:
         raise InputError("patience waits for better scores, but nothing is held out to score")
-    start = _start(model, family, tokenizer, config)
+    start = _start(model, family, tokenizer, model_config)
     check_known(columns or {}, kind.columns, f"the columns of {objective}")
     columns = {**kind.columns, **(columns or {})}
     samples = chosen.samples(data, columns)
@@ -190,12 +190,10 @@ class Estimate:
     seconds: float
 
     def __str__(self) -> str:
-        hours, minutes = divmod(round(self.seconds / 60), 60)
-        time_needed = f"{hours} h {minutes} min" if hours else f"{self.seconds / 60:.1f} min"
         return (
             f"{self.parameters:,} parameters; {self.samples:,} samples in {self.rows:,} rows, "
             f"{self.held_out:,} held out; {self.steps:,} steps over {self.tokens:,} tokens: "
-            f"about {time_needed}"
+            f"about {_duration(self.seconds)}"
         )
 
 
@@ -390,6 +388,13 @@ class Run:
             "scores": course.best_scores,
             "losses": [[point.step, round(point.loss, 4)] for point in course.curve],
         }
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{max(1, round(seconds))} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def seed_of(seed: int, step: int, part: int) -> int:

@@ -96,7 +96,7 @@ class Logs(Listener):
         self.say(f"step {step} of {self.steps}, held out: {said}" + "   (best)" * is_best)
 
     def _advance(self, step: int) -> None:
-        if not self.show_progress:
+        if not (self.show_progress and redraws()):
             return
         if self.bar is None:
             from tqdm.auto import tqdm
@@ -182,8 +182,15 @@ def open_board(folder: Path) -> Board | None:
     return Board(room.EventFileWriter(str(folder)), events.Event, summaries.Summary)
 
 
+def redraws() -> bool:
+    """Whether a bar can be drawn over itself: not in a file."""
+    return sys.stderr.isatty() or "ipykernel" in sys.modules
+
+
 def _smoothed(losses: Sequence[float]) -> list[float]:
-    found: list[float] = []
+    """A running mean over some twenty steps, of the first few over fewer."""
+    found, total, weight = [], 0.0, 0.0
     for loss in losses:
-        found.append(0.95 * found[-1] + 0.05 * loss if found else loss)
+        total, weight = 0.95 * total + loss, 0.95 * weight + 1
+        found.append(total / weight)
     return found
