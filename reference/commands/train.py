@@ -128,7 +128,8 @@ def main(options: argparse.Namespace) -> int:
                 f"--{name} is missing, {what}; or name a FOLDER alone, for the recipe of the "
                 "small ModernBERT"
             )
-    from reference.training.fitting import check_output, prepare
+    from reference.training.fitting import prepare
+    from reference.training.run import check_output
 
     if output is not None:
         check_output(output, options.resume)

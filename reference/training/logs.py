@@ -30,9 +30,11 @@ LOG, NUMBERS, BOARD, PICTURE = "run.log", "numbers.jsonl", "tensorboard", "loss.
 
 class Logs(Listener):
     """The logs of one run, in its output folder. A run that is gone on with goes on with
-    them."""
+    them; of one that begins, the numbers begin too."""
 
-    def __init__(self, output: Path, steps: int, show_progress: bool = False) -> None:
+    def __init__(
+        self, output: Path, steps: int, resume: bool = False, show_progress: bool = False
+    ) -> None:
         self.folder = Path(output) / FOLDER
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -41,7 +43,7 @@ class Logs(Listener):
         self.logger = own_logger()
         kind = "{time:YYYY-MM-DD HH:mm:ss.SSS} {level:<7} {message}"
         self.sink = self.logger.add(self.folder / LOG, format=kind, encoding="utf-8")
-        self.numbers = (self.folder / NUMBERS).open("a", encoding="utf-8")
+        self.numbers = (self.folder / NUMBERS).open("a" if resume else "w", encoding="utf-8")
         self.board = open_board(self.folder / BOARD)
         self.steps, self.show_progress, self.bar = steps, show_progress, None
         self.done, self.smooth, self.tokens, self.started = 0, math.nan, 0, time.monotonic()
@@ -76,6 +78,8 @@ class Logs(Listener):
         write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
         self.numbers = path.open("a", encoding="utf-8")
         self.done = done
+        if self.board is not None:
+            self.board.forget_after(done)
         self.say(f"going on after step {done} of {self.steps}")
 
     def taken(self, taken: Taken) -> None:
@@ -160,12 +164,20 @@ def own_logger() -> Any:
 class Board:
     """TensorBoard's file of events."""
 
-    def __init__(self, writer: Any, event: Any, summary: Any) -> None:
-        self.writer, self.event, self.summary = writer, event, summary
+    def __init__(self, writer: Any, events: Any, summary: Any) -> None:
+        self.writer, self.summary = writer, summary
+        self.event, self.session = events.Event, events.SessionLog
 
     def add(self, name: str, value: float, step: int) -> None:
         found = self.summary(value=[self.summary.Value(tag=name, simple_value=value)])
         self.writer.add_event(self.event(wall_time=time.time(), step=step, summary=found))
+
+    def forget_after(self, step: int) -> None:
+        """What was noted of later steps is void: a session that starts there says so."""
+        start = self.session(status=self.session.START)
+        self.writer.add_event(
+            self.event(wall_time=time.time(), step=step + 1, session_log=start)
+        )
 
     def close(self) -> None:
         self.writer.close()
@@ -179,7 +191,7 @@ def open_board(folder: Path) -> Board | None:
         summaries = importlib.import_module("tensorboard.compat.proto.summary_pb2")
     except ImportError:
         return None
-    return Board(room.EventFileWriter(str(folder)), events.Event, summaries.Summary)
+    return Board(room.EventFileWriter(str(folder)), events, summaries.Summary)
 
 
 def redraws() -> bool:

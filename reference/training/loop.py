@@ -185,7 +185,7 @@ def fit(
             report(course.curve[-1])
         looked = judge is not None and done in judge.steps
         if looked and _look(judge, learner, course, done, listener) and checkpoints is None:
-            best = learner.model.state()
+            best = {key: array.copy() for key, array in learner.model.state().items()}
         if checkpoints is not None and (looked or done % checkpoints.every == 0):
             checkpoints.save(done, learner, course.notes(), course.best)
     if course.best is not None and course.best != done:

@@ -13,6 +13,8 @@ from reference.families import Architecture, EncoderConfig
 from reference.inputs import Inputs
 from reference.learning import Example
 
+CHUNK_TOKENS = 2048
+
 
 def origin(
     model: Model, architecture: Architecture, config: EncoderConfig, group: Sequence[Example]
@@ -38,13 +40,11 @@ def origin(
 
 
 def _inputs_of(example: Any) -> Iterator[Inputs]:
-    """An example may be of several batches, as pairs are."""
-    if isinstance(example, Inputs):
-        yield example
-        return
-    held = getattr(example, "inputs", ())
-    for part in (held,) if isinstance(held, Inputs) else held:
-        yield from _inputs_of(part)
+    """Those of one batch; what compares texts has sides, of several batches each."""
+    if hasattr(example, "inputs"):
+        yield example.inputs
+    for side in getattr(example, "sides", ()):
+        yield from (inputs for _, inputs in side.chunks(CHUNK_TOKENS))
 
 
 def _real(values: np.ndarray, inputs: Inputs) -> np.ndarray:
