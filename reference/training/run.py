@@ -155,9 +155,8 @@ class Run:
             tensors = self.start.first(self.config, self.architecture, self.settings.seed)
         else:
             tensors = saved.tensors
-        config = self.objective.for_learning(self.config)
         settings = {"settings": self.settings.adamw, "device": self.device}
-        return learner(self.backend, config, self.architecture, tensors, **settings)
+        return learner(self.backend, self.config, self.architecture, tensors, **settings)
 
     def estimate(self) -> Estimate:
         """What the run would do; a few of its steps are taken, timed and forgotten."""

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import datasets
 import numpy as np
@@ -12,6 +13,7 @@ import transformers
 import reference
 from reference.backend import BACKENDS
 from reference.errors import InputError
+from reference.masking import IGNORED
 from reference.training import fit, loop
 from reference.training.checkpoints import FOLDER
 from reference.training.fitting import prepare
@@ -121,6 +123,22 @@ def test_the_plan(tokenizers):
     small = prepare(TEXTS, **start | {"batch_tokens": 40, "batch_size": 100})
     sizes = [len(make().inputs.input_ids) for step in small.plan for make in step.batches]
     assert max(sizes) <= 40 and np.mean(sizes) > 28
+
+
+@pytest.mark.parametrize("family", SMALL)
+def test_only_hidden_words_are_scored(family, tokenizers, backend):
+    """It changes neither the loss nor its gradient."""
+    run = prepare(TEXTS, **begin(family, tokenizers, backend=backend))
+    example, model = run.plan[0].batches[0](), run.learner().model
+    inputs = example.inputs
+    labels = np.full(inputs.input_ids.shape, IGNORED)
+    labels[inputs.places] = example.labels
+    assert 0 < len(inputs.places) < 0.6 * len(labels)
+    found, gradients = model.gradients(inputs, example.labels)
+    loss, expected = model.gradients(replace(inputs, places=None), labels)
+    assert found == pytest.approx(loss, rel=1e-5)
+    for key, gradient in expected.items():
+        np.testing.assert_allclose(gradients[key], gradient, atol=1e-5, err_msg=key)
 
 
 def test_what_is_held_out_is_not_trained_on(tokenizers):

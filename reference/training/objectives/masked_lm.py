@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from reference.backend import Model
 from reference.errors import InputError
-from reference.families import EncoderConfig
 from reference.families.tasks import MASKED_LM, Task
 from reference.inputs import Inputs, pack
 from reference.learning import Example
 from reference.masking import IGNORED, draw, thresholds
+from reference.pipelines.batching import TOKENS_A_BATCH
 from reference.pipelines.probabilities import log_softmax
 from reference.training.objectives.objective import Given, Objective
 from reference.training.tokenizer.sources import training_texts
-
-# Of the logits of a batch that is scored: a quarter of a gigabyte.
-NUMBERS_AT_ONCE = 1 << 26
-SPARSE = "sparse_prediction"  # ModernBERT's name for it
 
 
 @dataclass(frozen=True)
@@ -50,11 +46,6 @@ class MaskedLM(Objective):
     def samples(self, data: Any, columns: Mapping[str, str]) -> list[str]:
         return list(training_texts(data, columns["text"]))
 
-    def for_learning(self, config: EncoderConfig) -> EncoderConfig:
-        """Words that nobody asks for are not scored, by families that can leave them out."""
-        names = {item.name for item in fields(config)}
-        return replace(config, **{SPARSE: True}) if SPARSE in names else config
-
     def rows(self, samples: Sequence[str], given: Given) -> list[np.ndarray]:
         """Long texts are cut into several rows of about one length, special tokens about
         each."""
@@ -71,20 +62,19 @@ class MaskedLM(Objective):
         return found
 
     def example(self, rows: Sequence[np.ndarray], given: Given, seed: int) -> Example | None:
-        inputs, labels = self._hidden(rows, given, seed)
-        return Example(inputs, labels) if (labels != IGNORED).any() else None
+        inputs, answers = self._hidden(rows, given, seed)
+        return Example(inputs, answers) if len(answers) else None
 
     def scores(
         self, model: Model, rows: Sequence[np.ndarray], given: Given
     ) -> dict[str, float]:
         """The words that are hidden are the same at every evaluation."""
         loss, right, count = 0.0, 0, 0
-        for seed, batch in enumerate(self._few(rows, given.config.vocab_size)):
-            inputs, labels = self._hidden(batch, given, seed)
-            asked = labels != IGNORED
-            if not asked.any():
+        for seed, batch in enumerate(_few(rows)):
+            inputs, answers = self._hidden(batch, given, seed)
+            if not len(answers):
                 continue
-            logits, answers = model.forward(inputs)["logits"][asked], labels[asked]
+            logits = model.forward(inputs)["logits"]
             found = log_softmax(logits)[np.arange(len(answers)), answers]
             loss -= float(found.sum(dtype=np.float64))
             right += int((logits.argmax(axis=-1) == answers).sum())
@@ -98,8 +88,8 @@ class MaskedLM(Objective):
     def _hidden(
         self, rows: Sequence[np.ndarray], given: Given, seed: int
     ) -> tuple[Inputs, np.ndarray]:
-        """One packed row and its labels. Every port masks alike; candle's takes arrays as they
-        are."""
+        """One packed row, of which the hidden words alone are to be scored, and which they
+        were. Every port masks alike; candle's takes arrays as they are."""
         from reference.candle.masking import mask_tokens
 
         ids, bounds = pack(rows)
@@ -114,21 +104,21 @@ class MaskedLM(Objective):
             mask_share=self.mask_share,
             random_share=self.random_share,
         )
-        return Inputs(masked[0], None, None, bounds), labels[0]
+        places = np.flatnonzero(labels[0] != IGNORED)
+        return Inputs(masked[0], None, None, bounds, places), labels[0][places]
 
-    def _few(
-        self, rows: Sequence[np.ndarray], vocab_size: int
-    ) -> Iterator[Sequence[np.ndarray]]:
-        """The rows in their order, a few at a time."""
-        most, batch, held = max(256, NUMBERS_AT_ONCE // vocab_size), [], 0
-        for row in rows:
-            if batch and held + len(row) > min(most, 4096):
-                yield batch
-                batch, held = [], 0
-            batch.append(row)
-            held += len(row)
-        if batch:
+
+def _few(rows: Sequence[np.ndarray]) -> Iterator[Sequence[np.ndarray]]:
+    """The rows in their order, a few at a time."""
+    batch, held = [], 0
+    for row in rows:
+        if batch and held + len(row) > TOKENS_A_BATCH:
             yield batch
+            batch, held = [], 0
+        batch.append(row)
+        held += len(row)
+    if batch:
+        yield batch
 
 
 def frame(given: Given) -> tuple[list[int], list[int]]:

@@ -77,11 +77,6 @@ class Objective(ABC):
         model's configuration: its labels, for one."""
         return {}
 
-    def for_learning(self, config: EncoderConfig) -> EncoderConfig:
-        """The configuration while the model learns, for what makes that faster and changes
-        neither the loss nor the weights."""
-        return config
-
     @abstractmethod
     def rows(self, samples: Sequence[Any], given: Given) -> list[Any]:
         """The samples as ids, at most given.max_tokens each."""
