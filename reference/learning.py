@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -64,30 +64,50 @@ def clipping(norm: float, max_norm: float | None) -> float:
     return min(1.0, max_norm / (norm + 1e-6))
 
 
-@dataclass(frozen=True)
-class Example:
-    """A batch with what is to be learned from it."""
-
-    inputs: Inputs
-    labels: np.ndarray
-
-    @property
-    def count(self) -> int:
-        """Over how many things its loss is a mean: labels that count, one by one."""
-        return int((self.labels != IGNORED).sum())
-
-
 class Learns(Protocol):
-    """What a step asks of a learner (reference/backend.py)."""
+    """What a step asks of a learner (reference/backend.py); what an example asks of it besides
+    is between the two."""
 
     def learn(self, inputs: Inputs, labels: np.ndarray, weight: float = 1.0) -> float: ...
 
     def step(self, learning_rate: float, max_norm: float | None = None) -> float: ...
 
 
+class Lesson(Protocol):
+    """What a step is taken for: a batch that knows how it is learned from."""
+
+    @property
+    def count(self) -> float:
+        """Over how much its loss is a mean: so much it weighs beside other batches of a
+        group."""
+        ...
+
+    def learn(self, learner: Any, weight: float = 1.0) -> float:
+        """The loss; the learner is left with its gradient, `weight` times, added to what it
+        had."""
+        ...
+
+
+@dataclass(frozen=True)
+class Example:
+    """A batch with the labels that are to be learned from it."""
+
+    inputs: Inputs
+    labels: np.ndarray
+
+    @property
+    def count(self) -> int:
+        """Classes count where they are not to be ignored, numbers always, one by one."""
+        whole = self.labels.dtype.kind in "iu"
+        return int((self.labels != IGNORED).sum()) if whole else self.labels.size
+
+    def learn(self, learner: Learns, weight: float = 1.0) -> float:
+        return learner.learn(self.inputs, self.labels, weight)
+
+
 def take_step(
     learner: Learns,
-    group: Sequence[Example],
+    group: Sequence[Lesson],
     learning_rate: float,
     max_norm: float | None = None,
 ) -> float:
@@ -102,12 +122,12 @@ def take_step(
     return loss
 
 
-def accumulate(learner: Learns, group: Sequence[Example]) -> float:
+def accumulate(learner: Learns, group: Sequence[Lesson]) -> float:
     """The loss of a group as one batch, whose gradient is added to what there is; no step is
     taken yet."""
     total = sum(example.count for example in group)
     loss = 0.0
     for example in group:
         weight = example.count / total
-        loss += weight * learner.learn(example.inputs, example.labels, weight)
+        loss += weight * example.learn(learner, weight)
     return loss

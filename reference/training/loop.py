@@ -14,12 +14,12 @@ import numpy as np
 
 from reference.backend import Learner, Model
 from reference.errors import InputError
-from reference.learning import Example, accumulate
+from reference.learning import Lesson, accumulate
 from reference.training.checkpoints import Checkpoints, Saved
 from reference.training.schedule import Schedule
 
 SHOWN_EVERY = 50  # steps
-Make = Callable[[], Example | None]  # a batch; one that has nothing to learn from is None
+Make = Callable[[], Lesson | None]  # a batch; one that has nothing to learn from is None
 Scores = dict[str, float]
 
 
@@ -151,7 +151,7 @@ def fit(
     saved: Saved | None = None,
     judge: Judge | None = None,
     listener: Listener | None = None,
-    origin: Callable[[Sequence[Example]], str] = lambda group: "",
+    origin: Callable[[Sequence[Lesson]], str] = lambda group: "",
 ) -> Outcome:
     """Take the steps of the plan.
 
@@ -204,7 +204,7 @@ def _take(
     rate: float,
     max_norm: float | None,
     number: int,
-    origin: Callable[[Sequence[Example]], str],
+    origin: Callable[[Sequence[Lesson]], str],
 ) -> Taken | None:
     """One step, if there is something to learn in it. The model is left as it is where the loss
     is no number: then it can still be asked why."""

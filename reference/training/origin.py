@@ -11,13 +11,13 @@ import numpy as np
 from reference.backend import Model
 from reference.families import Architecture, EncoderConfig
 from reference.inputs import Inputs
-from reference.learning import Example
+from reference.learning import Lesson
 
 CHUNK_TOKENS = 2048
 
 
 def origin(
-    model: Model, architecture: Architecture, config: EncoderConfig, group: Sequence[Example]
+    model: Model, architecture: Architecture, config: EncoderConfig, group: Sequence[Lesson]
 ) -> str:
     """In words that go on with "the run has come apart"."""
     broken = [key for key, value in model.state().items() if not np.isfinite(value).all()]

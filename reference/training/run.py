@@ -23,7 +23,7 @@ from reference.checks import check_switch
 from reference.errors import InputError
 from reference.families import Architecture, EncoderConfig
 from reference.folders import check_new_folder
-from reference.learning import Example
+from reference.learning import Lesson
 from reference.text import read_tokenizer
 from reference.training.checkpoints import FOLDER, Checkpoints, Saved, fingerprint
 from reference.training.logs import FOLDER as LOGS
@@ -133,7 +133,7 @@ class Run:
     def plan(self) -> list[Step]:
         return [step for epoch in self.epochs for step in epoch]
 
-    def _example(self, places: np.ndarray, seed: int) -> Example | None:
+    def _example(self, places: np.ndarray, seed: int) -> Lesson | None:
         return self.objective.example([self.rows[p] for p in places], self.given, seed)
 
     @property

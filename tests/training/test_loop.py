@@ -85,6 +85,26 @@ def test_a_batch_with_nothing_to_learn_takes_no_step():
     assert learner.rates == [1.0, 1.0]
 
 
+def test_a_lesson_that_learns_in_its_own_way_is_a_batch_like_any_other():
+    """It weighs by its count, and its loss is in the group's."""
+
+    class Three:
+        count = 3
+
+        def learn(self, learner, weight=1.0):
+            asked.append(weight)
+            return 5.0
+
+    asked, learner = [], Still()
+    assert take_step(learner, [Example(None, np.array([1, IGNORED])), Three()], 0.1) == 4.0
+    assert asked == [0.75] and learner.rates == [0.1]
+
+
+def test_classes_count_where_they_are_not_ignored_and_numbers_always():
+    assert Example(None, np.array([2, IGNORED, 0])).count == 2
+    assert Example(None, np.array([[2.0, IGNORED], [0.0, 1.0]])).count == 4
+
+
 @given(
     steps=st.integers(1, 60),
     warmup=st.floats(0, 1),

@@ -28,7 +28,7 @@ import numpy as np
 
 from reference.backend import Model
 from reference.families import EncoderConfig, Task
-from reference.learning import Example
+from reference.learning import Lesson
 from reference.text import Tokenizer
 
 
@@ -89,7 +89,7 @@ class Objective(ABC):
         return in_batches(generator.permutation(len(rows)), [len(row) for row in rows], size)
 
     @abstractmethod
-    def example(self, rows: Sequence[Any], given: Given, seed: int) -> Example | None:
+    def example(self, rows: Sequence[Any], given: Given, seed: int) -> Lesson | None:
         """These rows as one batch, or None where chance has left nothing to learn in it."""
 
     @abstractmethod
