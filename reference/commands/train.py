@@ -193,9 +193,8 @@ def read_toml(file: str) -> dict[str, Any]:
         raise InputError(f"{file} is not a TOML file: {shortened(problem)}") from None
     check_known(found, [*PLACES, *ELSEWHERE, *TABLES, *_settings()], file)
     for name, value in found.items():
-        if isinstance(value, dict) != (name in TABLES):
-            kind = "a table" if name in TABLES else "a value, no table"
-            raise InputError(f"{file}: {name} must be {kind}")
+        if name in TABLES and not isinstance(value, dict):
+            raise InputError(f"{file}: {name} must be a table")
     for name in (*PLACES, *ELSEWHERE):
         if name in found and not isinstance(found[name], str):
             raise InputError(f"{file}: {name} is {found[name]!r:.80}; it must be a string")

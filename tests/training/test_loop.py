@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from reference.backend import BACKENDS
 from reference.errors import InputError
 from reference.families.modernbert import ModernBertConfig
-from reference.learning import Example
+from reference.learning import Example, take_step
+from reference.masking import IGNORED
 from reference.training.loop import Step, fit
 from reference.training.masked_lm import train
 from reference.training.recipe import Recipe

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from reference.training.objectives.masked_lm import MaskedLM
 from reference.training.objectives.objective import Given, Objective, Size, in_batches
+from reference.training.objectives.sequence_classification import SequenceClassification
+from reference.training.objectives.token_classification import TokenClassification
 
-OBJECTIVES: dict[str, type[Objective]] = {kind.name: kind for kind in (MaskedLM,)}
+OBJECTIVES: dict[str, type[Objective]] = {
+    kind.name: kind for kind in (MaskedLM, SequenceClassification, TokenClassification)
+}
 
-__all__ = ["OBJECTIVES", "Given", "MaskedLM", "Objective", "Size", "in_batches"]
+__all__ = [
+    "OBJECTIVES",
+    "Given",
+    "MaskedLM",
+    "Objective",
+    "SequenceClassification",
+    "Size",
+    "TokenClassification",
+    "in_batches",
+]
