@@ -172,7 +172,7 @@ def fit(
     while done < steps and not _is_over(judge, course):
         rate, step = schedule.rate(done, steps), plan[done]
         done += 1
-        taken = _take(learner, step, rate, max_norm, done, origin)
+        taken = take(learner, step, rate, max_norm, done, origin)
         if taken is None:
             listener.skipped(done)
         else:
@@ -198,7 +198,7 @@ def _is_over(judge: Judge | None, course: Course) -> bool:
     return judge is not None and judge.patience is not None and course.waited >= judge.patience
 
 
-def _take(
+def take(
     learner: Learner,
     step: Step,
     rate: float,

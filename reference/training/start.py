@@ -45,13 +45,14 @@ class Start:
     tokenizer_folder: Path
     there: Architecture | None = None  # whose tensors these are
     tensors: Mapping[str, np.ndarray] = field(default_factory=dict)
+    named: str = ""  # what the user calls the model
 
     @property
     def name(self) -> str:
         """Where it comes from, for a report."""
         if self.there is None:
             return f"a new {self.config.model_type}"
-        return f"the {self.there.name} of {self.tokenizer_folder}"
+        return f"the {self.there.name} of {self.named}"
 
     def architecture(self, task: Task) -> Architecture:
         """The family with the head of a task."""
@@ -98,7 +99,8 @@ class Start:
 def from_checkpoint(model: str | os.PathLike[str]) -> Start:
     """A trained model, to go on from."""
     found = read_checkpoint(locate(model))
-    return Start(found.config, found.folder, found.architecture, found.tensors)
+    named = os.fspath(model)
+    return Start(found.config, found.folder, found.architecture, found.tensors, named)
 
 
 def from_nothing(
