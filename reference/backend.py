@@ -17,7 +17,7 @@ from reference.checks import check_name
 from reference.errors import InputError, shown
 from reference.families import Architecture, EncoderConfig, architecture_named
 from reference.inputs import Inputs
-from reference.learning import AdamW
+from reference.learning import AdamW, Way
 from reference.processes import check_process
 
 BACKENDS = ("torch", "mlx", "candle")
@@ -69,8 +69,32 @@ class Learner(Protocol):
     model: Model  # as it is now
     steps: int  # so many were taken
 
-    def learn(self, inputs: Inputs, labels: np.ndarray, weight: float = 1.0) -> float:
-        """The loss on the labels; its gradient, `weight` times, is added to what there is."""
+    def learn(
+        self,
+        inputs: Inputs,
+        labels: np.ndarray,
+        weight: float = 1.0,
+        class_weights: np.ndarray | None = None,
+    ) -> float:
+        """The loss on the labels; its gradient, `weight` times, is added to what there is. With
+        `class_weights` [labels] it is a cross entropy, in whose mean a label weighs as its
+        class does: the sum of weight * loss by the sum of the weights."""
+        ...
+
+    def vectors(self, inputs: Inputs, way: Way) -> np.ndarray:
+        """One vector a packed text, as Model.embed makes them, in the form of the model that
+        learns; nothing is kept for a gradient."""
+        ...
+
+    def follow(self, inputs: Inputs, way: Way, gradient: np.ndarray) -> None:
+        """The gradient of sum(vectors * gradient) is added to what there is: whatever loss has
+        this `gradient` in the vectors of these texts, its gradient in the parameters is that
+        of the sum."""
+        ...
+
+    def add(self, key: str, gradient: np.ndarray) -> None:
+        """What is the gradient in one parameter is added to what there is: of a loss that is
+        made outside of the model and uses that parameter."""
         ...
 
     def step(self, learning_rate: float, max_norm: float | None = None) -> float:

@@ -64,11 +64,27 @@ def clipping(norm: float, max_norm: float | None) -> float:
     return min(1.0, max_norm / (norm + 1e-6))
 
 
+@dataclass(frozen=True)
+class Way:
+    """How the tokens of a text become its vector: Model.embed's arguments
+    (reference/backend.py)."""
+
+    pooling: tuple[str, ...] = ("mean",)
+    normalize: bool = False
+    skip: int = 0
+
+
 class Learns(Protocol):
     """What a step asks of a learner (reference/backend.py); what an example asks of it besides
     is between the two."""
 
-    def learn(self, inputs: Inputs, labels: np.ndarray, weight: float = 1.0) -> float: ...
+    def learn(
+        self,
+        inputs: Inputs,
+        labels: np.ndarray,
+        weight: float = 1.0,
+        class_weights: np.ndarray | None = None,
+    ) -> float: ...
 
     def step(self, learning_rate: float, max_norm: float | None = None) -> float: ...
 
@@ -94,15 +110,30 @@ class Example:
 
     inputs: Inputs
     labels: np.ndarray
+    class_weights: np.ndarray | None = None  # [labels]; None: all classes weigh the same
+
+    def __post_init__(self) -> None:
+        if self.class_weights is not None and self.labels.dtype.kind not in "iu":
+            raise InputError(
+                f"labels hold {self.labels.dtype}; class weights are for labels that are whole "
+                "numbers, one class each"
+            )
 
     @property
-    def count(self) -> int:
-        """Classes count where they are not to be ignored, numbers always, one by one."""
-        whole = self.labels.dtype.kind in "iu"
-        return int((self.labels != IGNORED).sum()) if whole else self.labels.size
+    def count(self) -> float:
+        """Classes count where they are not to be ignored, as much as they weigh; numbers
+        always, one by one."""
+        if self.labels.dtype.kind not in "iu":
+            return self.labels.size
+        kept = self.labels[self.labels != IGNORED]
+        return (
+            kept.size if self.class_weights is None else float(self.class_weights[kept].sum())
+        )
 
     def learn(self, learner: Learns, weight: float = 1.0) -> float:
-        return learner.learn(self.inputs, self.labels, weight)
+        if self.class_weights is None:
+            return learner.learn(self.inputs, self.labels, weight)
+        return learner.learn(self.inputs, self.labels, weight, self.class_weights)
 
 
 def take_step(
@@ -126,8 +157,14 @@ def accumulate(learner: Learns, group: Sequence[Lesson]) -> float:
     """The loss of a group as one batch, whose gradient is added to what there is; no step is
     taken yet."""
     total = sum(example.count for example in group)
+    if total == 0:
+        raise InputError(
+            "nothing in these batches counts: all labels are ignored, or weigh nothing"
+        )
     loss = 0.0
     for example in group:
+        if not example.count:  # the mean over nothing, which is NaN
+            continue
         weight = example.count / total
         loss += weight * example.learn(learner, weight)
     return loss

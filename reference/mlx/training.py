@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from reference.inputs import Inputs
-from reference.learning import AdamW, clipping
+from reference.learning import AdamW, Way, clipping
 from reference.mlx.port import MLXModel, to_mlx, to_numpy
 
 
@@ -54,18 +54,34 @@ class Learner:
         self.first: dict[str, mx.array] = {}
         self.second: dict[str, mx.array] = {}
 
-    def learn(self, inputs: Inputs, labels: np.ndarray, weight: float = 1.0) -> float:
+    def learn(
+        self,
+        inputs: Inputs,
+        labels: np.ndarray,
+        weight: float = 1.0,
+        class_weights: np.ndarray | None = None,
+    ) -> float:
         with mx.stream(self.model.device):
-            loss, gradients = self.model.value_and_grad(inputs, labels)
+            loss, gradients = self.model.value_and_grad(inputs, labels, class_weights)
             if weight != 1.0:
                 gradients = {key: array * weight for key, array in gradients.items()}
-            if self.gradients:
-                gradients = {
-                    key: self.gradients[key] + array for key, array in gradients.items()
-                }
-            mx.eval(loss, gradients)  # or all that leads to them is kept as well
-            self.gradients = gradients
+            self.gradients = _added(self.gradients, gradients)
             return loss.item()
+
+    def vectors(self, inputs: Inputs, way: Way) -> np.ndarray:
+        return self.model.embed(inputs, way.pooling, way.normalize, way.skip)
+
+    def follow(self, inputs: Inputs, way: Way, gradient: np.ndarray) -> None:
+        with mx.stream(self.model.device):
+            options = (way.pooling, way.normalize, way.skip)
+            gradients = self.model.follow(inputs, *options, gradient)
+            self.gradients = _added(self.gradients, gradients)
+
+    def add(self, key: str, gradient: np.ndarray) -> None:
+        with mx.stream(self.model.device):
+            parameter = self.model.parameters()[key]
+            one = {key: mx.array(gradient, dtype=parameter.dtype)}
+            self.gradients = _added(self.gradients, one)
 
     def step(self, learning_rate: float, max_norm: float | None = None) -> float:
         with mx.stream(self.model.device):
@@ -109,3 +125,12 @@ class Learner:
         for name, array in moments.items():
             kind, _, key = name.partition(".")
             getattr(self, kind)[key] = to_mlx(array)
+
+
+def _added(before: dict[str, mx.array], gradients: dict[str, mx.array]) -> dict[str, mx.array]:
+    """Gradients added to those that there were."""
+    found = {
+        key: before[key] + array if key in before else array for key, array in gradients.items()
+    }
+    mx.eval(found)  # or all that leads to them is kept as well
+    return before | found

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reference.inputs import Inputs
-from reference.learning import AdamW, clipping
+from reference.learning import AdamW, Way, clipping
 from reference.torch.port import TorchModel, to_numpy
 
 # So many numbers at a time go through all of a step, while they are in the processor's cache.
@@ -58,10 +58,29 @@ class Learner:
         self.first: dict[str, Tensor] = {}
         self.second: dict[str, Tensor] = {}
 
-    def learn(self, inputs: Inputs, labels: np.ndarray, weight: float = 1.0) -> float:
-        loss = self.model.loss(inputs, labels)
+    def learn(
+        self,
+        inputs: Inputs,
+        labels: np.ndarray,
+        weight: float = 1.0,
+        class_weights: np.ndarray | None = None,
+    ) -> float:
+        loss = self.model.loss(inputs, labels, class_weights)
         (loss if weight == 1.0 else loss * weight).backward()
         return loss.item()
+
+    @torch.no_grad()
+    def vectors(self, inputs: Inputs, way: Way) -> np.ndarray:
+        return to_numpy(self.model.vectors(inputs, way.pooling, way.normalize, way.skip))
+
+    def follow(self, inputs: Inputs, way: Way, gradient: np.ndarray) -> None:
+        vectors = self.model.vectors(inputs, way.pooling, way.normalize, way.skip)
+        vectors.backward(torch.from_numpy(gradient).to(vectors))
+
+    def add(self, key: str, gradient: np.ndarray) -> None:
+        parameter = self.parameters[key]
+        gradient = torch.from_numpy(gradient).to(parameter)
+        parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
 
     def step(self, learning_rate: float, max_norm: float | None = None) -> float:
         gradients = {key: p.grad for key, p in self.parameters.items() if p.grad is not None}

@@ -5,7 +5,7 @@ use encoders_kernels::{self as kernels, input_error};
 
 use crate::error::Result;
 use crate::inputs::Inputs;
-use crate::model::Model;
+use crate::model::{Model, Way};
 use crate::weights::Tensors;
 
 /// The settings of AdamW (Loshchilov and Hutter 2019); [`adamw`] says what they do.
@@ -123,18 +123,58 @@ impl Learner {
         self.steps
     }
 
-    /// The loss on the labels; its gradient, `weight` times, is added to what there is.
-    pub fn learn(&mut self, inputs: &Inputs, labels: &Tensor, weight: f64) -> Result<f64> {
-        let (loss, gradients) = self.model.reached_gradients(inputs, labels)?;
+    /// The loss on the labels; its gradient, `weight` times, is added to what there is. With
+    /// `class_weights` `[labels]`, classes weigh so much in a cross entropy.
+    pub fn learn(
+        &mut self,
+        inputs: &Inputs,
+        labels: &Tensor,
+        weight: f64,
+        class_weights: Option<&Tensor>,
+    ) -> Result<f64> {
+        let (loss, gradients) = self.model.reached_gradients(inputs, labels, class_weights)?;
         for (key, gradient) in gradients {
-            let gradient = if weight == 1.0 { gradient } else { (gradient * weight)? };
-            let sum = match self.gradients.get(&key) {
-                Some(before) => (before + gradient)?,
-                None => gradient,
-            };
-            self.gradients.insert(key, sum);
+            self.collect(key, if weight == 1.0 { gradient } else { (gradient * weight)? })?;
         }
         Ok(loss)
+    }
+
+    /// One vector a packed text, as `way` says: `[texts, size]`; nothing is kept for a
+    /// gradient.
+    pub fn vectors(&self, inputs: &Inputs, way: &Way) -> Result<Tensor> {
+        self.model.vectors(inputs, way)
+    }
+
+    /// The gradient of sum(vectors * gradient) is added to what there is: whatever loss has
+    /// this `gradient` in the vectors of these texts, its gradient in the parameters is that of
+    /// the sum.
+    pub fn follow(&mut self, inputs: &Inputs, way: &Way, gradient: &Tensor) -> Result<()> {
+        let gradients = self.model.follow(inputs, way, gradient)?;
+        gradients.into_iter().try_for_each(|(key, gradient)| self.collect(key, gradient))
+    }
+
+    /// What is the gradient in one parameter is added to what there is: of a loss that is made
+    /// outside of the model and uses that parameter.
+    pub fn add(&mut self, key: &str, gradient: &Tensor) -> Result<()> {
+        let known = self.model.state().find(|(known, _)| *known == key);
+        let Some((_, parameter)) = known.filter(|(_, known)| known.dims() == gradient.dims())
+        else {
+            return Err(input_error!(
+                "the model has no parameter {key} of shape {:?}",
+                gradient.dims()
+            ));
+        };
+        let gradient = gradient.to_dtype(parameter.dtype())?.to_device(parameter.device())?;
+        self.collect(key.to_string(), gradient)
+    }
+
+    fn collect(&mut self, key: String, gradient: Tensor) -> Result<()> {
+        let sum = match self.gradients.get(&key) {
+            Some(before) => (before + gradient)?,
+            None => gradient,
+        };
+        self.gradients.insert(key, sum);
+        Ok(())
     }
 
     /// One step of AdamW along the gradients, which are shortened to `max_norm` if all of them
