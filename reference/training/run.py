@@ -91,7 +91,7 @@ class Run:
         wanted = self.settings.max_tokens
         if wanted is not None and wanted > most:
             raise InputError(f"max_tokens is {wanted}, but this model takes {most}")
-        return Given(tokenizer, self.config, wanted or min(most, USUAL_TOKENS))
+        return Given(tokenizer, self.config, wanted or min(most, USUAL_TOKENS), self.start.home)
 
     @cached_property
     def rows(self) -> list[Any]:

@@ -46,6 +46,7 @@ class Start:
     there: Architecture | None = None  # whose tensors these are
     tensors: Mapping[str, np.ndarray] = field(default_factory=dict)
     named: str = ""  # what the user calls the model
+    home: Path | None = None  # the folder of the whole model, where there is one
 
     @property
     def name(self) -> str:
@@ -99,8 +100,8 @@ class Start:
 def from_checkpoint(model: str | os.PathLike[str]) -> Start:
     """A trained model, to go on from."""
     found = read_checkpoint(locate(model))
-    named = os.fspath(model)
-    return Start(found.config, found.folder, found.architecture, found.tensors, named)
+    own = (found.config, found.folder, found.architecture, found.tensors)
+    return Start(*own, os.fspath(model), found.home)
 
 
 def from_nothing(

@@ -130,20 +130,33 @@ class Comparison:
     chunk_tokens: int = CHUNK_TOKENS
 
     def learn(self, learner: Any, weight: float = 1.0) -> float:
-        chunks = [list(side.chunks(self.chunk_tokens)) for side in self.sides]
-        vectors = []
-        for side, its in zip(self.sides, chunks, strict=True):
-            made = [learner.vectors(inputs, side.way) for _, inputs in its]
-            back = np.argsort(np.concatenate([places for places, _ in its]))
-            vectors.append(np.concatenate(made)[back])
-        scale = None if self.temperature is None else 1 / temperature(learner.model)
-        found = self.compare(*vectors, **({} if scale is None else {"scale": scale}))
-        for side, its, gradient in zip(self.sides, chunks, found.gradients, strict=True):
-            for places, inputs in its:
+        scale = self._scale(learner.model)
+        found = self.compare(*self._vectors(learner.vectors), **scale)
+        for side, gradient in zip(self.sides, found.gradients, strict=True):
+            for places, inputs in side.chunks(self.chunk_tokens):
                 learner.follow(inputs, side.way, weight * gradient[places])
-        if scale is not None:  # 1 / exp(x), whose derivative is its negative
-            learner.add(self.temperature, np.array([-weight * scale * found.scale]))
+        if scale:  # 1 / exp(x), whose derivative is its negative
+            learner.add(self.temperature, np.array([-weight * scale["scale"] * found.scale]))
         return found.loss
+
+    def judge(self, model: Any) -> tuple[float, list[np.ndarray]]:
+        """The loss of a model that does not learn, and the vectors that it is the loss of."""
+        vectors = self._vectors(
+            lambda inputs, way: model.embed(inputs, way.pooling, way.normalize, way.skip)
+        )
+        return self.compare(*vectors, **self._scale(model)).loss, vectors
+
+    def _vectors(self, make: Callable[[Inputs, Way], np.ndarray]) -> list[np.ndarray]:
+        """Those of each side, in the order of its texts."""
+        found = []
+        for side in self.sides:
+            chunks = list(side.chunks(self.chunk_tokens))
+            made = np.concatenate([make(inputs, side.way) for _, inputs in chunks])
+            found.append(made[np.argsort(np.concatenate([places for places, _ in chunks]))])
+        return found
+
+    def _scale(self, model: Any) -> dict[str, float]:
+        return {} if self.temperature is None else {"scale": 1 / temperature(model)}
 
 
 def temperature(model: Any) -> float:

@@ -22,6 +22,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -39,6 +40,8 @@ class Given:
     tokenizer: Tokenizer
     config: EncoderConfig
     max_tokens: int  # of a row, special tokens included
+    # The folder of the whole model that is gone on from, in which its sentence modules are.
+    home: Path | None = None
 
 
 @dataclass(frozen=True)
