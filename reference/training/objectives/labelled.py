@@ -12,7 +12,6 @@ from reference.checks import check_number
 from reference.errors import InputError
 from reference.families import EncoderConfig
 from reference.inputs import Inputs, pack
-from reference.learning import Example
 from reference.pipelines.batching import run_in_batches
 
 ROWS_AT_ONCE = 256
@@ -86,30 +85,3 @@ def weights_of(weights: Mapping[str, float], config: EncoderConfig) -> np.ndarra
         )
     given = {str(label): weight for label, weight in weights.items()}
     return np.array([given.get(label, 1.0) for label in config.id2label.values()])
-
-
-@dataclass(frozen=True)
-class Weighted:
-    """A batch whose classes weigh differently: its loss is Σ w l / Σ w, over all that counts,
-    as PyTorch's with weights.
-
-    The labels of one weight are learned at a time, the others being ignored, so that no port
-    needs to know.
-    """
-
-    parts: tuple[tuple[float, Example], ...]  # of each weight
-
-    @property
-    def count(self) -> float:
-        return sum(weight * part.count for weight, part in self.parts)
-
-    @property
-    def inputs(self) -> Inputs:
-        return self.parts[0][1].inputs
-
-    def learn(self, learner: Any, weight: float = 1.0) -> float:
-        loss, total = 0.0, self.count
-        for own, part in self.parts:
-            share = own * part.count / total
-            loss += share * part.learn(learner, weight * share)
-        return loss

@@ -18,7 +18,6 @@ from reference.learning import Example, Lesson
 from reference.pipelines.probabilities import log_softmax
 from reference.training.objectives.labelled import (
     Row,
-    Weighted,
     check_weights,
     inputs_of,
     logits_of,
@@ -126,15 +125,10 @@ class SequenceClassification(Objective):
         return found
 
     def example(self, rows: Sequence[Row], given: Given, seed: int) -> Lesson | None:
-        if self.class_weights is None:
-            return _example(rows)
-        weights = weights_of(self.class_weights, given.config)
-        own = np.array([weights[row.label] for row in rows])
-        parts = [
-            (float(w), _example([rows[place] for place in np.flatnonzero(own == w)]))
-            for w in np.unique(own)
-        ]
-        return Weighted(tuple(parts))
+        labels = np.stack([np.asarray(row.label) for row in rows])
+        weights = self.class_weights
+        weights = None if weights is None else weights_of(weights, given.config)
+        return Example(inputs_of(rows), labels, weights)
 
     def scores(self, model: Model, rows: Sequence[Row], given: Given) -> dict[str, float]:
         logits = np.stack(logits_of(model, rows, by_token=False)).astype(np.float64)
@@ -151,10 +145,6 @@ class SequenceClassification(Objective):
             weights = weights_of(self.class_weights, given.config)[labels]
         loss = float((weights * each).sum() / weights.sum())
         return {"loss": loss, **label_scores(labels, logits.argmax(axis=-1))}
-
-
-def _example(rows: Sequence[Row]) -> Example:
-    return Example(inputs_of(rows), np.stack([np.asarray(row.label) for row in rows]))
 
 
 def _scores_of_many(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:

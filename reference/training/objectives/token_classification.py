@@ -21,7 +21,6 @@ from reference.pipelines.probabilities import log_softmax
 from reference.pipelines.tags import OUTSIDE, Tags
 from reference.training.objectives.labelled import (
     Row,
-    Weighted,
     check_weights,
     inputs_of,
     logits_of,
@@ -138,15 +137,9 @@ class TokenClassification(Objective):
         counted = labels != IGNORED
         if not counted.any():
             return None
-        if self.class_weights is None:
-            return Example(inputs, labels)
-        weights = weights_of(self.class_weights, given.config)
-        own = np.where(counted, weights[np.where(counted, labels, 0)], 0.0)
-        parts = [
-            (float(w), Example(inputs, np.where(own == w, labels, IGNORED)))
-            for w in np.unique(own[counted])
-        ]
-        return Weighted(tuple(parts))
+        weights = self.class_weights
+        weights = None if weights is None else weights_of(weights, given.config)
+        return Example(inputs, labels, weights)
 
     def scores(self, model: Model, rows: Sequence[Row], given: Given) -> dict[str, float]:
         """Of tokens; and of spans, where the labels say of which tokens they are: both ends and

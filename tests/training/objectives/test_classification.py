@@ -14,7 +14,6 @@ import reference
 from reference.backend import BACKENDS
 from reference.errors import InputError
 from reference.learning import accumulate
-from reference.masking import IGNORED
 from reference.training import fit
 from reference.training.fitting import prepare
 from reference.training.objectives import SequenceClassification, TokenClassification
@@ -149,9 +148,7 @@ def test_weights_of_classes_are_those_of_torch(tokenizers, backend):
     places = [run.config.label2id[label] for label in weights]
     own = torch.ones(4)
     own[places] = torch.tensor(list(weights.values()))
-    parts = [part for _, part in lesson.parts]
-    logits = np.concatenate([model.model.forward(part.inputs)["logits"] for part in parts])
-    labels = torch.tensor(np.concatenate([part.labels for part in parts]))
+    logits, labels = model.model.forward(lesson.inputs)["logits"], torch.tensor(lesson.labels)
     expected = torch.nn.functional.cross_entropy(torch.tensor(logits), labels, own)
     assert found == pytest.approx(expected.item(), rel=1e-5)
     assert lesson.count == pytest.approx(own[labels].sum().item())
@@ -166,13 +163,10 @@ def test_weights_of_tokens(tokenizers):
     run = prepare(data, **start, class_weights={"O": 0.25})
     lesson, model = run.plan[0].batches[0](), run.learner()
     logits = model.model.forward(lesson.inputs)["logits"]
-    labels = np.full(len(logits), IGNORED)
-    for _, part in lesson.parts:
-        labels = np.where(part.labels != IGNORED, part.labels, labels)
     own = torch.ones(5)
     own[0] = 0.25
     expected = torch.nn.functional.cross_entropy(
-        torch.tensor(logits), torch.tensor(labels), own
+        torch.tensor(logits), torch.tensor(lesson.labels), own
     )
     assert accumulate(model, [lesson]) == pytest.approx(expected.item(), rel=1e-5)
     score = run.objective.scores(model.model, run.rows[:9], run.given)["loss"]
