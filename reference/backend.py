@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from reference.checks import check_name
+from reference.dropout import Dropout
 from reference.errors import InputError, shown
 from reference.families import Architecture, EncoderConfig, architecture_named
 from reference.inputs import Inputs
@@ -74,22 +75,28 @@ class Learner(Protocol):
         inputs: Inputs,
         labels: np.ndarray,
         weight: float = 1.0,
+        dropout: Dropout | None = None,
         class_weights: np.ndarray | None = None,
     ) -> float:
         """The loss on the labels; its gradient, `weight` times, is added to what there is. With
         `class_weights` [labels] it is a cross entropy, in whose mean a label weighs as its
-        class does: the sum of weight * loss by the sum of the weights."""
+        class does: the sum of weight * loss by the sum of the weights.
+
+        `dropout` says by which draws the model drops what its configuration has it drop; None:
+        nothing."""
         ...
 
-    def vectors(self, inputs: Inputs, way: Way) -> np.ndarray:
+    def vectors(self, inputs: Inputs, way: Way, dropout: Dropout | None = None) -> np.ndarray:
         """One vector a packed text, as Model.embed makes them, in the form of the model that
         learns; nothing is kept for a gradient."""
         ...
 
-    def follow(self, inputs: Inputs, way: Way, gradient: np.ndarray) -> None:
+    def follow(
+        self, inputs: Inputs, way: Way, gradient: np.ndarray, dropout: Dropout | None = None
+    ) -> None:
         """The gradient of sum(vectors * gradient) is added to what there is: whatever loss has
         this `gradient` in the vectors of these texts, its gradient in the parameters is that
-        of the sum."""
+        of the sum. `dropout` is that of the vectors."""
         ...
 
     def add(self, key: str, gradient: np.ndarray) -> None:

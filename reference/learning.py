@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from reference.checks import check_number
+from reference.dropout import Dropout
 from reference.errors import InputError
 from reference.inputs import Inputs
 from reference.masking import IGNORED
@@ -78,11 +79,14 @@ class Learns(Protocol):
     """What a step asks of a learner (reference/backend.py); what an example asks of it besides
     is between the two."""
 
+    steps: int
+
     def learn(
         self,
         inputs: Inputs,
         labels: np.ndarray,
         weight: float = 1.0,
+        dropout: Dropout | None = None,
         class_weights: np.ndarray | None = None,
     ) -> float: ...
 
@@ -98,7 +102,7 @@ class Lesson(Protocol):
         group."""
         ...
 
-    def learn(self, learner: Any, weight: float = 1.0) -> float:
+    def learn(self, learner: Any, weight: float = 1.0, dropout: Dropout | None = None) -> float:
         """The loss; the learner is left with its gradient, `weight` times, added to what it
         had."""
         ...
@@ -130,10 +134,10 @@ class Example:
             kept.size if self.class_weights is None else float(self.class_weights[kept].sum())
         )
 
-    def learn(self, learner: Learns, weight: float = 1.0) -> float:
-        if self.class_weights is None:
-            return learner.learn(self.inputs, self.labels, weight)
-        return learner.learn(self.inputs, self.labels, weight, self.class_weights)
+    def learn(
+        self, learner: Learns, weight: float = 1.0, dropout: Dropout | None = None
+    ) -> float:
+        return learner.learn(self.inputs, self.labels, weight, dropout, self.class_weights)
 
 
 def take_step(
@@ -141,30 +145,34 @@ def take_step(
     group: Sequence[Lesson],
     learning_rate: float,
     max_norm: float | None = None,
+    seed: int | None = None,
 ) -> float:
     """One step along the gradient of a group's loss, which comes back.
 
     The group is as one batch: its loss is the sum over all that counts in it by how much that
     is, so a batch in which more counts weighs more. The mean of the batches' means is another
     function. What is clipped is the gradient of the whole group.
+
+    With a seed the step has dropout, at the rates of the model's configuration.
     """
-    loss = accumulate(learner, group)
+    loss = accumulate(learner, group, seed)
     learner.step(learning_rate, max_norm)
     return loss
 
 
-def accumulate(learner: Learns, group: Sequence[Lesson]) -> float:
+def accumulate(learner: Learns, group: Sequence[Lesson], seed: int | None = None) -> float:
     """The loss of a group as one batch, whose gradient is added to what there is; no step is
-    taken yet."""
+    taken yet. With a seed there is dropout, as in the step that follows."""
     total = sum(example.count for example in group)
     if total == 0:
         raise InputError(
             "nothing in these batches counts: all labels are ignored, or weigh nothing"
         )
     loss = 0.0
-    for example in group:
+    for place, example in enumerate(group):
         if not example.count:  # the mean over nothing, which is NaN
             continue
         weight = example.count / total
-        loss += weight * example.learn(learner, weight)
+        dropout = None if seed is None else Dropout(seed, learner.steps, place)
+        loss += weight * example.learn(learner, weight, dropout)
     return loss

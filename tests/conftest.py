@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
+import tests.shapes  # the hook below finds it by its name
 from tests.memory import give_back_memory, give_back_what_has_grown, keep_what_stays
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -19,7 +20,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # The named axes in the ports' signatures are checked at every call of the test run.
-install_import_hook(["reference.torch", "reference.mlx"], "beartype.beartype")
+install_import_hook(["reference.torch", "reference.mlx"], "tests.shapes.looked_at_once")
 # Before any test imports mlx.core, so that MLX finds the fast BLAS.
 importlib.import_module("reference.mlx")
 
@@ -52,6 +53,12 @@ def modules_leave_no_memory() -> Iterator[None]:
     yield
     keep_what_stays()
     give_back_memory()
+
+
+@pytest.fixture
+def shapes_not_looked_at() -> Iterator[None]:
+    with tests.shapes.shapes_not_looked_at():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -42,6 +42,11 @@ class BertLayerConfig(TransformerConfig):
         check_share("hidden_dropout_prob", self.hidden_dropout_prob)
         check_share("attention_probs_dropout_prob", self.attention_probs_dropout_prob)
 
+    @property
+    def classifier_rate(self) -> float:
+        """The share of features that training drops in front of a classifier."""
+        return self.hidden_dropout_prob
+
 
 @dataclass(frozen=True, kw_only=True)
 class BertConfig(BertLayerConfig):
@@ -65,6 +70,12 @@ class BertConfig(BertLayerConfig):
         check_integer("type_vocab_size", self.type_vocab_size, minimum=1)
         if self.classifier_dropout is not None:  # it then is hidden_dropout_prob
             check_share("classifier_dropout", self.classifier_dropout)
+
+    @property
+    def classifier_rate(self) -> float:
+        """The share of features that training drops in front of a classifier."""
+        own = self.classifier_dropout
+        return self.hidden_dropout_prob if own is None else own
 
 
 # In each layer, and then once.

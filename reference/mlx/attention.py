@@ -8,8 +8,10 @@ from itertools import pairwise
 import mlx.core as mx
 from jaxtyping import Bool, Float, Int
 
+from reference.dropout import dropping
 from reference.inputs import Inputs
 from reference.mlx import fused
+from reference.mlx.layers import dropout
 
 # What a layer is given: (query, key, value) -> context. Whether the batch is padded or packed
 # is settled once, at the top of the model, and no layer needs to know.
@@ -46,9 +48,11 @@ def scaled_dot_product_attention(
     value: Float[mx.array, "*batch keys head_dim"],
     mask: Bool[mx.array, "..."] | None = None,
     bias: Float[mx.array, "heads queries keys"] | None = None,
+    rate: float = 0.0,
 ) -> Float[mx.array, "*batch queries head_dim"]:
     """softmax(query · keyᵀ / √head_dim) · value (Vaswani et al. 2017, equation 1); a bias is
-    added to the scaled scores of every text alike.
+    added to the scaled scores of every text alike. Training drops the share `rate` of what the
+    softmax gives.
 
     A masked score becomes the dtype's lowest number, not -inf: a row in which all is masked
     then attends evenly, as in Transformers' eager attention, instead of turning into NaN.
@@ -58,7 +62,7 @@ def scaled_dot_product_attention(
         scores = scores + bias
     if mask is not None:
         scores = mx.where(mask, scores, mx.finfo(scores.dtype).min)
-    return _softmax(scores) @ value
+    return dropout(_softmax(scores), rate) @ value
 
 
 def sliding_window_mask(
@@ -140,13 +144,49 @@ def packed_attention(
     return mx.concatenate(contexts, axis=1)
 
 
+def dropped_attention(
+    query: Float[mx.array, "*batch tokens head_dim"],
+    key: Float[mx.array, "*batch tokens head_dim"],
+    value: Float[mx.array, "*batch tokens head_dim"],
+    inputs: Inputs,
+    window: int | None = None,
+    bias: Float[mx.array, "heads longest longest"] | None = None,
+    rate: float = 0.0,
+) -> Float[mx.array, "*batch tokens head_dim"]:
+    """Attention in a training pass that drops some of it: all at once, for what is dropped was
+    drawn for all scores of a padded batch. A packed row is laid out as one, and taken up
+    again."""
+    mask, packed = inputs.attention_mask, inputs.cu_seqlens
+    if packed is not None:
+        heads = query.shape[-3]
+        laid_out = [pad_packed(merge_heads(x), packed) for x in (query, key, value)]
+        query, key, value = (split_heads(x, heads) for x, _ in laid_out)
+        mask = laid_out[0][1]
+    allowed = None if mask is None else padding_mask(mask)
+    if window is not None:
+        places = mx.arange(query.shape[-2])
+        near = sliding_window_mask(places, places, window)
+        allowed = near if allowed is None else near & allowed
+    context = scaled_dot_product_attention(query, key, value, allowed, bias, rate)
+    if allowed is not None:
+        # A pad that sees nothing but pads gets zeros, as from PyTorch's kernel.
+        context = mx.where(allowed.any(axis=-1, keepdims=True), context, 0)
+    if packed is None:
+        return context
+    return split_heads(_take_up(merge_heads(context), packed), heads)
+
+
 def attend_to(
     inputs: Inputs,
     window: int | None = None,
     bias: Float[mx.array, "heads longest longest"] | None = None,
+    rate: float = 0.0,
 ) -> Attend:
-    """Attention over each whole text of a batch, or over `window` tokens on each side."""
+    """Attention over each whole text of a batch, or over `window` tokens on each side. Training
+    drops the share `rate` of it."""
     options = {"window": window, "bias": bias}
+    if dropping(rate):
+        return partial(dropped_attention, inputs=inputs, **options, rate=rate)
     if inputs.cu_seqlens is not None:
         return partial(packed_attention, cu_seqlens=inputs.cu_seqlens, **options)
     mask = None if inputs.attention_mask is None else padding_mask(inputs.attention_mask)
@@ -181,6 +221,14 @@ def pad_packed(
     real = column < lengths
     padded = packed[mx.where(real, starts + column, 0)]
     return mx.where(real[..., None], padded, 0), real.astype(mx.int64)
+
+
+def _take_up(
+    padded: Float[mx.array, "texts longest hidden"], cu_seqlens: Int[mx.array, "texts_plus_one"]
+) -> Float[mx.array, "tokens hidden"]:
+    """The inverse of pad_packed; MLX does not index by a mask."""
+    lengths = (cu_seqlens[1:] - cu_seqlens[:-1]).tolist()
+    return mx.concatenate([text[:length] for text, length in zip(padded, lengths, strict=True)])
 
 
 def _softmax(scores: Float[mx.array, "*batch keys"]) -> Float[mx.array, "*batch keys"]:

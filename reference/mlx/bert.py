@@ -20,7 +20,7 @@ from reference.mlx.attention import (
     split_heads,
 )
 from reference.mlx.heads import EncoderOutput, Head, TextHead, TokenHead, tie_decoder
-from reference.mlx.layers import Embedding, LayerNorm, Linear, activation
+from reference.mlx.layers import Embedding, LayerNorm, Linear, activation, dropout
 
 Ids = Int[mx.array, "*batch tokens"]
 CuSeqlens = Int[mx.array, "texts_plus_one"]
@@ -38,13 +38,14 @@ class BertEmbeddings(nn.Module):
         self.position_embeddings = Embedding(config.max_position_embeddings, size)
         self.token_type_embeddings = Embedding(config.type_vocab_size, size)
         self.LayerNorm = LayerNorm(size, config.layer_norm_eps)
+        self.rate = config.hidden_dropout_prob
 
     def __call__(self, inputs: Inputs) -> Hidden:
         ids, types = inputs.input_ids, inputs.token_type_ids
         types = mx.zeros_like(ids) if types is None else types
         words = self.word_embeddings(ids) + self.token_type_embeddings(types)
         places = self.position_embeddings(self.position_ids(ids, inputs.cu_seqlens))
-        return self.LayerNorm(words + places)
+        return dropout(self.LayerNorm(words + places), self.rate)
 
     def position_ids(self, input_ids: Ids, cu_seqlens: CuSeqlens | None = None) -> Ids:
         """0, 1, 2, ... in each text."""
@@ -77,9 +78,10 @@ class BertSelfOutput(nn.Module):
         super().__init__()
         self.dense = Linear(config.hidden_size, config.hidden_size)
         self.LayerNorm = LayerNorm(config.hidden_size, config.layer_norm_eps)
+        self.rate = config.hidden_dropout_prob
 
     def __call__(self, context: Hidden, residual: Hidden) -> Hidden:
-        return self.LayerNorm(self.dense(context) + residual)
+        return self.LayerNorm(dropout(self.dense(context), self.rate) + residual)
 
 
 class BertAttention(nn.Module):
@@ -113,11 +115,12 @@ class BertOutput(nn.Module):
         super().__init__()
         self.dense = Linear(config.intermediate_size, config.hidden_size)
         self.LayerNorm = LayerNorm(config.hidden_size, config.layer_norm_eps)
+        self.rate = config.hidden_dropout_prob
 
     def __call__(
         self, wide: Float[mx.array, "*batch tokens intermediate"], residual: Hidden
     ) -> Hidden:
-        return self.LayerNorm(self.dense(wide) + residual)
+        return self.LayerNorm(dropout(self.dense(wide), self.rate) + residual)
 
 
 class BertLayer(nn.Module):
@@ -172,9 +175,11 @@ class BertModel(nn.Module):
         self.embeddings = BertEmbeddings(config)
         self.encoder = BertEncoder(config)
         self.pooler = BertPooler(config) if add_pooling_layer else None
+        self.rate = config.attention_probs_dropout_prob
 
     def __call__(self, inputs: Inputs, output_hidden_states: bool = False) -> EncoderOutput:
-        states = self.encoder(self.embeddings(inputs), attend_to(inputs))
+        attend = attend_to(inputs, rate=self.rate)
+        states = self.encoder(self.embeddings(inputs), attend)
         last = states[-1]
         pooled = None
         if self.pooler is not None:
@@ -245,7 +250,8 @@ class BertForSequenceClassification(TextHead):
         self.classifier = Linear(config.hidden_size, config.num_labels)
 
     def score(self, outputs: EncoderOutput, inputs: Inputs) -> Float[mx.array, "batch labels"]:
-        return self.classifier(outputs.pooler_output)
+        pooled = dropout(outputs.pooler_output, self.config.classifier_rate)
+        return self.classifier(pooled)
 
 
 class BertForTokenClassification(TokenHead):
@@ -254,4 +260,5 @@ class BertForTokenClassification(TokenHead):
     base = "bert"
 
     def __init__(self, config: BertConfig) -> None:
-        super().__init__(config, BertModel(config, add_pooling_layer=False))
+        encoder = BertModel(config, add_pooling_layer=False)
+        super().__init__(config, encoder, config.classifier_rate)

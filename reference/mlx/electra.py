@@ -20,7 +20,7 @@ from reference.mlx.heads import (
     TokenHead,
     tie_decoder,
 )
-from reference.mlx.layers import LayerNorm, Linear, activation, gelu
+from reference.mlx.layers import LayerNorm, Linear, activation, dropout, gelu
 from reference.mlx.roberta import XLMRobertaClassificationHead
 
 
@@ -34,12 +34,13 @@ class ElectraModel(nn.Module):
         if config.projects:
             self.embeddings_project = Linear(config.embedding_size, config.hidden_size)
         self.encoder = BertEncoder(config)
+        self.rate = config.attention_probs_dropout_prob
 
     def __call__(self, inputs: Inputs, output_hidden_states: bool = False) -> EncoderOutput:
         hidden = self.embeddings(inputs)
         if self.embeddings_project is not None:
             hidden = self.embeddings_project(hidden)
-        states = self.encoder(hidden, attend_to(inputs))
+        states = self.encoder(hidden, attend_to(inputs, rate=self.rate))
         return EncoderOutput(states[-1], None, states if output_hidden_states else None)
 
 
@@ -77,7 +78,8 @@ class ElectraClassificationHead(XLMRobertaClassificationHead):
     def __call__(
         self, first: Float[mx.array, "batch hidden"]
     ) -> Float[mx.array, "batch labels"]:
-        return self.out_proj(gelu(self.dense(first)))
+        activated = gelu(self.dense(dropout(first, self.rate)))
+        return self.out_proj(dropout(activated, self.rate))
 
 
 class ElectraForSequenceClassification(TextHead):
@@ -99,7 +101,7 @@ class ElectraForTokenClassification(TokenHead):
     base = "electra"
 
     def __init__(self, config: ElectraConfig) -> None:
-        super().__init__(config, ElectraModel(config))
+        super().__init__(config, ElectraModel(config), config.classifier_rate)
 
 
 class ElectraSequenceSummary(nn.Module):
@@ -111,11 +113,13 @@ class ElectraSequenceSummary(nn.Module):
         size = config.hidden_size
         self.summary = Linear(size, size) if config.summary_use_proj else None
         self.activation = activation(config.summary_activation or "linear")
+        self.rate = config.summary_last_dropout
 
     def __call__(
         self, first: Float[mx.array, "texts hidden"]
     ) -> Float[mx.array, "texts hidden"]:
-        return self.activation(first if self.summary is None else self.summary(first))
+        projected = first if self.summary is None else self.summary(first)
+        return dropout(self.activation(projected), self.rate)
 
 
 class ElectraForMultipleChoice(ChoiceHead):

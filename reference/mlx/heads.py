@@ -8,7 +8,7 @@ from mlx import nn
 
 from reference.families.config import EncoderConfig
 from reference.inputs import Inputs
-from reference.mlx.layers import Embedding, Linear
+from reference.mlx.layers import Embedding, Linear, dropout
 from reference.mlx.losses import classification_loss, cross_entropy
 
 
@@ -84,16 +84,18 @@ class TextHead(Head):
 
 
 class TokenHead(Head):
-    """A head that classifies every token, by one projection of its vector."""
+    """A head that classifies every token, by one projection of its vector, of which training
+    drops the share `rate`."""
 
-    def __init__(self, config: EncoderConfig, encoder: nn.Module) -> None:
+    def __init__(self, config: EncoderConfig, encoder: nn.Module, rate: float = 0.0) -> None:
         super().__init__(config, encoder)
+        self.rate = rate
         self.classifier = Linear(config.hidden_size, config.num_labels)
 
     def score(
         self, outputs: EncoderOutput, inputs: Inputs
     ) -> Float[mx.array, "*batch tokens labels"]:
-        return self.classifier(outputs.last_hidden_state)
+        return self.classifier(dropout(outputs.last_hidden_state, self.rate))
 
 
 class ChoiceHead(Head):

@@ -7,6 +7,7 @@ import mlx.core as mx
 from jaxtyping import Float, Int
 from mlx import nn
 
+from reference.dropout import dropping, keep, scale
 from reference.errors import ConfigError
 from reference.mlx import fused
 
@@ -59,6 +60,15 @@ class Embedding(nn.Module):
         if self.padding_idx is None:
             return rows
         return mx.where((ids == self.padding_idx)[..., None], mx.stop_gradient(rows), rows)
+
+
+def dropout(x: Float[mx.array, "*shape"], rate: float) -> Float[mx.array, "*shape"]:
+    """x, of which the training pass under way drops the share `rate` and scales up the rest
+    (Srivastava et al. 2014). Outside of a training pass, x as it is."""
+    if not dropping(rate):
+        return x
+    kept = mx.array(keep(x.shape, rate)).astype(x.dtype)
+    return x * (kept * scale(rate))
 
 
 def gelu(x: Float[mx.array, "*shape"]) -> Float[mx.array, "*shape"]:
@@ -135,13 +145,19 @@ class GatedMLP(nn.Module):
     """
 
     def __init__(
-        self, hidden: int, intermediate: int, activation_name: str, bias: bool = True
+        self,
+        hidden: int,
+        intermediate: int,
+        activation_name: str,
+        bias: bool = True,
+        rate: float = 0.0,
     ) -> None:
         super().__init__()
         self.Wi = Linear(hidden, 2 * intermediate, bias)
         self.Wo = Linear(intermediate, hidden, bias)
         self.activation = activation(activation_name)
+        self.rate = rate
 
     def __call__(self, x: Float[mx.array, "*batch hidden"]) -> Float[mx.array, "*batch hidden"]:
         wide, gate = mx.split(self.Wi(x), 2, axis=-1)  # [..., intermediate] each
-        return self.Wo(self.activation(wide) * gate)
+        return self.Wo(dropout(self.activation(wide) * gate, self.rate))

@@ -14,7 +14,7 @@ from reference.inputs import Inputs
 from reference.mlx.attention import first_tokens, positions
 from reference.mlx.bert import BertEmbeddings, BertModel, CuSeqlens, Hidden, Ids
 from reference.mlx.heads import EncoderOutput, Head, TextHead, TokenHead, tie_decoder
-from reference.mlx.layers import Embedding, LayerNorm, Linear, gelu
+from reference.mlx.layers import Embedding, LayerNorm, Linear, dropout, gelu
 
 
 class XLMRobertaEmbeddings(BertEmbeddings):
@@ -69,11 +69,13 @@ class XLMRobertaClassificationHead(nn.Module):
         super().__init__()
         self.dense = Linear(config.hidden_size, config.hidden_size)
         self.out_proj = Linear(config.hidden_size, config.num_labels)
+        self.rate = config.classifier_rate
 
     def __call__(
         self, first: Float[mx.array, "batch hidden"]
     ) -> Float[mx.array, "batch labels"]:
-        return self.out_proj(mx.tanh(self.dense(first)))
+        activated = mx.tanh(self.dense(dropout(first, self.rate)))
+        return self.out_proj(dropout(activated, self.rate))
 
 
 class XLMRobertaForMaskedLM(Head):
@@ -110,7 +112,8 @@ class XLMRobertaForTokenClassification(TokenHead):
     base = "roberta"
 
     def __init__(self, config: RobertaConfig) -> None:
-        super().__init__(config, XLMRobertaModel(config, add_pooling_layer=False))
+        encoder = XLMRobertaModel(config, add_pooling_layer=False)
+        super().__init__(config, encoder, config.classifier_rate)
 
 
 # RoBERTa differs from XLM-RoBERTa in nothing but the names of its classes.

@@ -7,6 +7,7 @@ import mlx.core as mx
 import numpy as np
 from jaxtyping import Float
 
+from reference.dropout import Dropout, training_pass
 from reference.inputs import Inputs
 from reference.learning import AdamW, Way, clipping
 from reference.mlx.port import MLXModel, to_mlx, to_numpy
@@ -59,20 +60,25 @@ class Learner:
         inputs: Inputs,
         labels: np.ndarray,
         weight: float = 1.0,
+        dropout: Dropout | None = None,
         class_weights: np.ndarray | None = None,
     ) -> float:
-        with mx.stream(self.model.device):
+        with mx.stream(self.model.device), training_pass(dropout, inputs):
             loss, gradients = self.model.value_and_grad(inputs, labels, class_weights)
             if weight != 1.0:
                 gradients = {key: array * weight for key, array in gradients.items()}
             self.gradients = _added(self.gradients, gradients)
             return loss.item()
 
-    def vectors(self, inputs: Inputs, way: Way) -> np.ndarray:
-        return self.model.embed(inputs, way.pooling, way.normalize, way.skip)
+    def vectors(self, inputs: Inputs, way: Way, dropout: Dropout | None = None) -> np.ndarray:
+        with mx.stream(self.model.device), training_pass(dropout, inputs):
+            options = (way.pooling, way.normalize, way.skip)
+            return to_numpy(self.model.vectors(inputs.map(to_mlx), *options))
 
-    def follow(self, inputs: Inputs, way: Way, gradient: np.ndarray) -> None:
-        with mx.stream(self.model.device):
+    def follow(
+        self, inputs: Inputs, way: Way, gradient: np.ndarray, dropout: Dropout | None = None
+    ) -> None:
+        with mx.stream(self.model.device), training_pass(dropout, inputs):
             options = (way.pooling, way.normalize, way.skip)
             gradients = self.model.follow(inputs, *options, gradient)
             self.gradients = _added(self.gradients, gradients)

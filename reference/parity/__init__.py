@@ -107,9 +107,10 @@ def loss_trajectory(
     clip: float | None = 1.0,
     weight_decay: float = 0.01,
     dtype: str = "float32",
+    dropout: int | None = None,
 ) -> list[float]:
     """The losses of a checkpoint's own head while it is trained, each before the step of its
-    batch; without dropout. The folder stays as it is.
+    batch. The folder stays as it is.
 
     batches: dicts of arrays with input_ids, labels, and where there are any attention_mask and
         token_type_ids, one a step; or lists of such dicts, whose gradients are added up to one
@@ -117,10 +118,14 @@ def loss_trajectory(
     learning_rate: of AdamW; or one for every step.
     clip: the length that the gradient is shortened to where it is longer; None: never.
     weight_decay: of matrices. Norms and biases do not decay.
+    dropout: the seed of the draws by which the model drops what its configuration has it drop;
+        None: nothing.
     """
     from reference.parity.trajectory import loss_trajectory
 
-    return loss_trajectory(folder, backend, batches, learning_rate, clip, weight_decay, dtype)
+    return loss_trajectory(
+        folder, backend, batches, learning_rate, clip, weight_decay, dtype, dropout
+    )
 
 
 def compare_training(
@@ -133,6 +138,7 @@ def compare_training(
     clip: float | None = 1.0,
     weight_decay: float = 0.01,
     seed: int = 0,
+    dropout: int | None = None,
 ) -> Report:
     """Hold whole runs of training against Transformers and torch.optim.AdamW in float64: the
     loss of every step.
@@ -145,7 +151,7 @@ def compare_training(
     from reference.parity.trajectory import compare_training
 
     return compare_training(
-        model, backends, dtype, batches, steps, learning_rate, clip, weight_decay, seed
+        model, backends, dtype, batches, steps, learning_rate, clip, weight_decay, seed, dropout
     )
 
 

@@ -67,6 +67,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="train the model's head for so many steps instead, on random batches, and compare "
         "the loss of each",
     )
+    parser.add_argument(
+        "--dropout",
+        type=int,
+        metavar="SEED",
+        help="train with dropout, at the rates of the model's configuration and by draws of "
+        "this seed",
+    )
     parser.add_argument("--json", metavar="FILE", help="write every number to FILE as well")
 
 
@@ -82,6 +89,8 @@ def main(options: argparse.Namespace) -> int:
     if options.training is not None:
         report = _of_training(options, backends)
     else:
+        if options.dropout is not None:
+            raise InputError("--dropout goes with --training only")
         texts = None if options.texts is None else list(read_lines(options.texts, "--texts"))
         report = compare(
             options.model, backends, options.dtype, texts=texts, port=port, seed=options.seed
@@ -98,7 +107,12 @@ def _of_training(options: argparse.Namespace, backends: Sequence[str]) -> Report
             raise InputError(f"--{name} does not go with --training")
     steps = check_whole("--training", options.training, 1)
     return compare_training(
-        options.model, backends, options.dtype, steps=steps, seed=options.seed
+        options.model,
+        backends,
+        options.dtype,
+        steps=steps,
+        seed=options.seed,
+        dropout=options.dropout,
     )
 
 

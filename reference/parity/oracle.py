@@ -50,7 +50,7 @@ class Measured:
 
 
 class Oracle(ABC):
-    """A checkpoint's model in one dtype, without dropout, inside a PyTorch module.
+    """A checkpoint's model in one dtype, set to evaluate, inside a PyTorch module.
 
     The module is called with the names of Inputs and returns a mapping with the keys of a
     port's forward. Its submodules are found under the paths that the family's operations name.

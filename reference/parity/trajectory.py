@@ -16,11 +16,13 @@ import torch
 from reference import learning
 from reference.backend import BACKENDS, Learner, learner
 from reference.checkpoint import Checkpoint, locate, read_checkpoint
-from reference.checks import check_name, check_number
+from reference.checks import check_name, check_number, check_whole
+from reference.dropout import Dropout
 from reference.errors import InputError
 from reference.families.tasks import BASE
 from reference.learning import AdamW, Example
 from reference.parity.batch import Batch, random_batch
+from reference.parity.dropping import dropping_as
 from reference.parity.gate import (
     EPSILONS,
     FLOAT64_DEFAULT,
@@ -45,15 +47,16 @@ def loss_trajectory(
     clip: float | None = 1.0,
     weight_decay: float = 0.01,
     dtype: str = "float32",
+    dropout: int | None = None,
 ) -> list[float]:
     """The function behind reference.parity.loss_trajectory."""
     checkpoint = read_checkpoint(locate(folder))
     groups = check_groups(checkpoint, batches)
     rates = check_rates(learning_rate, len(groups))
-    clip = check_clip(clip)
+    clip, seed = check_clip(clip), check_seed(dropout)
     subject = start(checkpoint, backend, weight_decay, dtype, groups)
     return [
-        learning.take_step(subject, group, rate, clip)
+        learning.take_step(subject, group, rate, clip, seed)
         for group, rate in zip(groups, rates, strict=True)
     ]
 
@@ -82,8 +85,14 @@ def oracle_trajectory(
     rates: Sequence[float],
     clip: float | None = 1.0,
     weight_decay: float = 0.01,
+    dropout: int | None = None,
+    orders: Sequence[Sequence[np.ndarray | None]] | None = None,
 ) -> list[float]:
-    """The same of the oracle, whose model is changed by it."""
+    """The same of the oracle, whose model is changed by it.
+
+    orders: for each batch the places of its rows in the batch that is dropped from, where they
+        were put in another order.
+    """
     parameters = list(oracle.model.parameters())
     optimizer = torch.optim.AdamW(
         [
@@ -94,13 +103,17 @@ def oracle_trajectory(
         foreach=False,
     )
     losses = []
-    for group, rate in zip(groups, rates, strict=True):
+    for step, (group, rate) in enumerate(zip(groups, rates, strict=True)):
         for settings in optimizer.param_groups:
             settings["lr"] = rate
         counts = [example.count for example in group]
         loss = 0.0
-        for example, count in zip(group, counts, strict=True):
-            part = oracle.loss(Batch(example.inputs), example.labels) * (count / sum(counts))
+        for place, (example, count) in enumerate(zip(group, counts, strict=True)):
+            drawn = None if dropout is None else Dropout(dropout, step, place)
+            order = None if orders is None else orders[step][place]
+            with dropping_as(oracle.model, drawn, order):
+                part = oracle.loss(Batch(example.inputs), example.labels)
+            part = part * (count / sum(counts))
             part.backward()
             loss += part.item()
         if clip is not None:
@@ -121,6 +134,7 @@ def compare_training(
     clip: float | None = 1.0,
     weight_decay: float = 0.01,
     seed: int = 0,
+    dropout: int | None = None,
 ) -> Report:
     """The function behind reference.parity.compare_training."""
     check_name(dtype, ("float32", "float64"), "dtype", "not available for training")
@@ -132,14 +146,16 @@ def compare_training(
     )
     rates = check_rates(learning_rate, len(groups))
     settings = (clip, weight_decay)
-    truth = np.array(oracle_trajectory(oracle_for(checkpoint), groups, rates, *settings))
+    oracle = oracle_for(checkpoint)
+    seed = check_seed(dropout)
+    truth = np.array(oracle_trajectory(oracle, groups, rates, *settings, seed))
     noise = None
     if dtype == "float32":
-        noise = noise_floors(checkpoint, truth, groups, rates, *settings)
+        noise = noise_floors(checkpoint, truth, groups, rates, *settings, seed)
     rows: list[Row] = []
     for backend in backends:
         floors = float64_floors(truth, backend) if noise is None else noise
-        found = loss_trajectory(model, backend, groups, rates, *settings, dtype)
+        found = loss_trajectory(model, backend, groups, rates, *settings, dtype, seed)
         rows += _rows(backend, np.array(found), truth, floors, dtype)
     divergences = {backend: _first(backend, rows) for backend in backends}
     return Report(os.fspath(model), dtype, factor(dtype), tuple(rows), divergences)
@@ -152,6 +168,7 @@ def noise_floors(
     rates: Sequence[float],
     clip: float | None,
     weight_decay: float,
+    dropout: int | None = None,
 ) -> np.ndarray:
     """How far Transformers itself is from the truth in float32, up to each step.
 
@@ -162,9 +179,14 @@ def noise_floors(
     """
     largest = np.zeros(len(truth))
     for draw in range(DRAWS):
-        shuffled = [[_shuffled(example, draw) for example in group] for group in groups]
+        orders = [[_order(example, draw) for example in group] for group in groups]
+        shuffled = [
+            [_in_order(*pair) for pair in zip(group, places, strict=True)]
+            for group, places in zip(groups, orders, strict=True)
+        ]
         oracle = oracle_for(checkpoint, "float32")
-        found = np.array(oracle_trajectory(oracle, shuffled, rates, clip, weight_decay))
+        options = (clip, weight_decay, dropout, orders)
+        found = np.array(oracle_trajectory(oracle, shuffled, rates, *options))
         largest = np.maximum(largest, np.abs(found - truth))
     least = LEAST_EPSILONS * EPSILONS["float32"] * np.abs(truth)
     return np.maximum(np.maximum.accumulate(largest), least)
@@ -223,6 +245,10 @@ def check_clip(clip: float | None) -> float | None:
     return clip
 
 
+def check_seed(dropout: int | None) -> int | None:
+    return None if dropout is None else check_whole("dropout", dropout, least=0)
+
+
 KEYS = ("input_ids", "attention_mask", "token_type_ids", "labels")
 
 
@@ -239,9 +265,13 @@ def _example(checkpoint: Checkpoint, given: Any, name: str) -> Example:
     return Example(inputs, task.check_labels(config, inputs, given["labels"]))
 
 
-def _shuffled(example: Example, draw: int) -> Example:
-    order = np.random.default_rng(draw).permutation(len(example.labels))
-    if draw == 0:
+def _order(example: Example, draw: int) -> np.ndarray | None:
+    """Another one for each draw; the first is as it is."""
+    return np.random.default_rng(draw).permutation(len(example.labels)) if draw else None
+
+
+def _in_order(example: Example, order: np.ndarray | None) -> Example:
+    if order is None:
         return example
     return Example(example.inputs.map(lambda array: array[order]), example.labels[order])
 

@@ -9,8 +9,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from reference.dropout import dropping
 from reference.inputs import Inputs
 from reference.torch import fused
+from reference.torch.layers import dropout
 
 # What a layer is given: (query, key, value) -> context. Whether the batch is padded or packed
 # is settled once, at the top of the model, and no layer needs to know.
@@ -47,9 +49,11 @@ def scaled_dot_product_attention(
     value: Float[Tensor, "*batch keys head_dim"],
     mask: Bool[Tensor, "..."] | None = None,
     bias: Float[Tensor, "heads queries keys"] | None = None,
+    rate: float = 0.0,
 ) -> Float[Tensor, "*batch queries head_dim"]:
     """softmax(query · keyᵀ / √head_dim) · value (Vaswani et al. 2017, equation 1); a bias is
-    added to the scaled scores of every text alike.
+    added to the scaled scores of every text alike. Training drops the share `rate` of what the
+    softmax gives.
 
     A masked score becomes the dtype's lowest number, not -inf: a row in which all is masked
     then attends evenly, as in Transformers' eager attention, instead of turning into NaN.
@@ -59,7 +63,7 @@ def scaled_dot_product_attention(
         scores = scores + bias
     if mask is not None:
         scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
-    return torch.softmax(scores, dim=-1) @ value
+    return dropout(torch.softmax(scores, dim=-1), rate) @ value
 
 
 def sliding_window_mask(
@@ -125,13 +129,49 @@ def packed_attention(
     return context
 
 
+def dropped_attention(
+    query: Float[Tensor, "*batch tokens head_dim"],
+    key: Float[Tensor, "*batch tokens head_dim"],
+    value: Float[Tensor, "*batch tokens head_dim"],
+    inputs: Inputs,
+    window: int | None = None,
+    bias: Float[Tensor, "heads longest longest"] | None = None,
+    rate: float = 0.0,
+) -> Float[Tensor, "*batch tokens head_dim"]:
+    """Attention in a training pass that drops some of it: all at once, for what is dropped was
+    drawn for all scores of a padded batch. A packed row is laid out as one, and taken up
+    again."""
+    mask, packed = inputs.attention_mask, inputs.cu_seqlens
+    if packed is not None:
+        heads = query.shape[-3]
+        laid_out = [pad_packed(merge_heads(x), packed) for x in (query, key, value)]
+        query, key, value = (split_heads(x, heads) for x, _ in laid_out)
+        mask = laid_out[0][1]
+    allowed = None if mask is None else padding_mask(mask)
+    if window is not None:
+        places = torch.arange(query.shape[-2], device=query.device)
+        near = sliding_window_mask(places, places, window)
+        allowed = near if allowed is None else near & allowed
+    context = scaled_dot_product_attention(query, key, value, allowed, bias, rate)
+    if allowed is not None:
+        # A pad that sees nothing but pads gets zeros, as from PyTorch's kernel.
+        context = context.masked_fill(~allowed.any(dim=-1, keepdim=True), 0)
+    if packed is None:
+        return context
+    return split_heads(merge_heads(context)[mask.bool()], heads)
+
+
 def attend_to(
     inputs: Inputs,
     window: int | None = None,
     bias: Float[Tensor, "heads longest longest"] | None = None,
+    rate: float = 0.0,
 ) -> Attend:
-    """Attention over each whole text of a batch, or over `window` tokens on each side."""
+    """Attention over each whole text of a batch, or over `window` tokens on each side. Training
+    drops the share `rate` of it."""
     options = {"window": window, "bias": bias}
+    if dropping(rate):
+        return partial(dropped_attention, inputs=inputs, **options, rate=rate)
     if inputs.cu_seqlens is not None:
         return partial(packed_attention, cu_seqlens=inputs.cu_seqlens, **options)
     mask = None if inputs.attention_mask is None else padding_mask(inputs.attention_mask)

@@ -26,25 +26,27 @@ from reference.torch.heads import (
     TokenHead,
     tie_decoder,
 )
-from reference.torch.layers import Embedding, LayerNorm, Linear, activation
+from reference.torch.layers import Embedding, LayerNorm, Linear, activation, dropout
 
 
 class Embeddings(nn.Module):
     """The sum of two looked-up vectors - the word's and its position's - and a layer norm."""
 
-    def __init__(self, config: TransformerConfig) -> None:
+    def __init__(self, config: TransformerConfig, rate: float) -> None:
         super().__init__()
         size = config.hidden_size
         self.word_embeddings = Embedding(config.vocab_size, size, config.pad_token_id)
         self.position_embeddings = Embedding(config.max_position_embeddings, size)
         self.LayerNorm = LayerNorm(size, config.layer_norm_eps)
+        self.rate = rate
 
     position_ids = BertEmbeddings.position_ids  # 0, 1, 2, ... in each text
 
     def forward(self, inputs: Inputs) -> Hidden:
         places = self.position_ids(inputs.input_ids, inputs.cu_seqlens)
         words = self.word_embeddings(inputs.input_ids)
-        return self.LayerNorm(words + self.position_embeddings(places))
+        normed = self.LayerNorm(words + self.position_embeddings(places))
+        return dropout(normed, self.rate)
 
 
 class DistilBertSelfAttention(nn.Module):
@@ -72,9 +74,10 @@ class FFN(nn.Module):
         self.lin1 = Linear(config.hidden_size, config.intermediate_size)
         self.lin2 = Linear(config.intermediate_size, config.hidden_size)
         self.activation = activation(config.hidden_act)
+        self.rate = config.dropout
 
     def forward(self, hidden: Hidden) -> Hidden:
-        return self.lin2(self.activation(self.lin1(hidden)))
+        return dropout(self.lin2(self.activation(self.lin1(hidden))), self.rate)
 
 
 class TransformerBlock(nn.Module):
@@ -103,11 +106,13 @@ class DistilBertModel(nn.Module):
 
     def __init__(self, config: DistilBertConfig) -> None:
         super().__init__()
-        self.embeddings = Embeddings(config)
+        self.embeddings = Embeddings(config, config.dropout)
         self.transformer = Transformer(config)
+        self.rate = config.attention_dropout
 
     def forward(self, inputs: Inputs, output_hidden_states: bool = False) -> EncoderOutput:
-        states = self.transformer(self.embeddings(inputs), attend_to(inputs))
+        attend = attend_to(inputs, rate=self.rate)
+        states = self.transformer(self.embeddings(inputs), attend)
         return EncoderOutput(states[-1], None, states if output_hidden_states else None)
 
 
@@ -141,10 +146,12 @@ class DistilBertTextHead(Head):
         self.pre_classifier = Linear(config.hidden_size, config.hidden_size)
         self.activation = activation("relu")
         self.classifier = Linear(config.hidden_size, labels)
+        self.rate = config.seq_classif_dropout
 
     def score(self, outputs: EncoderOutput, inputs: Inputs) -> Float[Tensor, "texts labels"]:
         first = first_tokens(outputs.last_hidden_state, inputs.cu_seqlens)
-        return self.classifier(self.activation(self.pre_classifier(first)))
+        activated = self.activation(self.pre_classifier(first))
+        return self.classifier(dropout(activated, self.rate))
 
 
 class DistilBertForSequenceClassification(DistilBertTextHead, TextHead):
@@ -167,4 +174,4 @@ class DistilBertForTokenClassification(TokenHead):
     base = "distilbert"
 
     def __init__(self, config: DistilBertConfig) -> None:
-        super().__init__(config, DistilBertModel(config))
+        super().__init__(config, DistilBertModel(config), config.dropout)

@@ -19,7 +19,7 @@ from reference.torch.heads import (
     TokenHead,
     tie_decoder,
 )
-from reference.torch.layers import LayerNorm, Linear, activation, gelu
+from reference.torch.layers import LayerNorm, Linear, activation, dropout, gelu
 from reference.torch.roberta import XLMRobertaClassificationHead
 
 
@@ -33,12 +33,13 @@ class ElectraModel(nn.Module):
         if config.projects:
             self.embeddings_project = Linear(config.embedding_size, config.hidden_size)
         self.encoder = BertEncoder(config)
+        self.rate = config.attention_probs_dropout_prob
 
     def forward(self, inputs: Inputs, output_hidden_states: bool = False) -> EncoderOutput:
         hidden = self.embeddings(inputs)
         if self.embeddings_project is not None:
             hidden = self.embeddings_project(hidden)
-        states = self.encoder(hidden, attend_to(inputs))
+        states = self.encoder(hidden, attend_to(inputs, rate=self.rate))
         return EncoderOutput(states[-1], None, states if output_hidden_states else None)
 
 
@@ -74,7 +75,8 @@ class ElectraClassificationHead(XLMRobertaClassificationHead):
     """RoBERTa's sentence classifier, but with a GELU where BERT and RoBERTa have tanh."""
 
     def forward(self, first: Float[Tensor, "batch hidden"]) -> Float[Tensor, "batch labels"]:
-        return self.out_proj(gelu(self.dense(first)))
+        activated = gelu(self.dense(dropout(first, self.rate)))
+        return self.out_proj(dropout(activated, self.rate))
 
 
 class ElectraForSequenceClassification(TextHead):
@@ -96,7 +98,7 @@ class ElectraForTokenClassification(TokenHead):
     base = "electra"
 
     def __init__(self, config: ElectraConfig) -> None:
-        super().__init__(config, ElectraModel(config))
+        super().__init__(config, ElectraModel(config), config.classifier_rate)
 
 
 class ElectraSequenceSummary(nn.Module):
@@ -108,9 +110,11 @@ class ElectraSequenceSummary(nn.Module):
         size = config.hidden_size
         self.summary = Linear(size, size) if config.summary_use_proj else None
         self.activation = activation(config.summary_activation or "linear")
+        self.rate = config.summary_last_dropout
 
     def forward(self, first: Float[Tensor, "texts hidden"]) -> Float[Tensor, "texts hidden"]:
-        return self.activation(first if self.summary is None else self.summary(first))
+        projected = first if self.summary is None else self.summary(first)
+        return dropout(self.activation(projected), self.rate)
 
 
 class ElectraForMultipleChoice(ChoiceHead):

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from reference.dropout import dropping, keep, scale
 from reference.errors import ConfigError
 
 
@@ -47,6 +48,15 @@ class Embedding(nn.Module):
 
     def forward(self, ids: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch hidden"]:
         return F.embedding(ids, self.weight, self.padding_idx)
+
+
+def dropout(x: Float[Tensor, "*shape"], rate: float) -> Float[Tensor, "*shape"]:
+    """x, of which the training pass under way drops the share `rate` and scales up the rest
+    (Srivastava et al. 2014). Outside of a training pass, x as it is."""
+    if not dropping(rate):
+        return x
+    kept = torch.from_numpy(keep(x.shape, rate)).to(x)
+    return x * (kept * scale(rate))
 
 
 def gelu(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -121,13 +131,19 @@ class GatedMLP(nn.Module):
     """
 
     def __init__(
-        self, hidden: int, intermediate: int, activation_name: str, bias: bool = True
+        self,
+        hidden: int,
+        intermediate: int,
+        activation_name: str,
+        bias: bool = True,
+        rate: float = 0.0,
     ) -> None:
         super().__init__()
         self.Wi = Linear(hidden, 2 * intermediate, bias)
         self.Wo = Linear(intermediate, hidden, bias)
         self.activation = activation(activation_name)
+        self.rate = rate
 
     def forward(self, x: Float[Tensor, "*batch hidden"]) -> Float[Tensor, "*batch hidden"]:
         wide, gate = self.Wi(x).chunk(2, dim=-1)  # [..., intermediate] each
-        return self.Wo(self.activation(wide) * gate)
+        return self.Wo(dropout(self.activation(wide) * gate, self.rate))

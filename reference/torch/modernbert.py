@@ -28,7 +28,14 @@ from reference.torch.heads import (
     TextHead,
     tie_decoder,
 )
-from reference.torch.layers import Embedding, GatedMLP, LayerNorm, Linear, activation
+from reference.torch.layers import (
+    Embedding,
+    GatedMLP,
+    LayerNorm,
+    Linear,
+    activation,
+    dropout,
+)
 from reference.torch.pooling import cls_pooling, mean_pooling
 from reference.torch.rope import Tables, apply_rope, rope_tables
 
@@ -46,9 +53,10 @@ class ModernBertEmbeddings(nn.Module):
             config.vocab_size, config.hidden_size, config.pad_token_id
         )
         self.norm = LayerNorm(config.hidden_size, config.norm_eps, config.norm_bias)
+        self.rate = config.embedding_dropout
 
     def forward(self, input_ids: Ids) -> Hidden:
-        return self.norm(self.tok_embeddings(input_ids))
+        return dropout(self.norm(self.tok_embeddings(input_ids)), self.rate)
 
 
 class ModernBertAttention(nn.Module):
@@ -60,13 +68,14 @@ class ModernBertAttention(nn.Module):
         self.Wqkv = Linear(config.hidden_size, 3 * config.hidden_size, config.attention_bias)
         self.Wo = Linear(config.hidden_size, config.hidden_size, config.attention_bias)
         self.heads = config.num_attention_heads
+        self.rate = config.attention_dropout
 
     def forward(self, hidden: Hidden, tables: Tables, attend: Attend) -> Hidden:
         query, key, value = (
             split_heads(part, self.heads) for part in self.Wqkv(hidden).chunk(3, dim=-1)
         )
         context = attend(apply_rope(query, *tables), apply_rope(key, *tables), value)
-        return self.Wo(merge_heads(context))
+        return dropout(self.Wo(merge_heads(context)), self.rate)
 
 
 class ModernBertEncoderLayer(nn.Module):
@@ -85,6 +94,7 @@ class ModernBertEncoderLayer(nn.Module):
             config.intermediate_size,
             config.hidden_activation,
             config.mlp_bias,
+            config.mlp_dropout,
         )
 
     def forward(self, hidden: Hidden, tables: Tables, attend: Attend) -> Hidden:
@@ -109,8 +119,8 @@ class ModernBertModel(nn.Module):
         """The last of the hidden states is what the final norm gave."""
         hidden = self.embeddings(inputs.input_ids)
         tables = self.tables(inputs, hidden.dtype)
-        windows = self.config.windows.items()
-        attends = {kind: attend_to(inputs, window) for kind, window in windows}
+        windows, rate = self.config.windows.items(), self.config.attention_dropout
+        attends = {kind: attend_to(inputs, window, rate=rate) for kind, window in windows}
         states = [hidden]
         for layer, kind in zip(self.layers, self.config.layer_types, strict=True):
             states.append(layer(states[-1], tables[kind], attends[kind]))
@@ -205,7 +215,8 @@ class ModernBertForSequenceClassification(ModernBertHead, TextHead):
         self.classifier = Linear(config.hidden_size, config.num_labels)
 
     def score(self, outputs: EncoderOutput, inputs: Inputs) -> Float[Tensor, "batch labels"]:
-        return self.classifier(self.head(self.pool(outputs.last_hidden_state, inputs)))
+        pooled = self.head(self.pool(outputs.last_hidden_state, inputs))
+        return self.classifier(dropout(pooled, self.config.classifier_dropout))
 
 
 class ModernBertForTokenClassification(ModernBertHead):
@@ -218,7 +229,8 @@ class ModernBertForTokenClassification(ModernBertHead):
     def score(
         self, outputs: EncoderOutput, inputs: Inputs
     ) -> Float[Tensor, "*batch tokens labels"]:
-        return self.classifier(self.head(outputs.last_hidden_state))
+        hidden = self.head(outputs.last_hidden_state)
+        return self.classifier(dropout(hidden, self.config.classifier_dropout))
 
 
 class ModernBertForMultipleChoice(ModernBertHead, ChoiceHead):
@@ -229,7 +241,8 @@ class ModernBertForMultipleChoice(ModernBertHead, ChoiceHead):
         self.classifier = Linear(config.hidden_size, 1)
 
     def score(self, outputs: EncoderOutput, inputs: Inputs) -> Float[Tensor, "texts 1"]:
-        return self.classifier(self.head(self.pool(outputs.last_hidden_state, inputs)))
+        pooled = self.head(self.pool(outputs.last_hidden_state, inputs))
+        return self.classifier(dropout(pooled, self.config.classifier_dropout))
 
     def pool(self, hidden: Hidden, inputs: Inputs) -> Float[Tensor, "texts hidden"]:
         """As ModernBertHead.pool, but here "cls" is the first real token: padding on the left

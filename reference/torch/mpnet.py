@@ -26,7 +26,7 @@ from reference.torch.bert import (
 )
 from reference.torch.distilbert import Embeddings
 from reference.torch.heads import ChoiceHead, EncoderOutput, Head, TextHead, TokenHead
-from reference.torch.layers import Embedding, LayerNorm, Linear
+from reference.torch.layers import Embedding, LayerNorm, Linear, dropout
 from reference.torch.roberta import (
     XLMRobertaClassificationHead,
     XLMRobertaEmbeddings,
@@ -41,7 +41,7 @@ class MPNetEmbeddings(Embeddings):
     position_ids = XLMRobertaEmbeddings.position_ids  # real tokens, counted from the pad id on
 
     def __init__(self, config: MPNetConfig) -> None:
-        super().__init__(config)
+        super().__init__(config, config.hidden_dropout_prob)
         self.position_embeddings.padding_idx = PAD
 
 
@@ -69,9 +69,10 @@ class MPNetAttention(nn.Module):
         super().__init__()
         self.attn = MPNetSelfAttention(config)
         self.LayerNorm = LayerNorm(config.hidden_size, config.layer_norm_eps)
+        self.rate = config.hidden_dropout_prob
 
     def forward(self, hidden: Hidden, attend: Attend) -> Hidden:
-        return self.LayerNorm(self.attn(hidden, attend) + hidden)
+        return self.LayerNorm(dropout(self.attn(hidden, attend), self.rate) + hidden)
 
 
 class MPNetLayer(nn.Module):
@@ -106,10 +107,11 @@ class MPNetEncoder(BertEncoder):
     def __init__(self, config: MPNetConfig) -> None:
         super().__init__(config)
         self.relative_attention_bias = Embedding(BUCKETS, config.num_attention_heads)
+        self.rate = config.attention_probs_dropout_prob
 
     def forward(self, hidden: Hidden, inputs: Inputs) -> list[Hidden]:
         bias = self.position_bias(inputs.longest)
-        return super().forward(hidden, attend_to(inputs, bias=bias))
+        return super().forward(hidden, attend_to(inputs, bias=bias, rate=self.rate))
 
     def position_bias(self, tokens: int) -> Float[Tensor, "heads tokens tokens"]:
         """What is added to the score of each query and key of a text, whatever stands there."""
@@ -170,7 +172,8 @@ class MPNetForTokenClassification(TokenHead):
     base = "mpnet"
 
     def __init__(self, config: MPNetConfig) -> None:
-        super().__init__(config, MPNetModel(config, add_pooling_layer=False))
+        encoder = MPNetModel(config, add_pooling_layer=False)
+        super().__init__(config, encoder, config.classifier_rate)
 
 
 class MPNetForMultipleChoice(ChoiceHead):
@@ -184,4 +187,5 @@ class MPNetForMultipleChoice(ChoiceHead):
         self.classifier = Linear(config.hidden_size, 1)
 
     def score(self, outputs: EncoderOutput, inputs: Inputs) -> Float[Tensor, "texts 1"]:
-        return self.classifier(outputs.pooler_output)
+        pooled = dropout(outputs.pooler_output, self.config.classifier_rate)
+        return self.classifier(pooled)

@@ -2,9 +2,7 @@
 temperature for what its vectors are compared by.
 
 Axes: batch, tokens, hidden, as in book/notation.md; a packed batch has no batch axis, its texts
-stand in a row. Attribute names are the keys of the checkpoint. Dropout, which belongs to
-training, has four places: see RopeEncoderEmbeddings, RopeEncoderAttention (two) and
-RopeEncoderFeedForward.
+stand in a row. Attribute names are the keys of the checkpoint.
 """
 
 from dataclasses import dataclass
@@ -27,7 +25,7 @@ from reference.torch.attention import (
     split_heads,
 )
 from reference.torch.heads import EncoderOutput, Head, TextHead, TokenHead, tie_decoder
-from reference.torch.layers import Embedding, LayerNorm, Linear, activation
+from reference.torch.layers import Embedding, LayerNorm, Linear, activation, dropout
 from reference.torch.pooling import cosine_similarity, mean_pooling, normalize
 from reference.torch.rope import Tables, apply_exact_rope, exact_rope_tables
 
@@ -36,21 +34,21 @@ Hidden = Float[Tensor, "*batch tokens hidden"]
 
 
 class RopeEncoderEmbeddings(nn.Module):
-    """A looked-up vector, and nothing of its position. Dropout belongs on what comes out."""
+    """A looked-up vector, and nothing of its position."""
 
     def __init__(self, config: RopeEncoderConfig) -> None:
         super().__init__()
         self.word_embeddings = Embedding(
             config.vocab_size, config.hidden_size, config.pad_token_id
         )
+        self.rate = config.dropout
 
     def forward(self, inputs: Inputs) -> Hidden:
-        return self.word_embeddings(inputs.input_ids)
+        return dropout(self.word_embeddings(inputs.input_ids), self.rate)
 
 
 class RopeEncoderAttention(nn.Module):
-    """Queries and keys turned by position, attention, a projection. Dropout belongs on the
-    probabilities inside of `attend`, and on what comes out."""
+    """Queries and keys turned by position, attention, a projection."""
 
     def __init__(self, config: RopeEncoderConfig) -> None:
         super().__init__()
@@ -60,6 +58,7 @@ class RopeEncoderAttention(nn.Module):
         self.value = Linear(size, size)
         self.output = Linear(size, size)
         self.heads = config.num_attention_heads
+        self.rate = config.dropout
 
     def forward(self, hidden: Hidden, tables: Tables, attend: Attend) -> Hidden:
         projections = (self.query, self.key, self.value)
@@ -67,20 +66,22 @@ class RopeEncoderAttention(nn.Module):
             split_heads(project(hidden), self.heads) for project in projections
         )
         query, key = apply_exact_rope(query, *tables), apply_exact_rope(key, *tables)
-        return self.output(merge_heads(attend(query, key, value)))
+        return dropout(self.output(merge_heads(attend(query, key, value))), self.rate)
 
 
 class RopeEncoderFeedForward(nn.Module):
-    """Widen, activate, narrow. Dropout belongs after the activation, and on what comes out."""
+    """Widen, activate, narrow."""
 
     def __init__(self, config: RopeEncoderConfig) -> None:
         super().__init__()
         self.up = Linear(config.hidden_size, config.intermediate_size)
         self.down = Linear(config.intermediate_size, config.hidden_size)
         self.activation = activation(config.hidden_act)
+        self.rate = config.dropout
 
     def forward(self, hidden: Hidden) -> Hidden:
-        return self.down(self.activation(self.up(hidden)))
+        wide = dropout(self.activation(self.up(hidden)), self.rate)
+        return dropout(self.down(wide), self.rate)
 
 
 class RopeEncoderLayer(nn.Module):
@@ -117,7 +118,7 @@ class RopeEncoderModel(nn.Module):
         of it."""
         states = [self.embeddings(inputs)]
         tables = self.tables(inputs, states[0].dtype)
-        attend = attend_to(inputs)
+        attend = attend_to(inputs, rate=self.config.dropout)
         for layer in self.layers:
             states.append(layer(states[-1], tables, attend))
         states[-1] = self.final_norm(states[-1])
@@ -233,7 +234,8 @@ class EmbeddingModel(nn.Module):
         **settings: Any,
     ) -> None:
         """settings: other keys of the configuration, num_layers=6, num_heads=8 and dropout=0.1
-        for three."""
+        for three. Dropout is for training, and acts inside of reference.dropout.training_pass
+        only."""
         super().__init__()
         self.config = embedding_config(
             vocab_size=vocab_size,

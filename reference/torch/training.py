@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from reference.dropout import Dropout, training_pass
 from reference.inputs import Inputs
 from reference.learning import AdamW, Way, clipping
 from reference.torch.port import TorchModel, to_numpy
@@ -63,18 +64,24 @@ class Learner:
         inputs: Inputs,
         labels: np.ndarray,
         weight: float = 1.0,
+        dropout: Dropout | None = None,
         class_weights: np.ndarray | None = None,
     ) -> float:
-        loss = self.model.loss(inputs, labels, class_weights)
+        with training_pass(dropout, inputs):
+            loss = self.model.loss(inputs, labels, class_weights)
         (loss if weight == 1.0 else loss * weight).backward()
         return loss.item()
 
     @torch.no_grad()
-    def vectors(self, inputs: Inputs, way: Way) -> np.ndarray:
-        return to_numpy(self.model.vectors(inputs, way.pooling, way.normalize, way.skip))
+    def vectors(self, inputs: Inputs, way: Way, dropout: Dropout | None = None) -> np.ndarray:
+        with training_pass(dropout, inputs):
+            return to_numpy(self.model.vectors(inputs, way.pooling, way.normalize, way.skip))
 
-    def follow(self, inputs: Inputs, way: Way, gradient: np.ndarray) -> None:
-        vectors = self.model.vectors(inputs, way.pooling, way.normalize, way.skip)
+    def follow(
+        self, inputs: Inputs, way: Way, gradient: np.ndarray, dropout: Dropout | None = None
+    ) -> None:
+        with training_pass(dropout, inputs):
+            vectors = self.model.vectors(inputs, way.pooling, way.normalize, way.skip)
         vectors.backward(torch.from_numpy(gradient).to(vectors))
 
     def add(self, key: str, gradient: np.ndarray) -> None:

@@ -178,7 +178,7 @@ def train(
             lengths, recipe.batch_tokens, np.random.default_rng([recipe.seed, epoch])
         )
     ]
-    options = {"checkpoints": checkpoints, "saved": saved}
+    options = {"checkpoints": checkpoints, "saved": saved, "seed": recipe.seed}
     return fit(subject, plan, recipe.schedule, recipe.max_norm, report, **options).tensors
 
 

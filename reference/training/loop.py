@@ -152,12 +152,13 @@ def fit(
     judge: Judge | None = None,
     listener: Listener | None = None,
     origin: Callable[[Sequence[Lesson]], str] = lambda group: "",
+    seed: int | None = None,
 ) -> Outcome:
     """Take the steps of the plan.
 
     It goes on from what was `saved`, which the learner was made from, and reports again what
     had been reported by then. `origin` says in words where in a group a loss that is no number
-    comes from.
+    comes from. With a seed the model drops what its configuration has it drop.
     """
     listener = listener or Listener()
     steps, course, done, best = len(plan), Course(), 0, None
@@ -172,7 +173,7 @@ def fit(
     while done < steps and not _is_over(judge, course):
         rate, step = schedule.rate(done, steps), plan[done]
         done += 1
-        taken = take(learner, step, rate, max_norm, done, origin)
+        taken = take(learner, step, rate, max_norm, done, origin, seed)
         if taken is None:
             listener.skipped(done)
         else:
@@ -205,13 +206,14 @@ def take(
     max_norm: float | None,
     number: int,
     origin: Callable[[Sequence[Lesson]], str],
+    seed: int | None = None,
 ) -> Taken | None:
     """One step, if there is something to learn in it. The model is left as it is where the loss
     is no number: then it can still be asked why."""
     made = [example for make in step.batches if (example := make()) is not None]
     if not made:
         return None
-    loss = accumulate(learner, made)
+    loss = accumulate(learner, made, seed)
     if not math.isfinite(loss):
         learner.forget()
         raise InputError(

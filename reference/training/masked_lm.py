@@ -129,7 +129,7 @@ def train(
             batches(rows, recipe.batch_tokens, np.random.default_rng(seed))
         )
     ]
-    options = {"checkpoints": checkpoints, "saved": saved}
+    options = {"checkpoints": checkpoints, "saved": saved, "seed": recipe.seed}
     return fit(subject, plan, recipe.schedule, recipe.max_norm, report, **options).tensors
 
 

@@ -210,6 +210,7 @@ class Run:
                 judge=judge,
                 listener=logs,
                 origin=partial(origin, subject.model, self.architecture, self.config),
+                seed=settings.seed,
             )
             facts = self.facts(outcome)
             beside = self.start.tokenizer_files() | self.objective.beside(self.given)

@@ -17,6 +17,7 @@ SEEDED = [(fault, backend) for fault in FAULTS.values() for backend in fault.bac
 @pytest.mark.parametrize(
     ("fault", "backend"), SEEDED, ids=[f"{fault.name}-{backend}" for fault, backend in SEEDED]
 )
+@pytest.mark.usefixtures("shapes_not_looked_at")  # those without a fault, below, are
 def test_fault_is_caught_and_located(grounds, fault, backend):
     finding = seed(fault, backend, grounds.subject(fault))
     assert finding.caught, f"{finding.worst} passes"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reference.errors import InputError
-from reference.parity.gate import EPSILONS, Tally, error, float64_floors, noise_floors
+from reference.parity.gate import BLOCK, EPSILONS, Tally, error, float64_floors, noise_floors
 
 EPSILON = EPSILONS["float32"]
 TRUTH = {
@@ -36,6 +36,15 @@ def test_the_error_is_the_largest_difference():
 @pytest.mark.parametrize("found", [[1.0, math.nan], [math.inf, 2.0], [1.0], [[1.0, 2.0]]])
 def test_what_is_not_finite_or_misshapen_is_infinitely_wrong(found):
     assert error(np.array(found), np.array([1.0, 2.0])) == math.inf
+
+
+@pytest.mark.parametrize("place", [0, BLOCK - 1, BLOCK, -1])
+@pytest.mark.parametrize(("value", "worst"), [(-2.0, 2.0), (math.nan, math.inf)])
+def test_no_block_is_left_out(place, value, worst):
+    found = np.zeros((3, BLOCK // 2 + 1), np.float32)
+    found.flat[place] = value
+    assert error(found, np.zeros(found.shape)) == worst
+    assert error(found.T, np.zeros(found.T.shape)) == worst
 
 
 def test_a_floor_is_transformers_own_error():

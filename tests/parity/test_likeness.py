@@ -41,6 +41,7 @@ def dressed_as_a_stranger(fault, backend, subject):
 
 
 @pytest.mark.parametrize(("name", "backend"), SEEDED)
+@pytest.mark.usefixtures("shapes_not_looked_at")  # those of models without a fault are
 def test_a_known_fault_is_recognised(grounds, name, backend):
     fault = FAULTS[name]
     subject = grounds.subject(fault)

@@ -3,11 +3,10 @@ losses, gradients."""
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
-import jaxtyping
 import pytest
 from hypothesis import given, settings
 
@@ -19,6 +18,7 @@ from reference.parity.gate import Tally
 from reference.parity.sample import Sample, Tensors
 from reference.parity.subject import Subject
 from tests.parity.strategies import make_batch, models, shapes
+from tests.shapes import shapes_not_looked_at
 
 BATCHES = 4
 MORE = 20
@@ -80,19 +80,8 @@ def failures(
     batches = [make_batch(checkpoint.config, seed=seed, **shape) for seed in seeds]
     subject = Subject(checkpoint, batches, dtype)
     models = {backend: subject.build(backend) for backend in BACKENDS}
-    with shapes_looked_at(dtype == "float32"):
+    with nullcontext() if dtype == "float32" else shapes_not_looked_at():  # they are the same
         return held(subject, models, dtype)
-
-
-@contextmanager
-def shapes_looked_at(they_are: bool) -> Iterator[None]:
-    """It takes a third of the time, and in float64 shapes are those of float32."""
-    before = jaxtyping.config.jaxtyping_disable
-    jaxtyping.config.update("jaxtyping_disable", before or not they_are)
-    try:
-        yield
-    finally:
-        jaxtyping.config.update("jaxtyping_disable", before)
 
 
 def held(

@@ -15,6 +15,7 @@ from reference.families import ARCHITECTURES
 from reference.learning import AdamW, Example, take_step
 from reference.masking import IGNORED
 from reference.parity.faults.training import FAULTS
+from reference.parity.oracle import oracle_for
 from reference.parity.trajectory import (
     check_groups,
     compare_training,
@@ -22,6 +23,7 @@ from reference.parity.trajectory import (
     oracle_trajectory,
     random_groups,
 )
+from tests.shapes import shapes_not_looked_at
 
 HEADED = [name for name, kind in ARCHITECTURES.items() if kind.task.name != "base"]
 
@@ -48,6 +50,7 @@ def worst(report) -> str:
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("name", ["bert", "modernbert"])
+@pytest.mark.usefixtures("shapes_not_looked_at")  # those of five steps, below, are
 def test_fifty_steps(name, dtype, request):
     report = compare_training(request.getfixturevalue(name), dtype=dtype)
     assert report.passed, worst(report)
@@ -55,9 +58,9 @@ def test_fifty_steps(name, dtype, request):
     losses = reference.parity.loss_trajectory(
         request.getfixturevalue(name),
         "torch",
-        random_groups(read_checkpoint(request.getfixturevalue(name)), 50),
+        random_groups(read_checkpoint(request.getfixturevalue(name)), 5),
     )
-    assert len(losses) == 50 and len(set(losses)) == 50
+    assert len(losses) == 5 and len(set(losses)) == 5
 
 
 @pytest.mark.parametrize("name", HEADED)
@@ -129,24 +132,29 @@ def groups(bert):
 
 
 @pytest.fixture(scope="module")
-def truth(bert, groups):
-    from reference.parity.oracle import oracle_for
-
+def truths(bert, groups):
+    """Without dropout, and with the dropout of the faults that only show with one."""
     checkpoint = read_checkpoint(bert)
     groups = check_groups(checkpoint, groups)
-    return np.array(oracle_trajectory(oracle_for(checkpoint), groups, RATES, *OPTIONS[:2]))
+    return {
+        seed: np.array(
+            oracle_trajectory(oracle_for(checkpoint), groups, RATES, *OPTIONS[:2], seed)
+        )
+        for seed in {fault.dropout for fault in FAULTS.values()}
+    }
 
 
 @pytest.fixture(scope="module")
 def faulty(bert, groups):
     """The losses of each fault in each port that it can be seeded in."""
-    return {
-        backend: {
-            name: np.array(fault.trajectory(bert, backend, groups, RATES, *OPTIONS))
-            for name, fault in FAULTS.items()
+    with shapes_not_looked_at():
+        return {
+            backend: {
+                name: np.array(fault.trajectory(bert, backend, groups, RATES, *OPTIONS))
+                for name, fault in FAULTS.items()
+            }
+            for backend in ("torch", "mlx")
         }
-        for backend in ("torch", "mlx")
-    }
 
 
 def apart(one: np.ndarray, other: np.ndarray) -> float:
@@ -156,16 +164,17 @@ def apart(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.abs(one - other).max())
 
 
-def test_without_a_fault_there_is_no_alarm(bert, groups, truth, backend):
-    losses = loss_trajectory(bert, backend, groups, RATES, *OPTIONS)
-    gate = 1e-5 if backend == "mlx" else 1e-10
-    assert apart(np.array(losses), truth) <= gate * truth.max()
+def test_without_a_fault_there_is_no_alarm(bert, groups, truths, backend):
+    for seed, truth in truths.items():
+        losses = loss_trajectory(bert, backend, groups, RATES, *OPTIONS, dropout=seed)
+        gate = 1e-5 if backend == "mlx" else 1e-10
+        assert apart(np.array(losses), truth) <= gate * truth.max()
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_each_is_caught_and_told_from_the_others(faulty, truth, name):
+def test_each_is_caught_and_told_from_the_others(faulty, truths, name):
     """By far more than float64 rounds."""
-    found = faulty["torch"][name]
+    found, truth = faulty["torch"][name], truths[FAULTS[name].dropout]
     away = apart(found, truth)
     assert away > 10 * 1e-10 * truth.max()
     others = {
@@ -178,9 +187,9 @@ def test_each_is_caught_and_told_from_the_others(faulty, truth, name):
 
 
 @pytest.mark.parametrize("name", [name for name in FAULTS if "float32" not in name])
-def test_mlx_shows_the_same(faulty, truth, name):
+def test_mlx_shows_the_same(faulty, truths, name):
     """Its losses with a fault are nearest to PyTorch's with that fault."""
-    found = faulty["mlx"][name]
+    found, truth = faulty["mlx"][name], truths[FAULTS[name].dropout]
     distances = {other: apart(found, losses) for other, losses in faulty["torch"].items()} | {
         "none": apart(found, truth)
     }
@@ -369,14 +378,17 @@ def test_the_command_line(bert, tmp_path, capsys):
 
     target = tmp_path / "report.json"
     command = ["parity", str(bert), "--backends", "torch", "candle", "--json", str(target)]
-    assert main([*command, "--training", "3"]) == 0
+    assert main([*command, "--training", "3", "--dropout", "1"]) == 0
     printed = capsys.readouterr().out
     assert "losses" in printed and "candle: all 3 tensors pass" in printed
     assert '"losses.2"' in target.read_text()
     for more, message in [
         (["--training", "0"], "--training is 0"),
         (["--training", "3", "--texts", "x"], "--texts does not go with --training"),
+        (["--training", "3", "--dropout", "-1"], "dropout is -1"),
         (["--training", "3", "--port", "math:sin"], "--port does not go with --training"),
     ]:
         assert main([*command, *more]) == 2
         assert message in capsys.readouterr().err
+    assert main([*command, "--dropout", "1"]) == 2
+    assert "--dropout goes with --training only" in capsys.readouterr().err

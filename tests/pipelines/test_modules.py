@@ -16,12 +16,13 @@ from torch import nn
 
 import reference
 from reference.errors import CheckpointError, ConfigError, InputError
+from reference.parity import random_checkpoint
 from reference.sentence.modules import ACTIVATIONS
 from tests.conftest import BACKENDS
 
 TEXTS = ["A cat sleeps.", "", "Rain fell on the stone wall all night long.", "42"]
 PROMPTS = {"query": "search: ", "passage": "a passage of some length: ", "odd": "??"}
-WIDTH = 384
+WIDTH = 32
 CHAINS = {
     "dense": lambda: [Dense(WIDTH, 20)],
     "dense without bias": lambda: [Dense(WIDTH, 20, bias=False, activation_function=nn.ReLU())],
@@ -33,10 +34,19 @@ CHAINS = {
 }
 
 
-def write(folder, minilm, modules, **settings):
-    """MiniLM with these modules after its pooling; weights are drawn, layer norms' too."""
+@pytest.fixture(scope="module")
+def small(minilm, tmp_path_factory):
+    """A transformer of MiniLM's words, quickly written and read: its vectors are as good as
+    MiniLM's for whatever comes after."""
+    folder = tmp_path_factory.mktemp("small")
+    return random_checkpoint(folder, tokenizer=minilm, hidden_size=WIDTH)
+
+
+def write(folder, small, modules, **settings):
+    """The transformer with these modules after its pooling; weights are drawn, layer norms'
+    too."""
     torch.manual_seed(1)
-    transformer = Transformer(str(minilm), max_seq_length=64)
+    transformer = Transformer(str(small), max_seq_length=64)
     model = SentenceTransformer(
         modules=[transformer, Pooling(WIDTH, pooling_mode="mean"), *modules], device="cpu"
     )
@@ -50,14 +60,16 @@ def write(folder, minilm, modules, **settings):
 
 
 @pytest.fixture(scope="module", params=CHAINS)
-def chain(request, minilm, tmp_path_factory):
-    return write(tmp_path_factory.mktemp("chain"), minilm, CHAINS[request.param]())
+def chain(request, small, tmp_path_factory):
+    """A folder, and what sentence-transformers makes of it."""
+    folder = write(tmp_path_factory.mktemp("chain"), small, CHAINS[request.param]())
+    return folder, theirs(folder).encode(TEXTS)
 
 
 @pytest.fixture(scope="module")
-def prompted(minilm, tmp_path_factory):
+def prompted(small, tmp_path_factory):
     modules = [Dense(WIDTH, 20), Normalize()]
-    return write(tmp_path_factory.mktemp("prompted"), minilm, modules, prompts=PROMPTS)
+    return write(tmp_path_factory.mktemp("prompted"), small, modules, prompts=PROMPTS)
 
 
 def theirs(folder):
@@ -66,8 +78,8 @@ def theirs(folder):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_modules_after_the_pooling(chain, backend, tmp_path):
-    model = reference.load(chain, backend=backend)
-    expected = theirs(chain).encode(TEXTS)
+    folder, expected = chain
+    model = reference.load(folder, backend=backend)
     np.testing.assert_allclose(model.encode(TEXTS), expected, atol=5e-6)
     assert model.dimensions == expected.shape[1]
     assert model.encode([]).shape == (0, expected.shape[1])
@@ -76,10 +88,8 @@ def test_modules_after_the_pooling(chain, backend, tmp_path):
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_activations(minilm, tmp_path, name):
-    folder = write(
-        tmp_path, minilm, [Dense(WIDTH, 12, activation_function=getattr(nn, name)())]
-    )
+def test_activations(small, tmp_path, name):
+    folder = write(tmp_path, small, [Dense(WIDTH, 12, activation_function=getattr(nn, name)())])
     vectors = reference.load(folder).encode(TEXTS)
     np.testing.assert_allclose(vectors, theirs(folder).encode(TEXTS), atol=2e-6)
     assert vectors.dtype == np.float32
@@ -101,8 +111,8 @@ def test_modules_then_the_cut_then_length_one(prompted, size, normalize):
 
 
 @pytest.mark.parametrize("normalize", [False, True])
-def test_normalize_overrides_the_module_at_the_end_only(minilm, tmp_path, normalize):
-    folder = write(tmp_path, minilm, CHAINS["normalize, then dense"]())
+def test_normalize_overrides_the_module_at_the_end_only(small, tmp_path, normalize):
+    folder = write(tmp_path, small, CHAINS["normalize, then dense"]())
     without = SentenceTransformer(modules=list(theirs(folder))[:-1], device="cpu")
     expected = without.encode(TEXTS, normalize_embeddings=normalize)
     ours = reference.load(folder).encode(TEXTS, normalize=normalize)
@@ -127,9 +137,9 @@ def test_prompts_by_name_and_by_purpose(prompted, backend):
         model.encode(TEXTS, prompt=5)
 
 
-def test_documents_have_the_passages_prompt_where_none_is_theirs(minilm, tmp_path):
+def test_documents_have_the_passages_prompt_where_none_is_theirs(small, tmp_path):
     """sentence-transformers has an empty prompt for "document" in every model."""
-    folder = write(tmp_path, minilm, [], prompts={"passage": "a passage: "})
+    folder = write(tmp_path, small, [], prompts={"passage": "a passage: "})
     model = reference.load(folder)
     np.testing.assert_array_equal(model.encode_document(TEXTS), model.encode(TEXTS))
     np.testing.assert_allclose(
@@ -137,8 +147,8 @@ def test_documents_have_the_passages_prompt_where_none_is_theirs(minilm, tmp_pat
     )
 
 
-def test_a_transformer_in_a_folder_of_its_own(minilm, tmp_path, backend):
-    folder = write(tmp_path / "model", minilm, [Dense(WIDTH, 8)])
+def test_a_transformer_in_a_folder_of_its_own(small, tmp_path, backend):
+    folder = write(tmp_path / "model", small, [Dense(WIDTH, 8)])
     inner = folder / "0_Transformer"
     inner.mkdir()
     kept = {"modules.json", "config_sentence_transformers.json", "README.md"}
@@ -163,7 +173,7 @@ def test_a_transformer_in_a_folder_of_its_own(minilm, tmp_path, backend):
     [
         ({"activation_function": "torch.nn.Softplus"}, ConfigError, "supported are torch.nn's"),
         ({"activation_function": "my.Tanh"}, ConfigError, "activation_function is 'my.Tanh'"),
-        ({"in_features": 5}, ConfigError, "in_features is 5, but vectors of 384 come in"),
+        ({"in_features": 5}, ConfigError, "in_features is 5, but vectors of 32 come in"),
         ({"out_features": 0}, ConfigError, "out_features is 0"),
         ({"out_features": 21}, CheckpointError, "its config asks for"),
         ({"bias": False}, CheckpointError, "its config asks for"),
@@ -172,16 +182,16 @@ def test_a_transformer_in_a_folder_of_its_own(minilm, tmp_path, backend):
         ({"rank": 4}, ConfigError, "has the keys rank"),
     ],
 )
-def test_a_dense_that_cannot_be_honoured(minilm, tmp_path, changes, error, message):
-    folder = write(tmp_path, minilm, [Dense(WIDTH, 20)])
+def test_a_dense_that_cannot_be_honoured(small, tmp_path, changes, error, message):
+    folder = write(tmp_path, small, [Dense(WIDTH, 20)])
     path = folder / "2_Dense" / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
     with pytest.raises(error, match=message):
         reference.load(folder)
 
 
-def test_a_module_of_another_kind_is_refused_by_name(minilm, tmp_path):
-    folder = write(tmp_path, minilm, [Dense(WIDTH, 20)])
+def test_a_module_of_another_kind_is_refused_by_name(small, tmp_path):
+    folder = write(tmp_path, small, [Dense(WIDTH, 20)])
     path = folder / "modules.json"
     path.write_text(path.read_text().replace("Dense", "CNN"))
     with pytest.raises(ConfigError, match="the module CNN; supported after a Pooling: Dense"):

@@ -18,6 +18,7 @@ from reference.__main__ import main
 from reference.annotated import PARAMETER, TYPE, parameters_of
 from reference.checkpoint import SMALL_MODERNBERT, locate, read_checkpoint
 from reference.corpus import PACKAGES
+from reference.families import ARCHITECTURES
 from reference.masking import IGNORED
 from reference.text import read_tokenizer
 from reference.training import fine_tuning, packages, parameters
@@ -82,6 +83,23 @@ def test_it_learns(made):
         f1 = {name: scores[f"{name}{form}"]["spans"]["f1"] for name in ("model", "majority")}
         assert f1["model"] > 0.8 > f1["majority"] == 0
     assert "held out" in lines[0] and lines[-1].startswith("step ")
+
+
+def test_what_the_configuration_says_is_dropped():
+    base = read_checkpoint(locate(SMALL_MODERNBERT))
+    recipe = replace(RECIPES["packages"], epochs=1, batch_tokens=128)
+    labels = {"id2label": dict(enumerate(packages.LABELS))}
+    training = tuple(zip(*[row[1:] for row in package_texts(12)], strict=True))
+    family = ARCHITECTURES[packages.ARCHITECTURE].family
+    trained = []
+    for rate in (0.0, 0.2, 0.2):
+        config = family.config_of(
+            base.config, ARCHITECTURES[packages.ARCHITECTURE], **labels, mlp_dropout=rate
+        )
+        room = (config, packages, training, recipe, lambda progress: None)
+        trained.append(fine_tuning.train(base, *room)["classifier.bias"])
+    np.testing.assert_array_equal(trained[1], trained[2])
+    assert np.abs(trained[0] - trained[1]).max() > 1e-5
 
 
 def test_the_checkpoint_takes_half_the_space_and_computes_in_float32(made):

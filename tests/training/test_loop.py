@@ -31,6 +31,7 @@ CONFIG = ModernBertConfig(
     sep_token_id=2,
     eos_token_id=2,
 )
+DROPPING = replace(CONFIG, embedding_dropout=0.1, attention_dropout=0.1, mlp_dropout=0.2)
 RECIPE = Recipe(batch_tokens=64, epochs=3, learning_rate=1e-2)
 
 
@@ -42,18 +43,30 @@ def rows():
     ]
 
 
-def test_a_run_is_the_same_in_every_framework(rows):
-    """First weights, batches, masks and rates are made once; what differs is rounding."""
+@pytest.mark.parametrize("config", [CONFIG, DROPPING], ids=["plain", "dropout"])
+def test_a_run_is_the_same_in_every_framework(rows, config):
+    """First weights, batches, masks, rates and what is dropped are made once; what differs is
+    rounding."""
     found, curves = {}, {}
     for backend in BACKENDS:
         seen = []
-        found[backend] = train(rows, CONFIG, 3, RECIPE, seen.append, backend)
+        found[backend] = train(rows, config, 3, RECIPE, seen.append, backend)
         curves[backend] = [progress.loss for progress in seen]
     assert curves["torch"][-1] < np.log(40)
     for backend in ("mlx", "candle"):
         np.testing.assert_allclose(curves[backend], curves["torch"], rtol=1e-4)
         for key, tensor in found["torch"].items():
             np.testing.assert_allclose(found[backend][key], tensor, atol=2e-3, err_msg=key)
+
+
+def test_a_run_drops_what_the_configuration_says(rows):
+    """By the seed of its recipe."""
+    curves = []
+    for config in (CONFIG, DROPPING, DROPPING):
+        seen = []
+        train(rows, config, 3, replace(RECIPE, epochs=1), seen.append)
+        curves.append([progress.loss for progress in seen])
+    assert curves[1] == curves[2] != curves[0]
 
 
 def test_a_loss_that_is_none_ends_the_run(rows):
@@ -66,9 +79,9 @@ class Still:
     """A learner that notes what it is asked."""
 
     def __init__(self):
-        self.rates, self.model = [], self
+        self.rates, self.model, self.steps = [], self, 0
 
-    def learn(self, inputs, labels, weight=1.0):
+    def learn(self, inputs, labels, weight=1.0, dropout=None, class_weights=None):
         return 1.0
 
     def step(self, learning_rate, max_norm=None):
@@ -92,7 +105,7 @@ def test_a_lesson_that_learns_in_its_own_way_is_a_batch_like_any_other():
     class Three:
         count = 3
 
-        def learn(self, learner, weight=1.0):
+        def learn(self, learner, weight=1.0, dropout=None):
             asked.append(weight)
             return 5.0
 

@@ -12,11 +12,13 @@ import numpy as np
 
 from reference import learning
 from reference.checkpoint import locate, read_checkpoint
+from reference.dropout import Dropout
 from reference.learning import AdamW, Example
 from reference.parity.faults.fault import Code, Patch, patched
 from reference.parity.trajectory import Groups, check_groups, check_rates, loss_trajectory
 
 Step = Callable[..., float]
+DROPPED_BY = 1  # the seed of the runs with dropout
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class TrainingFault:
     patch: Callable[[Code], list[Patch]] | None = None
     group: Callable[[Groups], Groups] | None = None
     rate: Callable[[list[float]], list[float]] | None = None
+    dropout: int | None = None  # the seed of a run with dropout, where it shows in no other
 
     def trajectory(
         self,
@@ -44,11 +47,17 @@ class TrainingFault:
         groups = groups if self.group is None else self.group(groups)
         rates = (rates if self.rate is None else self.rate(rates))[: len(groups)]
         with patched([] if self.patch is None else self.patch(Code(backend))):
-            return loss_trajectory(folder, backend, groups, rates, *options)
+            return loss_trajectory(
+                folder, backend, groups, rates, *options, dropout=self.dropout
+            )
 
 
 def _mean_of_means(
-    learner: Any, group: Sequence[Example], learning_rate: float, max_norm: float | None = None
+    learner: Any,
+    group: Sequence[Example],
+    learning_rate: float,
+    max_norm: float | None = None,
+    seed: int | None = None,
 ) -> float:
     weight = 1 / len(group)
     losses = [weight * one.learn(learner, weight) for one in group]
@@ -57,18 +66,26 @@ def _mean_of_means(
 
 
 def _clip_the_sum(
-    learner: Any, group: Sequence[Example], learning_rate: float, max_norm: float | None = None
+    learner: Any,
+    group: Sequence[Example],
+    learning_rate: float,
+    max_norm: float | None = None,
+    seed: int | None = None,
 ) -> float:
     total = sum(example.count for example in group)
     smaller = None if max_norm is None else max_norm / total
-    return _take_step(learner, group, learning_rate, smaller)
+    return _take_step(learner, group, learning_rate, smaller, seed)
 
 
 _take_step: Step = learning.take_step
 
 
 def _last_batch_only(
-    learner: Any, group: Sequence[Example], learning_rate: float, max_norm: float | None = None
+    learner: Any,
+    group: Sequence[Example],
+    learning_rate: float,
+    max_norm: float | None = None,
+    seed: int | None = None,
 ) -> float:
     """The gradients of the batch before are forgotten where they should be added to."""
     total, loss = sum(example.count for example in group), 0.0
@@ -78,6 +95,24 @@ def _last_batch_only(
         loss += weight * example.learn(learner, weight)
     learner.step(learning_rate, max_norm)
     return loss
+
+
+def _always_dropping(
+    learner: Any,
+    group: Sequence[Example],
+    learning_rate: float,
+    max_norm: float | None = None,
+    seed: int | None = None,
+) -> float:
+    """The loss is that of a model that still drops, though nobody asked it to."""
+    return _take_step(learner, group, learning_rate, max_norm, 0 if seed is None else seed)
+
+
+_keep = Dropout.keep
+
+
+def _keep_the_same(self: Dropout, site: int, shape: Sequence[int], rate: float) -> np.ndarray:
+    return _keep(Dropout(self.seed, 0), site, shape, rate)
 
 
 def _stepping(take_step: Step) -> Callable[[Code], list[Patch]]:
@@ -173,6 +208,24 @@ FAULTS = {
             "warm_up_off_by_one",
             "the first step has the learning rate 0, and every other that of the step before",
             rate=lambda rates: [0.0, *rates[:-1]],
+        ),
+        TrainingFault(
+            "dropout_left_on",
+            "the model drops where it should not, as one does that is evaluated while it is "
+            "still set to train",
+            patch=_stepping(_always_dropping),
+        ),
+        TrainingFault(
+            "dropout_without_scaling",
+            "what is kept is not scaled up, so that sums are smaller than without dropout",
+            patch=lambda code: [(code.layers, "scale", lambda rate: 1.0)],
+            dropout=DROPPED_BY,
+        ),
+        TrainingFault(
+            "dropout_always_the_same",
+            "the generator is seeded anew in each step, and what is dropped once never learns",
+            patch=lambda code: [(Dropout, "keep", _keep_the_same)],
+            dropout=DROPPED_BY,
         ),
     )
 }

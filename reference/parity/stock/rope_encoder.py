@@ -25,6 +25,7 @@ DEFAULTS = {
     "activation": "gelu",
     "layer_norm_eps": 1e-5,
     "rope_theta": 10_000.0,
+    "dropout": 0.1,
     "pad_token_id": 0,
     "use_temperature": True,
     "tie_word_embeddings": True,
@@ -87,14 +88,18 @@ class Attention(Block):
             return torch.cat([numbers.real, numbers.imag], dim=-1).to(x.dtype)
 
         context = functional.scaled_dot_product_attention(
-            turned(self.query), turned(self.key), heads(self.value), attn_mask=mask
+            turned(self.query),
+            turned(self.key),
+            heads(self.value),
+            attn_mask=mask,
+            dropout_p=self.drop.p if self.training else 0.0,
         )
-        return self.output(context.transpose(1, 2).flatten(2))
+        return self.drop(self.output(context.transpose(1, 2).flatten(2)))
 
 
 class FeedForward(Block):
     def forward(self, x: Tensor) -> Tensor:
-        return self.down(self.activate(self.up(x)))
+        return self.drop(self.down(self.drop(self.activate(self.up(x)))))
 
 
 class Layer(Block):
@@ -105,7 +110,7 @@ class Layer(Block):
 
 class Embeddings(Block):
     def forward(self, ids: Tensor) -> Tensor:
-        return self.word_embeddings(ids)
+        return self.drop(self.word_embeddings(ids))
 
 
 class Encoder(nn.Module):
@@ -116,7 +121,8 @@ class Encoder(nn.Module):
         self.embeddings = Embeddings(
             word_embeddings=nn.Embedding(
                 values["vocab_size"], size, padding_idx=values["pad_token_id"]
-            )
+            ),
+            drop=nn.Dropout(values["dropout"]),
         )
         self.layers = nn.ModuleList(self.layer() for _ in range(values["num_layers"]))
         self.final_norm = self.norm()
@@ -129,9 +135,12 @@ class Encoder(nn.Module):
     def layer(self) -> nn.Module:
         size, wide = self.values["embedding_dim"], self.values["hidden_dim"]
         names = ("query", "key", "value", "output")
-        attention = Attention(**{name: nn.Linear(size, size) for name in names})
+        drop = nn.Dropout(self.values["dropout"])
+        attention = Attention(**{name: nn.Linear(size, size) for name in names}, drop=drop)
         attention.heads = self.values["num_heads"]
-        feed_forward = FeedForward(up=nn.Linear(size, wide), down=nn.Linear(wide, size))
+        feed_forward = FeedForward(
+            up=nn.Linear(size, wide), down=nn.Linear(wide, size), drop=drop
+        )
         feed_forward.activate = ACTIVATIONS[self.values["activation"]]
         return Layer(
             attention_norm=self.norm(),

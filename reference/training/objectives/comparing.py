@@ -12,12 +12,13 @@ first pass.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from reference.checks import check_whole
+from reference.dropout import Dropout
 from reference.errors import InputError
 from reference.inputs import Inputs, pack
 from reference.learning import Way
@@ -129,12 +130,17 @@ class Comparison:
     temperature: str | None = None
     chunk_tokens: int = CHUNK_TOKENS
 
-    def learn(self, learner: Any, weight: float = 1.0) -> float:
-        scale = self._scale(learner.model)
-        found = self.compare(*self._vectors(learner.vectors), **scale)
+    def learn(self, learner: Any, weight: float = 1.0, dropout: Dropout | None = None) -> float:
+        """With dropout, a chunk drops in its second pass what it has dropped in the first."""
+        scale, passes = self._scale(learner.model), _Passes(dropout)
+        vectors = self._vectors(
+            lambda inputs, way: learner.vectors(inputs, way, passes.another())
+        )
+        found, passes = self.compare(*vectors, **scale), _Passes(dropout)
         for side, gradient in zip(self.sides, found.gradients, strict=True):
             for places, inputs in side.chunks(self.chunk_tokens):
-                learner.follow(inputs, side.way, weight * gradient[places])
+                own = weight * gradient[places]
+                learner.follow(inputs, side.way, own, passes.another())
         if scale:  # 1 / exp(x), whose derivative is its negative
             learner.add(self.temperature, np.array([-weight * scale["scale"] * found.scale]))
         return found.loss
@@ -157,6 +163,19 @@ class Comparison:
 
     def _scale(self, model: Any) -> dict[str, float]:
         return {} if self.temperature is None else {"scale": 1 / temperature(model)}
+
+
+class _Passes:
+    """The dropout of one chunk after another, each with draws of its own."""
+
+    def __init__(self, dropout: Dropout | None) -> None:
+        self.dropout, self.number = dropout, 0
+
+    def another(self) -> Dropout | None:
+        self.number += 1
+        if self.dropout is None:
+            return None
+        return replace(self.dropout, batch=(self.dropout.batch << 32) + self.number)
 
 
 def temperature(model: Any) -> float:

@@ -72,8 +72,8 @@ pub mod similarity;
 pub mod text;
 
 pub use encoders_models::{
-    Error, Lengths, Result, attention, bert, distilbert, electra, error, families, family,
-    inputs, layers, losses, masking, model, modernbert, mpnet, pooling, roberta, rope,
+    Error, Lengths, Result, attention, bert, distilbert, dropout, electra, error, families,
+    family, inputs, layers, losses, masking, model, modernbert, mpnet, pooling, roberta, rope,
     rope_encoder, trace, training, weights,
 };
 

@@ -8,11 +8,13 @@ use encoders_kernels::input_error;
 pub use encoders_kernels::{BLOCK, Block, Lengths};
 
 pub(crate) use packed::check_row;
-pub use packed::{attend_to, first_tokens, packed_attention, pad_packed, positions};
+pub use packed::{
+    attend_to, dropped_attention, first_tokens, packed_attention, pad_packed, positions,
+};
 pub use projections::{Projections, project_and_turn};
 
 use crate::error::Result;
-use crate::layers::in_single_precision;
+use crate::layers::{dropout, in_single_precision};
 
 /// What a layer is given: (query, key, value) -> context, each `[..., heads, tokens,
 /// head_dim]`. Whether the batch is padded or packed is settled once, at the top of the model,
@@ -62,13 +64,15 @@ pub fn padding_mask(attention_mask: &Tensor) -> Result<Tensor> {
 /// `[..., queries, head_dim]`; `bias` is `[heads, queries, keys]` and the same for every text;
 /// `mask` broadcasts to `[..., queries, keys]` and is 0 where a score is masked. Such a score
 /// becomes the dtype's lowest number, not -inf: a row in which all is masked then attends
-/// evenly, as in Transformers' eager attention, instead of turning into NaN.
+/// evenly, as in Transformers' eager attention, instead of turning into NaN. Training drops the
+/// share `rate` of what the softmax gives.
 pub fn scaled_dot_product_attention(
     query: &Tensor,
     key: &Tensor,
     value: &Tensor,
     mask: Option<&Tensor>,
     bias: Option<&Tensor>,
+    rate: f64,
 ) -> Result<Tensor> {
     let scale = (query.dim(D::Minus1)? as f64).sqrt();
     let scores = query.contiguous()?.matmul(&key.t()?.contiguous()?)?; // [..., queries, keys]
@@ -82,7 +86,7 @@ pub fn scaled_dot_product_attention(
             .broadcast_as(scores.shape())?;
         scores = mask.broadcast_as(scores.shape())?.where_cond(&scores, &smallest)?;
     }
-    Ok(softmax(&scores)?.matmul(&value.contiguous()?)?)
+    Ok(dropout(&softmax(&scores)?, rate)?.matmul(&value.contiguous()?)?)
 }
 
 /// 1 where a key stands at most `window` tokens before or behind the query; both are given as
@@ -128,6 +132,7 @@ pub fn blockwise_attention(
             &keys(value, D::Minus2)?,
             allowed.as_ref(),
             bias.transpose()?.as_ref(),
+            0.0,
         )?;
         contexts.push(match (&allowed, mask, window) {
             (Some(allowed), Some(_), Some(_)) => zero_where_blind(&context, allowed)?,

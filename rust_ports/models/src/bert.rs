@@ -26,7 +26,7 @@ use crate::error::Result;
 use crate::family::{Architecture, Build, Family, FamilyConfig};
 use crate::heads::{Encoder, EncoderOutput};
 use crate::inputs::Batch;
-use crate::layers::{Embedding, LayerNorm, Linear, sum_norm, tanh};
+use crate::layers::{Embedding, LayerNorm, Linear, dropout, sum_norm, tanh};
 use crate::trace::note;
 use crate::weights::{Path, Weights};
 
@@ -63,6 +63,8 @@ pub struct BertEmbeddings {
     pub token_type_embeddings: Embedding,
     /// Of the sum.
     pub LayerNorm: LayerNorm,
+    /// The share of features that training drops.
+    pub rate: f64,
     path: Path,
 }
 
@@ -87,6 +89,7 @@ impl BertEmbeddings {
                 None,
             )?,
             LayerNorm: LayerNorm::new(size, config.layer_norm_eps, true, &norm)?,
+            rate: config.hidden_dropout_prob,
             path: weights.path(),
         })
     }
@@ -107,7 +110,8 @@ impl BertEmbeddings {
             (&self.token_type_embeddings, &types),
             (&self.position_embeddings, position_ids),
         ];
-        Ok(note(&self.path, sum_norm(looked_up, &self.LayerNorm)?))
+        let normed = sum_norm(looked_up, &self.LayerNorm)?;
+        Ok(note(&self.path, dropout(&normed, self.rate)?))
     }
 
     /// 0, 1, 2, ... in each text, in the shape of `input_ids`.
@@ -200,7 +204,8 @@ impl Encoder for BertModel {
 
     fn encode(&self, inputs: &Batch) -> Result<EncoderOutput> {
         let embedded = self.embeddings.forward(inputs)?;
-        run(embedded, &self.encoder, self.pooler.as_ref(), inputs)
+        let rate = self.config.attention_probs_dropout_prob;
+        run(embedded, &self.encoder, self.pooler.as_ref(), inputs, rate)
     }
 }
 
@@ -213,14 +218,16 @@ pub(crate) fn pooler(
     add_pooling_layer.then(|| BertPooler::new(config, &weights.under("pooler"))).transpose()
 }
 
-/// From embedded tokens to the output of the model.
+/// From embedded tokens to the output of the model; training drops the share `rate` of
+/// attention.
 pub(crate) fn run(
     embedded: Tensor,
     encoder: &BertEncoder,
     pooler: Option<&BertPooler>,
     inputs: &Batch,
+    rate: f64,
 ) -> Result<EncoderOutput> {
-    let states = encoder.forward(embedded, &*attend_to(inputs, None, None)?)?;
+    let states = encoder.forward(embedded, &*attend_to(inputs, None, None, rate)?)?;
     let first = || first_tokens(&states[states.len() - 1], inputs.lengths);
     let pooled = pooler.map(|pooler| pooler.forward(&first()?)).transpose()?;
     EncoderOutput::of(states, pooled, inputs)

@@ -24,7 +24,7 @@ use crate::error::Result;
 use crate::family::{Architecture, Build, Family, FamilyConfig};
 use crate::heads::{Encoder, EncoderOutput};
 use crate::inputs::Batch;
-use crate::layers::{Embedding, LayerNorm, sum_norm};
+use crate::layers::{Embedding, LayerNorm, dropout, sum_norm};
 use crate::trace::note;
 use crate::weights::{Path, Weights};
 
@@ -59,6 +59,8 @@ pub struct Embeddings {
     pub position_embeddings: Embedding,
     /// Of the sum.
     pub LayerNorm: LayerNorm,
+    /// The share of features that training drops.
+    pub rate: f64,
     path: Path,
 }
 
@@ -73,6 +75,7 @@ impl Embeddings {
             word_embeddings: table("word_embeddings", config.vocab_size, config.pad_token_id)?,
             position_embeddings: table("position_embeddings", positions, None)?,
             LayerNorm: norm(config, &weights.under("LayerNorm"))?,
+            rate: config.dropout,
             path: weights.path(),
         })
     }
@@ -82,7 +85,8 @@ impl Embeddings {
         let places = position_ids(&inputs.input_ids, inputs.lengths)?;
         let looked_up =
             [(&self.word_embeddings, &inputs.input_ids), (&self.position_embeddings, &places)];
-        Ok(note(&self.path, sum_norm(looked_up, &self.LayerNorm)?))
+        let normed = sum_norm(looked_up, &self.LayerNorm)?;
+        Ok(note(&self.path, dropout(&normed, self.rate)?))
     }
 }
 
@@ -124,7 +128,8 @@ impl Encoder for DistilBertModel {
 
     fn encode(&self, inputs: &Batch) -> Result<EncoderOutput> {
         let embedded = self.embeddings.forward(inputs)?;
-        let states = self.transformer.forward(embedded, &*attend_to(inputs, None, None)?)?;
+        let attend = attend_to(inputs, None, None, self.config.attention_dropout)?;
+        let states = self.transformer.forward(embedded, &*attend)?;
         EncoderOutput::of(states, None, inputs)
     }
 }

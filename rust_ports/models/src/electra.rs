@@ -89,6 +89,6 @@ impl Encoder for ElectraModel {
         if let Some(project) = &self.embeddings_project {
             hidden = project.forward(&hidden)?;
         }
-        run(hidden, &self.encoder, None, inputs)
+        run(hidden, &self.encoder, None, inputs, self.config.attention_probs_dropout_prob)
     }
 }

@@ -15,6 +15,7 @@ pub use activations::*;
 pub(crate) use fused::joined;
 pub use fused::{activated, add_norm, gated, sum_norm};
 
+use crate::dropout::{keep, scale};
 use crate::error::Result;
 use crate::trace::note;
 use crate::weights::{Path, Weights};
@@ -173,6 +174,16 @@ impl Embedding {
     }
 }
 
+/// `x`, of which the training pass under way drops the share `rate` and scales up the rest
+/// (Srivastava et al. 2014). Outside of a training pass, `x` as it is.
+pub fn dropout(x: &Tensor, rate: f64) -> Result<Tensor> {
+    let Some(kept) = keep(x.dims(), rate) else {
+        return Ok(x.clone());
+    };
+    let kept = Tensor::from_vec(kept, x.shape(), x.device())?.to_dtype(x.dtype())?;
+    Ok((x * (kept * scale(rate))?)?)
+}
+
 /// A feed-forward network in which one half of the wide features, activated, scales the other
 /// (Shazeer 2020).
 ///
@@ -187,6 +198,8 @@ pub struct GatedMLP {
     pub Wo: Linear,
     /// Of the first half.
     pub activation: Activation,
+    /// The share of the wide features that training drops.
+    pub rate: f64,
 }
 
 impl GatedMLP {
@@ -196,9 +209,11 @@ impl GatedMLP {
         intermediate: usize,
         activation_name: &str,
         bias: bool,
+        rate: f64,
         weights: &Weights,
     ) -> Result<Self> {
         Ok(Self {
+            rate,
             Wi: Linear::new(hidden, 2 * intermediate, bias, &weights.under("Wi"))?,
             Wo: Linear::new(intermediate, hidden, bias, &weights.under("Wo"))?,
             activation: activation(activation_name)?,
@@ -207,7 +222,7 @@ impl GatedMLP {
 
     /// `x` is `[..., hidden]`, and so is the result.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let gated = gated(&self.Wi, self.activation, x)?;
+        let gated = dropout(&gated(&self.Wi, self.activation, x)?, self.rate)?;
         self.Wo.forward(&note(&self.Wo.path().under("input"), gated))
     }
 }

@@ -16,6 +16,7 @@ pub mod attention;
 pub mod bert;
 pub mod config;
 pub mod distilbert;
+pub mod dropout;
 pub mod electra;
 pub mod families;
 pub mod family;

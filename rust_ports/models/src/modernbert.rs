@@ -153,8 +153,9 @@ impl Encoder for ModernBertModel {
         let mut hidden = self.embeddings.forward(&inputs.input_ids)?;
         let tables = self.tables(inputs, hidden.dtype())?;
         let windows = self.config.windows().into_iter();
+        let rate = self.config.attention_dropout;
         let attends =
-            windows.map(|(kind, window)| Ok((kind, attend_to(inputs, window, None)?)));
+            windows.map(|(kind, window)| Ok((kind, attend_to(inputs, window, None, rate)?)));
         let attends: BTreeMap<_, _> = attends.collect::<Result<_>>()?;
         let mut states = Vec::with_capacity(self.layers.len() + 1);
         for (layer, kind) in self.layers.iter().zip(&self.config.layer_types) {

@@ -26,7 +26,7 @@ use crate::error::Result;
 use crate::family::{Architecture, Build, Family, FamilyConfig};
 use crate::heads::{Encoder, EncoderOutput};
 use crate::inputs::Batch;
-use crate::layers::{Embedding, LayerNorm, sum_norm};
+use crate::layers::{Embedding, LayerNorm, dropout, sum_norm};
 use crate::roberta::position_ids;
 use crate::trace::note;
 use crate::weights::{Path, Weights};
@@ -63,6 +63,8 @@ pub struct MPNetEmbeddings {
     pub position_embeddings: Embedding,
     /// Of the sum.
     pub LayerNorm: LayerNorm,
+    /// The share of features that training drops.
+    pub rate: f64,
     path: Path,
 }
 
@@ -76,6 +78,7 @@ impl MPNetEmbeddings {
             word_embeddings: table("word_embeddings", config.vocab_size)?,
             position_embeddings: table("position_embeddings", config.max_position_embeddings)?,
             LayerNorm: norm(config, weights)?,
+            rate: config.hidden_dropout_prob,
             path: weights.path(),
         })
     }
@@ -85,7 +88,8 @@ impl MPNetEmbeddings {
         let places = position_ids(&inputs.input_ids, inputs.lengths, PAD)?;
         let looked_up =
             [(&self.word_embeddings, &inputs.input_ids), (&self.position_embeddings, &places)];
-        Ok(note(&self.path, sum_norm(looked_up, &self.LayerNorm)?))
+        let normed = sum_norm(looked_up, &self.LayerNorm)?;
+        Ok(note(&self.path, dropout(&normed, self.rate)?))
     }
 }
 

@@ -151,6 +151,7 @@ impl Encoder for XLMRobertaModel {
 
     fn encode(&self, inputs: &Batch) -> Result<EncoderOutput> {
         let embedded = self.embeddings.forward(inputs)?;
-        run(embedded, &self.encoder, self.pooler.as_ref(), inputs)
+        let rate = self.config.attention_probs_dropout_prob;
+        run(embedded, &self.encoder, self.pooler.as_ref(), inputs, rate)
     }
 }

@@ -2,9 +2,7 @@
 //! temperature for what its vectors are compared by. Transformers has no such family.
 //!
 //! Axes: batch, tokens, hidden; a packed batch has no batch axis, its texts stand in a row.
-//! Field names are the keys of the checkpoint. Dropout, which belongs to training, has four
-//! places: see [`RopeEncoderEmbeddings`], [`RopeEncoderAttention`] (two) and
-//! [`RopeEncoderFeedForward`].
+//! Field names are the keys of the checkpoint.
 
 mod config;
 mod embedding;
@@ -145,7 +143,7 @@ impl Encoder for RopeEncoderModel {
     fn encode(&self, inputs: &Batch) -> Result<EncoderOutput> {
         let embedded = self.embeddings.forward(inputs)?;
         let tables = self.tables(inputs, embedded.dtype())?;
-        let attend = attend_to(inputs, None, None)?;
+        let attend = attend_to(inputs, None, None, self.config.dropout)?;
         let mut states =
             in_turn(&self.layers, embedded, |layer, x| layer.forward(x, &tables, &*attend))?;
         if let Some(last) = states.last_mut() {

@@ -3,6 +3,7 @@
 use candle_core::Tensor;
 use encoders_kernels::{self as kernels, input_error};
 
+use crate::dropout::{Dropout, training_pass};
 use crate::error::Result;
 use crate::inputs::Inputs;
 use crate::model::{Model, Way};
@@ -124,15 +125,18 @@ impl Learner {
     }
 
     /// The loss on the labels; its gradient, `weight` times, is added to what there is. With
-    /// `class_weights` `[labels]`, classes weigh so much in a cross entropy.
+    /// `class_weights` `[labels]`, classes weigh so much in a cross entropy. `dropout` says by
+    /// which draws the model drops what its configuration has it drop; None: nothing.
     pub fn learn(
         &mut self,
         inputs: &Inputs,
         labels: &Tensor,
         weight: f64,
+        dropout: Option<Dropout>,
         class_weights: Option<&Tensor>,
     ) -> Result<f64> {
-        let (loss, gradients) = self.model.reached_gradients(inputs, labels, class_weights)?;
+        let reached = || self.model.reached_gradients(inputs, labels, class_weights);
+        let (loss, gradients) = training_pass(dropout, inputs, reached)?;
         for (key, gradient) in gradients {
             self.collect(key, if weight == 1.0 { gradient } else { (gradient * weight)? })?;
         }
@@ -141,15 +145,27 @@ impl Learner {
 
     /// One vector a packed text, as `way` says: `[texts, size]`; nothing is kept for a
     /// gradient.
-    pub fn vectors(&self, inputs: &Inputs, way: &Way) -> Result<Tensor> {
-        self.model.vectors(inputs, way)
+    pub fn vectors(
+        &self,
+        inputs: &Inputs,
+        way: &Way,
+        dropout: Option<Dropout>,
+    ) -> Result<Tensor> {
+        training_pass(dropout, inputs, || self.model.vectors(inputs, way))
     }
 
     /// The gradient of sum(vectors * gradient) is added to what there is: whatever loss has
     /// this `gradient` in the vectors of these texts, its gradient in the parameters is that of
-    /// the sum.
-    pub fn follow(&mut self, inputs: &Inputs, way: &Way, gradient: &Tensor) -> Result<()> {
-        let gradients = self.model.follow(inputs, way, gradient)?;
+    /// the sum. `dropout` is that of the vectors.
+    pub fn follow(
+        &mut self,
+        inputs: &Inputs,
+        way: &Way,
+        gradient: &Tensor,
+        dropout: Option<Dropout>,
+    ) -> Result<()> {
+        let followed = || self.model.follow(inputs, way, gradient);
+        let gradients = training_pass(dropout, inputs, followed)?;
         gradients.into_iter().try_for_each(|(key, gradient)| self.collect(key, gradient))
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use candle_core::Tensor;
+use encoders::dropout::Dropout;
 use encoders::{Way, training};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -41,16 +42,19 @@ impl Learner {
     }
 
     /// The loss on the labels; its gradient, `weight` times, is added to what there is. With
-    /// class_weights [labels], classes weigh so much in a cross entropy.
-    #[pyo3(signature = (inputs, labels, weight=1.0, class_weights=None))]
+    /// class_weights [labels], classes weigh so much in a cross entropy; with a `dropout`, a
+    /// reference.dropout.Dropout, the model drops what it names.
+    #[pyo3(signature = (inputs, labels, weight=1.0, dropout=None, class_weights=None))]
     fn learn(
         &self,
         py: Python,
         inputs: &Bound<PyAny>,
         labels: &Bound<PyAny>,
         weight: f64,
+        dropout: Option<&Bound<PyAny>>,
         class_weights: Option<Bound<PyAny>>,
     ) -> PyResult<f64> {
+        let dropout = dropout.map(dropout_of).transpose()?;
         let (model, arrays) = (self.model.get(), Arrays::of(inputs)?);
         let class_weights = class_weights
             .map(|weights| arrays::float("class_weights", &weights))
@@ -60,42 +64,48 @@ impl Learner {
             let arrays = arrays.on(&model.device)?;
             let labels = labels.to_device(&model.device)?;
             let inputs = arrays.inputs(false, tables.as_deref());
-            self.learner().learn(&inputs, &labels, weight, class_weights.as_ref())
+            self.learner().learn(&inputs, &labels, weight, dropout, class_weights.as_ref())
         })
     }
 
     /// One vector a packed text, as Model.embed makes them.
+    #[pyo3(signature = (inputs, way, dropout=None))]
     fn vectors<'py>(
         &self,
         py: Python<'py>,
         inputs: &Bound<PyAny>,
         way: &Bound<PyAny>,
+        dropout: Option<&Bound<PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let (model, arrays, way) = (self.model.get(), Arrays::of(inputs)?, way_of(py, way)?);
+        let dropout = dropout.map(dropout_of).transpose()?;
         let tables = model.rope_tables();
         let vectors = run(py, || {
             let arrays = arrays.on(&model.device)?;
             let inputs = arrays.inputs(false, tables.as_deref());
-            Array::of(&self.learner().vectors(&inputs, &way)?)
+            Array::of(&self.learner().vectors(&inputs, &way, dropout)?)
         });
         vectors?.into_python(py)
     }
 
     /// The gradient of sum(vectors * gradient) is added to what there is.
+    #[pyo3(signature = (inputs, way, gradient, dropout=None))]
     fn follow(
         &self,
         py: Python,
         inputs: &Bound<PyAny>,
         way: &Bound<PyAny>,
         gradient: &Bound<PyAny>,
+        dropout: Option<&Bound<PyAny>>,
     ) -> PyResult<()> {
+        let dropout = dropout.map(dropout_of).transpose()?;
         let (model, arrays, way) = (self.model.get(), Arrays::of(inputs)?, way_of(py, way)?);
         let (gradient, tables) = (arrays::float("gradient", gradient)?, model.rope_tables());
         run(py, || {
             let arrays = arrays.on(&model.device)?;
             let gradient = gradient.to_device(&model.device)?;
             let inputs = arrays.inputs(false, tables.as_deref());
-            self.learner().follow(&inputs, &way, &gradient)
+            self.learner().follow(&inputs, &way, &gradient, dropout)
         })
     }
 
@@ -154,6 +164,15 @@ fn way_of(py: Python, way: &Bound<PyAny>) -> PyResult<Way> {
         pooling: pooling.map_err(|error| raise(py, error))?,
         normalize: way.getattr("normalize")?.extract()?,
         skip: way.getattr("skip")?.extract()?,
+    })
+}
+
+/// A reference.dropout.Dropout.
+fn dropout_of(dropout: &Bound<PyAny>) -> PyResult<Dropout> {
+    Ok(Dropout {
+        seed: dropout.getattr("seed")?.extract()?,
+        step: dropout.getattr("step")?.extract()?,
+        batch: dropout.getattr("batch")?.extract()?,
     })
 }
 

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 
 from reference.backend import learner
 from reference.checkpoint import read_checkpoint
+from reference.dropout import Dropout, training_pass
 from reference.errors import InputError
 from reference.inputs import pad
 from reference.learning import AdamW, Way, take_step
@@ -57,10 +58,11 @@ def folders(tmp_path_factory):
     base = tmp_path_factory.mktemp("models")
     made = {}
 
-    def folder(name):
-        if name not in made:
-            made[name] = random_checkpoint(base / name, name)
-        return made[name]
+    def folder(name, **config):
+        key = f"{name}-{len(config)}"
+        if key not in made:
+            made[key] = random_checkpoint(base / key, name, **config)
+        return made[key]
 
     return folder
 
@@ -78,9 +80,9 @@ def learner_of(folder, backend, dtype="float64"):
     )
 
 
-def learned(subject, lesson):
+def learned(subject, lesson, seed=None):
     """Loss and gradients of one batch; those that no loss has reached are left out."""
-    loss = take_step(subject, [lesson], 0.0)
+    loss = take_step(subject, [lesson], 0.0, seed=seed)
     found = {
         name.removeprefix("first."): moment
         for name, moment in subject.moments().items()
@@ -191,6 +193,33 @@ def test_a_prompt_that_is_not_pooled_is_left_out(folders, backend):
     made = subject.vectors(inputs, way)
     np.testing.assert_allclose(made, subject.model.embed(inputs, *options, 2), rtol=1e-12)
     assert not np.allclose(made, subject.model.embed(inputs, *options, 0))
+
+
+def test_a_chunk_drops_the_same_in_both_passes(folders, backend):
+    """Otherwise the gradient is that of another function: here of one graph, in PyTorch."""
+    folder = folders("BertModel", hidden_dropout_prob=0.2)
+    lesson = Comparison(sides(), ranking, 4, chunk_tokens=20)
+    found = learned(learner_of(folder, backend), lesson, seed=3)
+    subject = learner_of(folder, "torch")
+    number, vectors = 0, []
+    for side in lesson.sides:
+        made = []
+        for places, inputs in side.chunks(20):
+            number += 1
+            with training_pass(Dropout(3, 0, number), inputs):
+                part = subject.model.vectors(inputs, ("mean",), False)
+            made += zip(places.tolist(), part, strict=True)
+        vectors.append(torch.stack([vector for _, vector in sorted(made, key=lambda x: x[0])]))
+    vectors = [F.normalize(part, dim=-1) for part in vectors]
+    loss = F.cross_entropy(20 * vectors[0] @ torch.cat(vectors[1:]).T, torch.arange(4))
+    loss.backward()
+    expected = {
+        key: parameter.grad.numpy()
+        for key, parameter in subject.parameters.items()
+        if parameter.grad is not None
+    }
+    check(found, (loss.item(), expected), EXACT[backend])
+    assert found[0] != pytest.approx(learned(learner_of(folder, backend), lesson)[0], rel=1e-3)
 
 
 def test_batches_weigh_by_their_pairs_in_a_group(folders, backend):

@@ -52,8 +52,8 @@ impl Pipeline {
     }
 
     /// What `reduce` makes of the logits of each text, in the order given, though texts of
-    /// similar length run together, at most `most` of them at a time. It is handed the number of
-    /// the text too. With `places` only these tokens of each text are scored.
+    /// similar length run together, at most `most` of them at a time. It is handed the text's
+    /// number too. With `places` only these tokens of each text are scored.
     pub fn logits<T>(
         &self,
         encodings: &[Encoding],
@@ -95,8 +95,8 @@ impl Pipeline {
         Ok(results.into_iter().flatten().collect())
     }
 
-    /// The logits of texts in one row: `[tokens, labels]`, or `[texts, labels]`; of these tokens
-    /// of each only, if it is said which.
+    /// The logits of texts in one row: `[tokens, labels]`, or `[texts, labels]`; only of these
+    /// tokens of each, if it is said which.
     fn run(&self, texts: &[&Encoding], places: Option<Vec<&[usize]>>) -> Result<Tensor> {
         let tokens = || texts.iter().flat_map(|text| &text.tokens);
         let column = |numbers: Vec<i64>| Tensor::new(numbers, &self.device);

@@ -69,7 +69,7 @@ impl<'a> Options<'a> {
         Self { targets: Some(words.iter().map(AsRef::as_ref).collect()), ..self }
     }
 
-    /// How many texts run at a time, at most; by itself it is as many as have about 2,048 tokens
+    /// How many texts run at a time, at most; by itself as many as have about 2,048 tokens
     /// together, or 512 masks. The results do not depend on it beyond rounding.
     pub fn batch_size(self, texts: usize) -> Self {
         Self { batch_size: texts, ..self }

@@ -1,10 +1,14 @@
 //! Texts packed in one row: attention within each, positions in each, and the way back to a
 //! padded batch.
 
-use candle_core::{Device, Tensor};
+use candle_core::{D, Device, Tensor};
 use encoders_kernels::{self as kernels, Lengths, input_error};
 
-use super::{Attend, blockwise_attention, padding_mask};
+use super::{
+    Attend, blockwise_attention, merge_heads, padding_mask, scaled_dot_product_attention,
+    sliding_window_mask, split_heads, zero_where_blind,
+};
+use crate::dropout::dropping;
 use crate::error::Result;
 use crate::inputs::Batch;
 
@@ -34,13 +38,75 @@ pub fn packed_attention(
     Ok(Tensor::cat(&contexts, 1)?)
 }
 
+/// Attention in a training pass that drops some of it: all at once, for what is dropped was
+/// drawn for all scores of a padded batch. A packed row is laid out as one, and taken up again.
+///
+/// `query`, `key` and `value` are `[..., tokens, head_dim]`, and so is the result; `window` and
+/// `bias` are [`packed_attention`]'s.
+pub fn dropped_attention(
+    query: &Tensor,
+    key: &Tensor,
+    value: &Tensor,
+    inputs: &Batch,
+    window: Option<usize>,
+    bias: Option<&Tensor>,
+    rate: f64,
+) -> Result<Tensor> {
+    let Some(lengths) = inputs.lengths else {
+        let mask = inputs.attention_mask.as_ref();
+        return drop_padded([query, key, value], mask, window, bias, rate);
+    };
+    let heads = query.dim(0)?;
+    let padded = |x: &Tensor| -> Result<Tensor> {
+        split_heads(&pad_packed(&merge_heads(x)?, lengths)?.0, heads)
+    };
+    let (_, mask) = pad_packed(&merge_heads(query)?, lengths)?;
+    let parts = [&padded(query)?, &padded(key)?, &padded(value)?];
+    let context = merge_heads(&drop_padded(parts, Some(&mask), window, bias, rate)?)?;
+    let texts = lengths.texts().enumerate().map(|(text, (_, length))| {
+        Ok(context.narrow(0, text, 1)?.squeeze(0)?.narrow(0, 0, length)?)
+    });
+    split_heads(&Tensor::cat(&texts.collect::<Result<Vec<_>>>()?, 0)?, heads)
+}
+
+fn drop_padded(
+    [query, key, value]: [&Tensor; 3],
+    mask: Option<&Tensor>,
+    window: Option<usize>,
+    bias: Option<&Tensor>,
+    rate: f64,
+) -> Result<Tensor> {
+    let mut allowed = mask.map(padding_mask).transpose()?;
+    if let Some(window) = window {
+        let places = Tensor::arange(0, query.dim(D::Minus2)? as i64, query.device())?;
+        let near = sliding_window_mask(&places, &places, window)?;
+        allowed = Some(match allowed {
+            Some(real) => real.broadcast_mul(&near)?,
+            None => near,
+        });
+    }
+    let context =
+        scaled_dot_product_attention(query, key, value, allowed.as_ref(), bias, rate)?;
+    match allowed {
+        Some(allowed) => zero_where_blind(&context, &allowed),
+        None => Ok(context),
+    }
+}
+
 /// Attention over each whole text of `inputs`, or over `window` tokens on each side; `bias` is
-/// [`packed_attention`]'s.
+/// [`packed_attention`]'s. Training drops the share `rate` of it.
 pub fn attend_to<'a>(
     inputs: &Batch<'a>,
     window: Option<usize>,
     bias: Option<&Tensor>,
+    rate: f64,
 ) -> Result<Box<Attend<'a>>> {
+    if dropping(rate) {
+        let (inputs, bias) = (inputs.clone(), bias.cloned());
+        return Ok(Box::new(move |query, key, value| {
+            dropped_attention(query, key, value, &inputs, window, bias.as_ref(), rate)
+        }));
+    }
     let mask = inputs.attention_mask.as_ref().map(padding_mask).transpose()?;
     let (lengths, bias) = (inputs.lengths, bias.map(Tensor::contiguous).transpose()?);
     Ok(Box::new(move |query, key, value| {

@@ -48,7 +48,19 @@ impl BertLayerConfig {
     }
 }
 
+impl BertLayerConfig {
+    /// The share of features that training drops in front of a classifier.
+    pub fn classifier_rate(&self) -> f64 {
+        self.hidden_dropout_prob
+    }
+}
+
 impl BertConfig {
+    /// The share of features that training drops in front of a classifier.
+    pub fn classifier_rate(&self) -> f64 {
+        self.classifier_dropout.unwrap_or(self.hidden_dropout_prob)
+    }
+
     /// Checks the text of a config.json and turns it into a configuration.
     pub fn from_json(text: &str) -> Result<Self> {
         Config::from_json(text)?.get().cloned()

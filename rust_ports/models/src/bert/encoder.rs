@@ -49,6 +49,8 @@ pub struct BertSelfOutput {
     pub dense: Linear,
     /// Of the sum with the residual.
     pub LayerNorm: LayerNorm,
+    /// The share of features that training drops.
+    pub rate: f64,
     path: Path,
 }
 
@@ -59,13 +61,15 @@ impl BertSelfOutput {
         Ok(Self {
             dense: Linear::new(size, size, true, &weights.under("dense"))?,
             LayerNorm: norm(config, weights)?,
+            rate: config.hidden_dropout_prob,
             path: weights.path(),
         })
     }
 
     /// `context` and `residual` are `[..., tokens, hidden]`, and so is the result.
     pub fn forward(&self, context: &Tensor, residual: &Tensor) -> Result<Tensor> {
-        Ok(note(&self.path, add_norm(&self.dense, &self.LayerNorm, context, residual)?))
+        let (dense, norm) = (&self.dense, &self.LayerNorm);
+        Ok(note(&self.path, add_norm(dense, norm, context, residual, self.rate)?))
     }
 }
 
@@ -128,6 +132,8 @@ pub struct BertOutput {
     pub dense: Linear,
     /// Of the sum with the residual.
     pub LayerNorm: LayerNorm,
+    /// The share of features that training drops.
+    pub rate: f64,
     path: Path,
 }
 
@@ -138,6 +144,7 @@ impl BertOutput {
         Ok(Self {
             dense: Linear::new(wide, size, true, &weights.under("dense"))?,
             LayerNorm: norm(config, weights)?,
+            rate: config.hidden_dropout_prob,
             path: weights.path(),
         })
     }
@@ -145,7 +152,8 @@ impl BertOutput {
     /// `wide` is `[..., tokens, intermediate]`; `residual` and the result are `[..., tokens,
     /// hidden]`.
     pub fn forward(&self, wide: &Tensor, residual: &Tensor) -> Result<Tensor> {
-        Ok(note(&self.path, add_norm(&self.dense, &self.LayerNorm, wide, residual)?))
+        let (dense, norm) = (&self.dense, &self.LayerNorm);
+        Ok(note(&self.path, add_norm(dense, norm, wide, residual, self.rate)?))
     }
 }
 

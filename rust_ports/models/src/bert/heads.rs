@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::family::Build;
 use crate::heads::{Encoder, EncoderOutput, Head, classifier, text_loss, tie_decoder};
 use crate::inputs::Batch;
-use crate::layers::{Activation, Embedding, LayerNorm, Linear, activation};
+use crate::layers::{Activation, Embedding, LayerNorm, Linear, activation, dropout};
 use crate::trace::note;
 use crate::weights::{Path, Weights};
 
@@ -156,7 +156,8 @@ impl Head for BertForSequenceClassification {
     }
 
     fn score(&self, outputs: &EncoderOutput, _: &Batch) -> Result<Tensor> {
-        self.classifier.forward(outputs.pooler_output()?)
+        let rate = self.bert.config.classifier_rate();
+        self.classifier.forward(&dropout(outputs.pooler_output()?, rate)?)
     }
 
     fn loss(&self, logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
@@ -190,6 +191,7 @@ impl Head for BertForTokenClassification {
     }
 
     fn score(&self, outputs: &EncoderOutput, _: &Batch) -> Result<Tensor> {
-        self.classifier.forward(&outputs.last_hidden_state)
+        let rate = self.bert.config.classifier_rate();
+        self.classifier.forward(&dropout(&outputs.last_hidden_state, rate)?)
     }
 }

@@ -46,7 +46,7 @@ impl DistilBertSelfAttention {
         let [query, key, value] = self.projections.forward(hidden)?;
         let context = merge_heads(&attend(&query, &key, &value)?)?;
         let context = note(&self.out_lin.path().under("input"), context);
-        Ok(note(norm.path(), add_norm(&self.out_lin, norm, &context, hidden)?))
+        Ok(note(norm.path(), add_norm(&self.out_lin, norm, &context, hidden, 0.0)?))
     }
 }
 
@@ -59,6 +59,8 @@ pub struct FFN {
     pub lin2: Linear,
     /// What follows `lin1`.
     pub activation: Activation,
+    /// The share of features that training drops.
+    pub rate: f64,
 }
 
 impl FFN {
@@ -69,6 +71,7 @@ impl FFN {
             lin1: Linear::new(size, wide, true, &weights.under("lin1"))?,
             lin2: Linear::new(wide, size, true, &weights.under("lin2"))?,
             activation: activation(&config.hidden_act)?,
+            rate: config.dropout,
         })
     }
 
@@ -77,7 +80,7 @@ impl FFN {
     pub fn forward(&self, hidden: &Tensor, norm: &LayerNorm) -> Result<Tensor> {
         let wide = activated(&self.lin1, self.activation, hidden)?;
         let wide = note(&self.lin2.path().under("input"), wide);
-        Ok(note(norm.path(), add_norm(&self.lin2, norm, &wide, hidden)?))
+        Ok(note(norm.path(), add_norm(&self.lin2, norm, &wide, hidden, self.rate)?))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::heads::{
     tie_decoder,
 };
 use crate::inputs::{Batch, Inputs};
-use crate::layers::{Activation, LayerNorm, Linear, activation, relu};
+use crate::layers::{Activation, LayerNorm, Linear, activation, dropout, relu};
 use crate::trace::note;
 use crate::weights::Weights;
 
@@ -65,15 +65,17 @@ impl Head for DistilBertForMaskedLM {
     }
 }
 
-/// The first token of each text, projected as in a pooler but with a ReLU, and scored.
+/// The first token of each text, projected as in a pooler but with a ReLU, and scored. Training
+/// drops the share `rate` of what is scored.
 fn score_first(
     pre_classifier: &Linear,
     classifier: &Linear,
     outputs: &EncoderOutput,
     inputs: &Batch,
+    rate: f64,
 ) -> Result<Tensor> {
     let first = first_tokens(&outputs.last_hidden_state, inputs.lengths)?;
-    let activated = relu(&pre_classifier.forward(&first)?)?;
+    let activated = dropout(&relu(&pre_classifier.forward(&first)?)?, rate)?;
     classifier.forward(&note(&classifier.path().under("input"), activated))
 }
 
@@ -108,7 +110,8 @@ impl Head for DistilBertForSequenceClassification {
     }
 
     fn score(&self, outputs: &EncoderOutput, inputs: &Batch) -> Result<Tensor> {
-        score_first(&self.pre_classifier, &self.classifier, outputs, inputs)
+        let rate = self.distilbert.config.seq_classif_dropout;
+        score_first(&self.pre_classifier, &self.classifier, outputs, inputs, rate)
     }
 
     fn loss(&self, logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
@@ -142,7 +145,7 @@ impl Head for DistilBertForTokenClassification {
 
     fn score(&self, outputs: &EncoderOutput, _: &Batch) -> Result<Tensor> {
         // What enters the classifier is noted here too, as that of the other heads is.
-        let hidden = outputs.last_hidden_state.clone();
+        let hidden = dropout(&outputs.last_hidden_state, self.distilbert.config.dropout)?;
         self.classifier.forward(&note(&self.classifier.path().under("input"), hidden))
     }
 }
@@ -178,8 +181,9 @@ impl Head for DistilBertForMultipleChoice {
     }
 
     fn score(&self, outputs: &EncoderOutput, inputs: &Batch) -> Result<Tensor> {
-        let scores = score_first(&self.pre_classifier, &self.classifier, outputs, inputs)?;
-        by_question(&scores, inputs)
+        let rate = self.distilbert.config.seq_classif_dropout;
+        let parts = (&self.pre_classifier, &self.classifier);
+        by_question(&score_first(parts.0, parts.1, outputs, inputs, rate)?, inputs)
     }
 
     /// As [`chosen`] has it.

@@ -11,7 +11,7 @@ use crate::heads::{
     tie_decoder,
 };
 use crate::inputs::{Batch, Inputs};
-use crate::layers::{Activation, LayerNorm, Linear, activation, gelu};
+use crate::layers::{Activation, LayerNorm, Linear, activation, dropout, gelu};
 use crate::trace::note;
 use crate::weights::{Path, Weights};
 
@@ -100,6 +100,8 @@ pub struct ElectraClassificationHead {
     pub dense: Linear,
     /// hidden to the labels.
     pub out_proj: Linear,
+    /// The share of features that training drops.
+    pub rate: f64,
 }
 
 impl ElectraClassificationHead {
@@ -109,12 +111,14 @@ impl ElectraClassificationHead {
         Ok(Self {
             dense: Linear::new(size, size, true, &weights.under("dense"))?,
             out_proj: Linear::new(size, labels, true, &weights.under("out_proj"))?,
+            rate: config.classifier_rate(),
         })
     }
 
     /// `first` is `[batch, hidden]`, the result `[batch, labels]`.
     pub fn forward(&self, first: &Tensor) -> Result<Tensor> {
-        let activated = gelu(&self.dense.forward(first)?)?;
+        let activated = gelu(&self.dense.forward(&dropout(first, self.rate)?)?)?;
+        let activated = dropout(&activated, self.rate)?;
         self.out_proj.forward(&note(&self.out_proj.path().under("input"), activated))
     }
 }
@@ -180,7 +184,8 @@ impl Head for ElectraForTokenClassification {
     }
 
     fn score(&self, outputs: &EncoderOutput, _: &Batch) -> Result<Tensor> {
-        self.classifier.forward(&outputs.last_hidden_state)
+        let rate = self.electra.config.classifier_rate();
+        self.classifier.forward(&dropout(&outputs.last_hidden_state, rate)?)
     }
 }
 
@@ -192,6 +197,8 @@ pub struct ElectraSequenceSummary {
     pub summary: Option<Linear>,
     /// What follows `summary`.
     pub activation: Activation,
+    /// The share of features that training drops.
+    pub rate: f64,
     path: Path,
 }
 
@@ -203,6 +210,7 @@ impl ElectraSequenceSummary {
         Ok(Self {
             summary: config.summary_use_proj.then(summary).transpose()?,
             activation: activation(config.summary_activation.as_deref().unwrap_or("linear"))?,
+            rate: config.summary_last_dropout,
             path: weights.path(),
         })
     }
@@ -211,7 +219,7 @@ impl ElectraSequenceSummary {
     pub fn forward(&self, first: &Tensor) -> Result<Tensor> {
         let summary = self.summary.as_ref().map(|summary| summary.forward(first));
         let projected = summary.transpose()?.unwrap_or_else(|| first.clone());
-        Ok(note(&self.path, (self.activation)(&projected)?))
+        Ok(note(&self.path, dropout(&(self.activation)(&projected)?, self.rate)?))
     }
 }
 

@@ -5,7 +5,8 @@ use candle_core::{D, Tensor};
 use encoders_kernels::{self as kernels, input_error};
 
 use super::activations::is_exact_gelu;
-use super::{Activation, Embedding, LayerNorm, Linear};
+use super::{Activation, Embedding, LayerNorm, Linear, dropout};
+use crate::dropout::dropping;
 use crate::error::Result;
 use crate::trace;
 
@@ -16,17 +17,19 @@ pub(crate) fn joined<'a>(tensors: impl IntoIterator<Item = &'a Tensor>) -> bool 
 }
 
 /// norm(dense(x) + residual): `x` is `[..., inputs]`, `residual` and the result `[...,
-/// outputs]`.
+/// outputs]`. Training drops the share `rate` of what the dense layer gives.
 pub fn add_norm(
     dense: &Linear,
     norm: &LayerNorm,
     x: &Tensor,
     residual: &Tensor,
+    rate: f64,
 ) -> Result<Tensor> {
-    if joined(dense.tensors().chain(norm.tensors()).chain([x, residual])) {
+    let fast = joined(dense.tensors().chain(norm.tensors()).chain([x, residual]));
+    if fast && !dropping(rate) {
         return kernels::linear_norm(dense.dense(), x, residual, norm.norm());
     }
-    norm.forward(&(dense.forward(x)? + residual)?)
+    norm.forward(&(dropout(&dense.forward(x)?, rate)? + residual)?)
 }
 
 /// activation(dense(x)): `x` is `[..., inputs]`, the result `[..., outputs]`.

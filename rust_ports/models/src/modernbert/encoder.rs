@@ -5,7 +5,7 @@ use candle_core::Tensor;
 use super::{ModernBertConfig, norm};
 use crate::attention::{Attend, merge_heads, project_and_turn};
 use crate::error::Result;
-use crate::layers::{Embedding, GatedMLP, LayerNorm, Linear};
+use crate::layers::{Embedding, GatedMLP, LayerNorm, Linear, dropout};
 use crate::rope::Tables;
 use crate::trace::note;
 use crate::weights::{Path, Weights};
@@ -17,6 +17,8 @@ pub struct ModernBertEmbeddings {
     pub tok_embeddings: Embedding,
     /// Of that vector.
     pub norm: LayerNorm,
+    /// The share of features that training drops.
+    pub rate: f64,
     path: Path,
 }
 
@@ -31,6 +33,7 @@ impl ModernBertEmbeddings {
                 &weights.under("tok_embeddings"),
             )?,
             norm: norm(config, &weights.under("norm"))?,
+            rate: config.embedding_dropout,
             path: weights.path(),
         })
     }
@@ -38,7 +41,7 @@ impl ModernBertEmbeddings {
     /// `input_ids` is `[batch, tokens]` or packed `[tokens]`; one axis, hidden, is added.
     pub fn forward(&self, input_ids: &Tensor) -> Result<Tensor> {
         let words = self.tok_embeddings.forward(input_ids)?;
-        Ok(note(&self.path, self.norm.forward(&words)?))
+        Ok(note(&self.path, dropout(&self.norm.forward(&words)?, self.rate)?))
     }
 }
 
@@ -53,6 +56,8 @@ pub struct ModernBertAttention {
     pub Wo: Linear,
     /// How many heads there are.
     pub heads: usize,
+    /// The share of features that training drops.
+    pub rate: f64,
 }
 
 impl ModernBertAttention {
@@ -63,6 +68,7 @@ impl ModernBertAttention {
             Wqkv: Linear::new(size, 3 * size, bias, &weights.under("Wqkv"))?,
             Wo: Linear::new(size, size, bias, &weights.under("Wo"))?,
             heads: config.num_attention_heads,
+            rate: config.attention_dropout,
         })
     }
 
@@ -71,7 +77,8 @@ impl ModernBertAttention {
     pub fn forward(&self, hidden: &Tensor, tables: &Tables, attend: &Attend) -> Result<Tensor> {
         let [query, key, value] = project_and_turn(&self.Wqkv, hidden, tables, self.heads)?;
         let context = merge_heads(&attend(&query, &key, &value)?)?;
-        self.Wo.forward(&note(&self.Wo.path().under("input"), context))
+        let mixed = self.Wo.forward(&note(&self.Wo.path().under("input"), context))?;
+        dropout(&mixed, self.rate)
     }
 }
 
@@ -102,6 +109,7 @@ impl ModernBertEncoderLayer {
                 config.intermediate_size,
                 &config.hidden_activation,
                 config.mlp_bias,
+                config.mlp_dropout,
                 &weights.under("mlp"),
             )?,
             path: weights.path(),

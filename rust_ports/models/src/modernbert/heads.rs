@@ -12,7 +12,7 @@ use crate::heads::{
     text_loss, tie_decoder,
 };
 use crate::inputs::{Batch, Inputs};
-use crate::layers::{Activation, LayerNorm, Linear, activation};
+use crate::layers::{Activation, LayerNorm, Linear, activation, dropout};
 use crate::pooling::{cls_pooling, mean_pooling};
 use crate::trace::note;
 use crate::weights::{Path, Weights};
@@ -177,7 +177,8 @@ impl Head for ModernBertForSequenceClassification {
 
     fn score(&self, outputs: &EncoderOutput, inputs: &Batch) -> Result<Tensor> {
         let pooled = pool(&self.model.config, &outputs.last_hidden_state, inputs)?;
-        self.classifier.forward(&self.head.forward(&pooled)?)
+        let rate = self.model.config.classifier_dropout;
+        self.classifier.forward(&dropout(&self.head.forward(&pooled)?, rate)?)
     }
 
     fn loss(&self, logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
@@ -215,7 +216,9 @@ impl Head for ModernBertForTokenClassification {
     }
 
     fn score(&self, outputs: &EncoderOutput, _: &Batch) -> Result<Tensor> {
-        self.classifier.forward(&self.head.forward(&outputs.last_hidden_state)?)
+        let rate = self.model.config.classifier_dropout;
+        let hidden = self.head.forward(&outputs.last_hidden_state)?;
+        self.classifier.forward(&dropout(&hidden, rate)?)
     }
 }
 
@@ -257,7 +260,8 @@ impl Head for ModernBertForMultipleChoice {
             Some(mask) if config.classifier_pooling == "cls" => cls_pooling(hidden, mask)?,
             _ => pool(config, hidden, inputs)?,
         };
-        by_question(&self.classifier.forward(&self.head.forward(&pooled)?)?, inputs)
+        let pooled = dropout(&self.head.forward(&pooled)?, config.classifier_dropout)?;
+        by_question(&self.classifier.forward(&pooled)?, inputs)
     }
 
     /// As [`chosen`] has it.

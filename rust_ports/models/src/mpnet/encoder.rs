@@ -30,6 +30,8 @@ pub struct MPNetSelfAttention {
     pub v: Linear,
     /// hidden to hidden, of what the heads gave.
     pub o: Linear,
+    /// The share of features that training drops.
+    pub rate: f64,
     projections: Projections,
 }
 
@@ -40,7 +42,7 @@ impl MPNetSelfAttention {
         let dense = |name: &str| Linear::new(size, size, true, &weights.under(name));
         let (q, k, v, o) = (dense("q")?, dense("k")?, dense("v")?, dense("o")?);
         let projections = Projections::new(&q, &k, &v, config.num_attention_heads)?;
-        Ok(Self { q, k, v, o, projections })
+        Ok(Self { q, k, v, o, rate: config.hidden_dropout_prob, projections })
     }
 
     /// With the residual and the `norm` behind it, which are one with the last projection.
@@ -54,7 +56,7 @@ impl MPNetSelfAttention {
         let [query, key, value] = self.projections.forward(hidden)?;
         let context = merge_heads(&attend(&query, &key, &value)?)?;
         let context = note(&self.o.path().under("input"), context);
-        add_norm(&self.o, norm, &context, hidden)
+        add_norm(&self.o, norm, &context, hidden, self.rate)
     }
 }
 
@@ -137,6 +139,8 @@ pub struct MPNetEncoder {
     pub layer: Vec<MPNetLayer>,
     /// A bias for each bucket and head.
     pub relative_attention_bias: Embedding,
+    /// The share of attention that training drops.
+    pub rate: f64,
 }
 
 impl MPNetEncoder {
@@ -146,6 +150,7 @@ impl MPNetEncoder {
         let table = weights.under("relative_attention_bias");
         Ok(Self {
             layer: stack(config.num_hidden_layers, &weights.under("layer"), new)?,
+            rate: config.attention_probs_dropout_prob,
             relative_attention_bias: Embedding::new(
                 BUCKETS,
                 config.num_attention_heads,
@@ -160,7 +165,8 @@ impl MPNetEncoder {
     pub fn forward(&self, hidden: Tensor, inputs: &Batch) -> Result<Vec<Tensor>> {
         let width = || inputs.input_ids.dims()[1];
         let longest = inputs.lengths.map_or_else(width, Lengths::longest);
-        let attend = attend_to(inputs, None, Some(&self.position_bias(longest)?))?;
+        let bias = self.position_bias(longest)?;
+        let attend = attend_to(inputs, None, Some(&bias), self.rate)?;
         in_turn(&self.layer, hidden, |layer, hidden| layer.forward(hidden, &*attend))
     }
 

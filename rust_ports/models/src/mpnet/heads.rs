@@ -10,7 +10,7 @@ use crate::heads::{
     Encoder, EncoderOutput, Head, HeadOutput, by_question, chosen, classifier, text_loss,
 };
 use crate::inputs::{Batch, Inputs};
-use crate::layers::Linear;
+use crate::layers::{Linear, dropout};
 use crate::roberta::{XLMRobertaClassificationHead, XLMRobertaLMHead};
 use crate::weights::Weights;
 
@@ -70,8 +70,9 @@ impl Build for MPNetForSequenceClassification {
 
     fn build(config: &MPNetConfig, weights: &Weights) -> Result<Self> {
         let mpnet = MPNetModel::new(config, false, &weights.under("mpnet"))?;
-        let weights = weights.under("classifier");
-        Ok(Self { mpnet, classifier: XLMRobertaClassificationHead::new(config, &weights)? })
+        let (rate, weights) = (config.classifier_rate(), weights.under("classifier"));
+        let classifier = XLMRobertaClassificationHead::new(config, rate, &weights)?;
+        Ok(Self { mpnet, classifier })
     }
 }
 
@@ -115,7 +116,8 @@ impl Head for MPNetForTokenClassification {
     }
 
     fn score(&self, outputs: &EncoderOutput, _: &Batch) -> Result<Tensor> {
-        self.classifier.forward(&outputs.last_hidden_state)
+        let rate = self.mpnet.config.classifier_rate();
+        self.classifier.forward(&dropout(&outputs.last_hidden_state, rate)?)
     }
 }
 
@@ -146,7 +148,9 @@ impl Head for MPNetForMultipleChoice {
     }
 
     fn score(&self, outputs: &EncoderOutput, inputs: &Batch) -> Result<Tensor> {
-        by_question(&self.classifier.forward(outputs.pooler_output()?)?, inputs)
+        let rate = self.mpnet.config.classifier_rate();
+        let pooled = dropout(outputs.pooler_output()?, rate)?;
+        by_question(&self.classifier.forward(&pooled)?, inputs)
     }
 
     /// As [`chosen`] has it.

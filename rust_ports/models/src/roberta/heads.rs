@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::family::Build;
 use crate::heads::{Encoder, EncoderOutput, Head, classifier, text_loss, tie_decoder};
 use crate::inputs::Batch;
-use crate::layers::{Embedding, LayerNorm, Linear, gelu, tanh};
+use crate::layers::{Embedding, LayerNorm, Linear, dropout, gelu, tanh};
 use crate::trace::note;
 use crate::weights::Weights;
 
@@ -57,21 +57,25 @@ pub struct XLMRobertaClassificationHead {
     pub dense: Linear,
     /// hidden to the labels.
     pub out_proj: Linear,
+    /// The share of features that training drops.
+    pub rate: f64,
 }
 
 impl XLMRobertaClassificationHead {
     /// Takes `dense` and `out_proj`.
-    pub fn new(config: &BertLayerConfig, weights: &Weights) -> Result<Self> {
+    pub fn new(config: &BertLayerConfig, rate: f64, weights: &Weights) -> Result<Self> {
         let (size, labels) = (config.hidden_size, config.num_labels());
         Ok(Self {
             dense: Linear::new(size, size, true, &weights.under("dense"))?,
             out_proj: Linear::new(size, labels, true, &weights.under("out_proj"))?,
+            rate,
         })
     }
 
     /// `first` is `[batch, hidden]`, the result `[batch, labels]`.
     pub fn forward(&self, first: &Tensor) -> Result<Tensor> {
-        self.out_proj.forward(&tanh(&self.dense.forward(first)?)?)
+        let activated = tanh(&self.dense.forward(&dropout(first, self.rate)?)?)?;
+        self.out_proj.forward(&dropout(&activated, self.rate)?)
     }
 }
 
@@ -128,8 +132,9 @@ impl Build for XLMRobertaForSequenceClassification {
 
     fn build(config: &XLMRobertaConfig, weights: &Weights) -> Result<Self> {
         let roberta = XLMRobertaModel::new(config, false, &weights.under("roberta"))?;
-        let weights = weights.under("classifier");
-        Ok(Self { roberta, classifier: XLMRobertaClassificationHead::new(config, &weights)? })
+        let (rate, weights) = (config.classifier_rate(), weights.under("classifier"));
+        let classifier = XLMRobertaClassificationHead::new(config, rate, &weights)?;
+        Ok(Self { roberta, classifier })
     }
 }
 
@@ -173,7 +178,8 @@ impl Head for XLMRobertaForTokenClassification {
     }
 
     fn score(&self, outputs: &EncoderOutput, _: &Batch) -> Result<Tensor> {
-        self.classifier.forward(&outputs.last_hidden_state)
+        let rate = self.roberta.config.classifier_rate();
+        self.classifier.forward(&dropout(&outputs.last_hidden_state, rate)?)
     }
 }
 

@@ -6,16 +6,18 @@ use super::{RopeEncoderConfig, norm};
 use crate::attention::{Attend, Projections, merge_heads};
 use crate::error::Result;
 use crate::inputs::Batch;
-use crate::layers::{Activation, Embedding, LayerNorm, Linear, activated, activation};
+use crate::layers::{Activation, Embedding, LayerNorm, Linear, activated, activation, dropout};
 use crate::rope::{Tables, apply_exact_rope};
 use crate::trace::note;
 use crate::weights::{Path, Weights};
 
-/// A looked-up vector, and nothing of its position. Dropout belongs on what comes out.
+/// A looked-up vector, and nothing of its position.
 #[derive(Debug, Clone)]
 pub struct RopeEncoderEmbeddings {
     /// A vector for each word.
     pub word_embeddings: Embedding,
+    /// The share of features that training drops.
+    pub rate: f64,
     path: Path,
 }
 
@@ -26,18 +28,19 @@ impl RopeEncoderEmbeddings {
         let table = &weights.under("word_embeddings");
         Ok(Self {
             word_embeddings: Embedding::new(rows, size, config.pad_token_id, table)?,
+            rate: config.dropout,
             path: weights.path(),
         })
     }
 
     /// A vector for every token: `[batch, tokens, hidden]`, or packed `[tokens, hidden]`.
     pub fn forward(&self, inputs: &Batch) -> Result<Tensor> {
-        Ok(note(&self.path, self.word_embeddings.forward(&inputs.input_ids)?))
+        let words = self.word_embeddings.forward(&inputs.input_ids)?;
+        Ok(note(&self.path, dropout(&words, self.rate)?))
     }
 }
 
-/// Queries and keys turned by position, attention, a projection. Dropout belongs on the
-/// probabilities inside of `attend`, and on what comes out.
+/// Queries and keys turned by position, attention, a projection.
 #[derive(Debug, Clone)]
 pub struct RopeEncoderAttention {
     /// hidden to hidden.
@@ -48,6 +51,8 @@ pub struct RopeEncoderAttention {
     pub value: Linear,
     /// hidden to hidden, of what the heads gave.
     pub output: Linear,
+    /// The share of features that training drops.
+    pub rate: f64,
     projections: Projections,
 }
 
@@ -58,7 +63,8 @@ impl RopeEncoderAttention {
         let dense = |name: &str| Linear::new(size, size, true, &weights.under(name));
         let (query, key, value) = (dense("query")?, dense("key")?, dense("value")?);
         let projections = Projections::new(&query, &key, &value, config.num_attention_heads)?;
-        Ok(Self { query, key, value, output: dense("output")?, projections })
+        let output = dense("output")?;
+        Ok(Self { query, key, value, output, rate: config.dropout, projections })
     }
 
     /// `hidden` is `[..., tokens, hidden]`, and so is the result; `tables` are `[tokens,
@@ -67,11 +73,12 @@ impl RopeEncoderAttention {
         let [query, key, value] = self.projections.forward(hidden)?;
         let turned = |x: &Tensor| apply_exact_rope(x, &tables.0, &tables.1);
         let context = merge_heads(&attend(&turned(&query)?, &turned(&key)?, &value)?)?;
-        self.output.forward(&note(&self.output.path().under("input"), context))
+        let context = note(&self.output.path().under("input"), context);
+        dropout(&self.output.forward(&context)?, self.rate)
     }
 }
 
-/// Widen, activate, narrow. Dropout belongs after the activation, and on what comes out.
+/// Widen, activate, narrow.
 #[derive(Debug, Clone)]
 pub struct RopeEncoderFeedForward {
     /// hidden to the intermediate size.
@@ -80,6 +87,8 @@ pub struct RopeEncoderFeedForward {
     pub down: Linear,
     /// What follows `up`.
     pub activation: Activation,
+    /// The share of features that training drops.
+    pub rate: f64,
 }
 
 impl RopeEncoderFeedForward {
@@ -90,13 +99,15 @@ impl RopeEncoderFeedForward {
             up: Linear::new(size, wide, true, &weights.under("up"))?,
             down: Linear::new(wide, size, true, &weights.under("down"))?,
             activation: activation(&config.hidden_act)?,
+            rate: config.dropout,
         })
     }
 
     /// `hidden` is `[..., tokens, hidden]`, and so is the result.
     pub fn forward(&self, hidden: &Tensor) -> Result<Tensor> {
-        let wide = activated(&self.up, self.activation, hidden)?;
-        self.down.forward(&note(&self.down.path().under("input"), wide))
+        let wide = dropout(&activated(&self.up, self.activation, hidden)?, self.rate)?;
+        let wide = note(&self.down.path().under("input"), wide);
+        dropout(&self.down.forward(&wide)?, self.rate)
     }
 }
 

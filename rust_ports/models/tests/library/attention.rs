@@ -33,8 +33,9 @@ fn attention_is_a_weighted_mean() {
     let (query, key, value) = (heads(0.1), heads(0.2), heads(0.3));
     let bias = Tensor::arange(0f64, 50.0, &Device::Cpu).unwrap().cos().unwrap();
     let bias = bias.reshape((2, 5, 5)).unwrap();
-    let plain = scaled_dot_product_attention(&query, &key, &value, None, None).unwrap();
-    let biased = scaled_dot_product_attention(&query, &key, &value, None, Some(&bias)).unwrap();
+    let plain = scaled_dot_product_attention(&query, &key, &value, None, None, 0.0).unwrap();
+    let biased =
+        scaled_dot_product_attention(&query, &key, &value, None, Some(&bias), 0.0).unwrap();
     let (q, k, v): (Vec<_>, Vec<_>, Vec<_>) = (
         query.to_vec3::<f64>().unwrap(),
         key.to_vec3::<f64>().unwrap(),
@@ -56,14 +57,16 @@ fn attention_is_a_weighted_mean() {
 fn masked_keys_do_not_exist() {
     let (query, key, value) = (heads(0.1), heads(0.2), heads(0.3));
     let mask = Tensor::new(&[1u8, 1, 1, 0, 0], &Device::Cpu).unwrap();
-    let masked = scaled_dot_product_attention(&query, &key, &value, Some(&mask), None).unwrap();
+    let masked =
+        scaled_dot_product_attention(&query, &key, &value, Some(&mask), None, 0.0).unwrap();
     let short = |x: &Tensor| x.narrow(1, 0, 3).unwrap();
     let without =
-        scaled_dot_product_attention(&query, &short(&key), &short(&value), None, None).unwrap();
+        scaled_dot_product_attention(&query, &short(&key), &short(&value), None, None, 0.0)
+            .unwrap();
     assert!(gap(&masked, &without) < 1e-15);
     let nothing = mask.zeros_like().unwrap();
     let even =
-        scaled_dot_product_attention(&query, &key, &value, Some(&nothing), None).unwrap();
+        scaled_dot_product_attention(&query, &key, &value, Some(&nothing), None, 0.0).unwrap();
     let mean = value.mean_keepdim(1).unwrap().broadcast_as(even.shape()).unwrap();
     assert!(gap(&even, &mean) < 1e-15);
 }
@@ -103,7 +106,7 @@ fn a_bias_belongs_to_a_text_wherever_it_stands() {
         let text = |x: &Tensor| x.narrow(1, start, length).unwrap();
         let bias = bias.narrow(1, 0, length).unwrap().narrow(2, 0, length).unwrap();
         let (query, key, value) = (text(&query), text(&key), text(&value));
-        let alone = scaled_dot_product_attention(&query, &key, &value, None, Some(&bias));
+        let alone = scaled_dot_product_attention(&query, &key, &value, None, Some(&bias), 0.0);
         assert!(gap(&text(&whole), &alone.unwrap()) < 1e-15);
     }
     for wrong in [bias.narrow(0, 0, 1).unwrap(), bias.narrow(1, 0, 2).unwrap()] {
@@ -151,7 +154,7 @@ fn blocks_equal_one_big_mask() {
                     |mask| mask.broadcast_mul(&near).unwrap(),
                 );
                 let (q, k, v) = (&query, &key, &value);
-                let expected = scaled_dot_product_attention(q, k, v, Some(&whole), bias);
+                let expected = scaled_dot_product_attention(q, k, v, Some(&whole), bias, 0.0);
                 let blocks = blockwise_attention(q, k, v, mask, window, bias).unwrap();
                 let fused = kernels::blockwise_attention(q, k, v, mask, window, bias).unwrap();
                 let rows = |x: &Tensor| x.narrow(2, 0, real).unwrap();

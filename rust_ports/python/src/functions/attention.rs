@@ -32,7 +32,7 @@ pub fn padding_mask<'py>(py: Python<'py>, attention_mask: Object) -> PyArray<'py
 /// head_dim] to [..., queries, head_dim]; a mask broadcasts to [..., queries, keys], a bias is
 /// [heads, queries, keys].
 #[pyfunction]
-#[pyo3(signature = (query, key, value, mask=None, bias=None))]
+#[pyo3(signature = (query, key, value, mask=None, bias=None, rate=0.0))]
 pub fn scaled_dot_product_attention<'py>(
     py: Python<'py>,
     query: Object,
@@ -40,13 +40,16 @@ pub fn scaled_dot_product_attention<'py>(
     value: Object,
     mask: Option<Object>,
     bias: Option<Object>,
+    rate: f64,
 ) -> PyArray<'py> {
     let (query, key, value) =
         (float("query", query)?, float("key", key)?, float("value", value)?);
     let mask = mask.map(|mask| integer("mask", mask)).transpose()?;
     let bias = bias.map(|bias| float("bias", bias)).transpose()?;
     let (mask, bias) = (mask.as_ref(), bias.as_ref());
-    compute(py, || attention::scaled_dot_product_attention(&query, &key, &value, mask, bias))
+    compute(py, || {
+        attention::scaled_dot_product_attention(&query, &key, &value, mask, bias, rate)
+    })
 }
 
 /// True where a key stands at most `window` tokens before or behind the query: positions
