@@ -5,19 +5,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from reference.checks import check_name, check_number, check_whole
 from reference.errors import InputError, shown
 from reference.learning import AdamW
-from reference.training.objectives.objective import Size
+from reference.training.objectives.objective import Size, setting
 from reference.training.schedule import KINDS, Schedule
-
-
-def setting(default: Any, what: str) -> Any:
-    """A field of a dataclass, explained."""
-    return field(default=default, metadata={"help": what})
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ import transformers
 
 import reference
 from reference.backend import BACKENDS
-from reference.errors import InputError
+from reference.errors import ConfigError, InputError
+from reference.families import BY_MODEL_TYPE
+from reference.learning import accumulate
 from reference.masking import IGNORED
 from reference.training import fit, loop
 from reference.training.checkpoints import FOLDER
@@ -123,6 +125,24 @@ def test_the_plan(tokenizers):
     small = prepare(TEXTS, **start | {"batch_tokens": 40, "batch_size": 100})
     sizes = [len(make().inputs.input_ids) for step in small.plan for make in step.batches]
     assert max(sizes) <= 40 and np.mean(sizes) > 28
+
+
+@pytest.mark.parametrize("family", BY_MODEL_TYPE)
+def test_every_family_begins_anew(family, tokenizers):
+    """With the vocabulary and the special ids of the tokenizer."""
+    known = BY_MODEL_TYPE[family].config.__dataclass_fields__
+    sizes = {key: size for key, size in SMALL["bert"].items() if key in known}
+    start = {"family": family, "tokenizer": tokenizers["bert"], "model_config": sizes}
+    if family == "mpnet":
+        with pytest.raises(ConfigError, match="pad_token_id is 0; mpnet pads with 1"):
+            prepare(TEXTS, **start)
+        return
+    run = prepare(TEXTS, **start)
+    assert run.config.vocab_size == 70 and run.config.pad_token_id == 0
+    assert run.config.bos_token_id in (None, 2)
+    subject = run.learner()
+    found = [accumulate(subject, [step.batches[0]()]) for step in run.plan[:1]]
+    assert found[0] == pytest.approx(np.log(70), abs=0.2)
 
 
 @pytest.mark.parametrize("family", SMALL)

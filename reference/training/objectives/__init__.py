@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reference.training.objectives.contrastive import Contrastive
 from reference.training.objectives.masked_lm import MaskedLM
-from reference.training.objectives.objective import Given, Objective, Size, in_batches
+from reference.training.objectives.objective import Given, Objective, Size, in_batches, setting
 from reference.training.objectives.scored_pairs import ScoredPairs
 from reference.training.objectives.sequence_classification import SequenceClassification
 from reference.training.objectives.token_classification import TokenClassification
@@ -31,4 +31,5 @@ __all__ = [
     "Size",
     "TokenClassification",
     "in_batches",
+    "setting",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import Any, ClassVar
@@ -25,7 +25,7 @@ from reference.training.objectives.comparing import (
     through_normalized,
 )
 from reference.training.objectives.embedding import DOCUMENTS, QUERIES, Maker
-from reference.training.objectives.objective import Given, Objective, Size
+from reference.training.objectives.objective import Given, Objective, Size, setting
 from reference.training.objectives.records import check_text, records
 
 SCALE = 20.0  # what cosines are multiplied with, where the model learns no temperature
@@ -120,22 +120,16 @@ class Contrastive(Objective):
         "negative": "negative",
     }
 
-    scale: float | None = field(
-        default=None,
-        metadata={
-            "help": "what cosines are multiplied with; by default 1 / the temperature that the "
-            "model learns, or 20 if it learns none"
-        },
+    scale: float | None = setting(
+        None,
+        "what cosines are multiplied with; by default 1 / the temperature that the "
+        "model learns, or 20 if it learns none",
     )
-    both: bool = field(
-        default=False, metadata={"help": "documents are to find their queries as well"}
-    )
-    widths: Sequence[int] | None = field(
-        default=None,
-        metadata={
-            "help": "how many numbers a vector may be cut to, such as [64, 192]; the losses at "
-            "all of these are added up"
-        },
+    both: bool = setting(False, "documents are to find their queries as well")
+    widths: Sequence[int] | None = setting(
+        None,
+        "how many numbers a vector may be cut to, such as [64, 192]; the losses at "
+        "all of these are added up",
     )
 
     def __post_init__(self) -> None:

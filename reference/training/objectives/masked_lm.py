@@ -17,7 +17,7 @@ from reference.learning import Example
 from reference.masking import IGNORED, draw, thresholds
 from reference.pipelines.batching import TOKENS_A_BATCH
 from reference.pipelines.probabilities import log_softmax
-from reference.training.objectives.objective import Given, Objective
+from reference.training.objectives.objective import Given, Objective, setting
 from reference.training.tokenizer.sources import training_texts
 
 
@@ -34,9 +34,9 @@ class MaskedLM(Objective):
     task: ClassVar[Task] = MASKED_LM
     columns: ClassVar[Mapping[str, str]] = {"text": "text"}
 
-    mask_prob: float = 0.15
-    mask_share: float = 0.8
-    random_share: float = 0.1
+    mask_prob: float = setting(0.15, "the share of tokens that are hidden")
+    mask_share: float = setting(0.8, "the share of the hidden ones that become the mask")
+    random_share: float = setting(0.1, "the share of them that become a random word")
 
     def __post_init__(self) -> None:
         thresholds(self.mask_prob, self.mask_share, self.random_share)

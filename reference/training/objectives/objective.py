@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -50,6 +50,11 @@ class Size:
 
     rows: int
     tokens: int | None = None
+
+
+def setting(default: Any, what: str) -> Any:
+    """A field of a dataclass of settings, with the words that --help has for it."""
+    return field(default=default, metadata={"help": what})
 
 
 class Objective(ABC):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
@@ -24,7 +24,7 @@ from reference.training.objectives.comparing import (
     through_normalized,
 )
 from reference.training.objectives.embedding import Maker
-from reference.training.objectives.objective import Given, Objective
+from reference.training.objectives.objective import Given, Objective, setting
 from reference.training.objectives.records import check_text, records
 
 SCALE = 20.0
@@ -133,22 +133,16 @@ class ScoredPairs(Objective):
         "score": "score",
     }
 
-    pair_loss: str = field(
-        default=COSENT, metadata={"help": f"{COSENT}, or {COSINE_MSE} for scores of -1 to 1"}
+    pair_loss: str = setting(COSENT, f"{COSENT}, or {COSINE_MSE} for scores of -1 to 1")
+    scale: float | None = setting(
+        None,
+        "what cosines are multiplied with; by default 1 / the temperature that the "
+        "model learns, or 20 if it learns none",
     )
-    scale: float | None = field(
-        default=None,
-        metadata={
-            "help": "what cosines are multiplied with; by default 1 / the temperature that the "
-            "model learns, or 20 if it learns none"
-        },
-    )
-    widths: Sequence[int] | None = field(
-        default=None,
-        metadata={
-            "help": "how many numbers a vector may be cut to, such as [64, 192]; the losses at "
-            "all of these are added up"
-        },
+    widths: Sequence[int] | None = setting(
+        None,
+        "how many numbers a vector may be cut to, such as [64, 192]; the losses at "
+        "all of these are added up",
     )
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ numbers."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,7 +24,7 @@ from reference.training.objectives.labelled import (
     named,
     weights_of,
 )
-from reference.training.objectives.objective import Given, Objective
+from reference.training.objectives.objective import Given, Objective, setting
 from reference.training.objectives.records import check_text, label_names, records
 from reference.training.scores import f1, label_scores
 
@@ -55,13 +55,11 @@ class SequenceClassification(Objective):
     task: ClassVar[Task] = TEXT_CLASSIFICATION
     columns: ClassVar[Mapping[str, str]] = {"text": "text", "label": "label", "pair": "pair"}
 
-    problem_type: str | None = field(
-        default=None,
-        metadata={"help": f"{', '.join(PROBLEM_TYPES)}; by default the labels decide"},
+    problem_type: str | None = setting(
+        None, f"{', '.join(PROBLEM_TYPES)}; by default the labels decide"
     )
-    class_weights: Mapping[str, float] | None = field(
-        default=None,
-        metadata={"help": "how much each label counts, such as '{rare = 5}'; default 1"},
+    class_weights: Mapping[str, float] | None = setting(
+        None, "how much each label counts, such as '{rare = 5}'; default 1"
     )
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -27,7 +27,7 @@ from reference.training.objectives.labelled import (
     named,
     weights_of,
 )
-from reference.training.objectives.objective import Given, Objective
+from reference.training.objectives.objective import Given, Objective, setting
 from reference.training.objectives.records import check_text, label_names, records
 from reference.training.scores import label_scores, span_scores
 
@@ -71,9 +71,8 @@ class TokenClassification(Objective):
         "tags": "ner_tags",
     }
 
-    class_weights: Mapping[str, float] | None = field(
-        default=None,
-        metadata={"help": "how much each label counts, such as '{O = 0.2}'; default 1"},
+    class_weights: Mapping[str, float] | None = setting(
+        None, "how much each label counts, such as '{O = 0.2}'; default 1"
     )
 
     def __post_init__(self) -> None:
