@@ -33,8 +33,8 @@ COMMANDS = {
         "learn a tokenizer from text",
     ),
     "train": (
-        "reference.training.command",
-        "train a small model on this machine's text",
+        "reference.commands.train",
+        "train a model on text of yours, or of this machine",
     ),
     "evaluate": ("reference.evaluation.command", "judge embedding models by what they find"),
 }

@@ -18,7 +18,7 @@ from reference.dropout import Dropout
 from reference.errors import InputError, shown
 from reference.families import Architecture, EncoderConfig, architecture_named
 from reference.inputs import Inputs
-from reference.learning import AdamW
+from reference.learning import AdamW, Way
 from reference.processes import check_process
 
 BACKENDS = ("torch", "mlx", "candle")
@@ -76,10 +76,32 @@ class Learner(Protocol):
         labels: np.ndarray,
         weight: float = 1.0,
         dropout: Dropout | None = None,
+        class_weights: np.ndarray | None = None,
     ) -> float:
-        """The loss on the labels; its gradient, `weight` times, is added to what there is.
+        """The loss on the labels; its gradient, `weight` times, is added to what there is. With
+        `class_weights` [labels] it is a cross entropy, in whose mean a label weighs as its
+        class does: the sum of weight * loss by the sum of the weights.
+
         `dropout` says by which draws the model drops what its configuration has it drop; None:
         nothing."""
+        ...
+
+    def vectors(self, inputs: Inputs, way: Way, dropout: Dropout | None = None) -> np.ndarray:
+        """One vector a packed text, as Model.embed makes them, in the form of the model that
+        learns; nothing is kept for a gradient."""
+        ...
+
+    def follow(
+        self, inputs: Inputs, way: Way, gradient: np.ndarray, dropout: Dropout | None = None
+    ) -> None:
+        """The gradient of sum(vectors * gradient) is added to what there is: whatever loss has
+        this `gradient` in the vectors of these texts, its gradient in the parameters is that
+        of the sum. `dropout` is that of the vectors."""
+        ...
+
+    def add(self, key: str, gradient: np.ndarray) -> None:
+        """What is the gradient in one parameter is added to what there is: of a loss that is
+        made outside of the model and uses that parameter."""
         ...
 
     def step(self, learning_rate: float, max_norm: float | None = None) -> float:

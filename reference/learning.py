@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -66,20 +66,18 @@ def clipping(norm: float, max_norm: float | None) -> float:
 
 
 @dataclass(frozen=True)
-class Example:
-    """A batch with what is to be learned from it."""
+class Way:
+    """How the tokens of a text become its vector: Model.embed's arguments
+    (reference/backend.py)."""
 
-    inputs: Inputs
-    labels: np.ndarray
-
-    @property
-    def count(self) -> int:
-        """Over how many things its loss is a mean: labels that count, one by one."""
-        return int((self.labels != IGNORED).sum())
+    pooling: tuple[str, ...] = ("mean",)
+    normalize: bool = False
+    skip: int = 0
 
 
 class Learns(Protocol):
-    """What a step asks of a learner (reference/backend.py)."""
+    """What a step asks of a learner (reference/backend.py); what an example asks of it besides
+    is between the two."""
 
     steps: int
 
@@ -89,14 +87,62 @@ class Learns(Protocol):
         labels: np.ndarray,
         weight: float = 1.0,
         dropout: Dropout | None = None,
+        class_weights: np.ndarray | None = None,
     ) -> float: ...
 
     def step(self, learning_rate: float, max_norm: float | None = None) -> float: ...
 
 
+class Lesson(Protocol):
+    """What a step is taken for: a batch that knows how it is learned from."""
+
+    @property
+    def count(self) -> float:
+        """Over how much its loss is a mean: so much it weighs beside other batches of a
+        group."""
+        ...
+
+    def learn(self, learner: Any, weight: float = 1.0, dropout: Dropout | None = None) -> float:
+        """The loss; the learner is left with its gradient, `weight` times, added to what it
+        had."""
+        ...
+
+
+@dataclass(frozen=True)
+class Example:
+    """A batch with the labels that are to be learned from it."""
+
+    inputs: Inputs
+    labels: np.ndarray
+    class_weights: np.ndarray | None = None  # [labels]; None: all classes weigh the same
+
+    def __post_init__(self) -> None:
+        if self.class_weights is not None and self.labels.dtype.kind not in "iu":
+            raise InputError(
+                f"labels hold {self.labels.dtype}; class weights are for labels that are whole "
+                "numbers, one class each"
+            )
+
+    @property
+    def count(self) -> float:
+        """Classes count where they are not to be ignored, as much as they weigh; numbers
+        always, one by one."""
+        if self.labels.dtype.kind not in "iu":
+            return self.labels.size
+        kept = self.labels[self.labels != IGNORED]
+        return (
+            kept.size if self.class_weights is None else float(self.class_weights[kept].sum())
+        )
+
+    def learn(
+        self, learner: Learns, weight: float = 1.0, dropout: Dropout | None = None
+    ) -> float:
+        return learner.learn(self.inputs, self.labels, weight, dropout, self.class_weights)
+
+
 def take_step(
     learner: Learns,
-    group: Sequence[Example],
+    group: Sequence[Lesson],
     learning_rate: float,
     max_norm: float | None = None,
     seed: int | None = None,
@@ -109,11 +155,24 @@ def take_step(
 
     With a seed the step has dropout, at the rates of the model's configuration.
     """
+    loss = accumulate(learner, group, seed)
+    learner.step(learning_rate, max_norm)
+    return loss
+
+
+def accumulate(learner: Learns, group: Sequence[Lesson], seed: int | None = None) -> float:
+    """The loss of a group as one batch, whose gradient is added to what there is; no step is
+    taken yet. With a seed there is dropout, as in the step that follows."""
     total = sum(example.count for example in group)
+    if total == 0:
+        raise InputError(
+            "nothing in these batches counts: all labels are ignored, or weigh nothing"
+        )
     loss = 0.0
     for place, example in enumerate(group):
+        if not example.count:  # the mean over nothing, which is NaN
+            continue
         weight = example.count / total
         dropout = None if seed is None else Dropout(seed, learner.steps, place)
-        loss += weight * learner.learn(example.inputs, example.labels, weight, dropout)
-    learner.step(learning_rate, max_norm)
+        loss += weight * example.learn(learner, weight, dropout)
     return loss

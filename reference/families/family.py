@@ -119,6 +119,11 @@ class Family(ABC):
         """The configuration of a checkpoint of that architecture, with these changes."""
         return replace(config, architectures=(architecture.name,), **changes)
 
+    def temperature(self, config: Any) -> str | None:
+        """The key, in the encoder, of the logarithm of what Model.similarity divides cosines
+        by, where that is learned."""
+        return None
+
     def facts(self, config: Any) -> dict[str, Any]:
         """What `info` prints of a configuration."""
         settings = config.to_dict()

@@ -217,6 +217,9 @@ class RopeEncoder(Family):
         """No training moves the vector of a pad."""
         return config.pad_token_id if key.endswith("word_embeddings.weight") else None
 
+    def temperature(self, config: RopeEncoderConfig) -> str | None:
+        return TEMPERATURE if config.use_temperature else None
+
     def facts(self, config: RopeEncoderConfig) -> dict[str, Any]:
         names = ("rope_theta", "dropout", "use_temperature")
         return super().facts(config) | {name: getattr(config, name) for name in names}

@@ -10,9 +10,10 @@ def cross_entropy(
     logits: Float[mx.array, "*batch labels"],
     labels: Int[mx.array, "*batch"],
     ignore_index: int = -100,
+    class_weights: Float[mx.array, "labels"] | None = None,
 ) -> Float[mx.array, ""]:
     """The mean of -log softmax(logits)[label] over the labels that are not ignore_index; NaN
-    where none is left.
+    where none is left. A label weighs in that mean as its class does.
 
     MLX cannot drop rows by a mask. An ignored row is replaced before it is computed with, so
     that nothing which stands in it, not even a NaN, reaches the loss or a gradient.
@@ -21,15 +22,18 @@ def cross_entropy(
     logits = mx.where(kept[..., None], logits, 0)
     # Softmax is blind to it, and exp is not.
     logits = logits - mx.stop_gradient(logits.max(axis=-1, keepdims=True))
-    chosen = mx.take_along_axis(logits, mx.where(kept, labels, 0)[..., None], axis=-1).squeeze(
-        -1
-    )
+    classes = mx.where(kept, labels, 0)
+    chosen = mx.take_along_axis(logits, classes[..., None], axis=-1).squeeze(-1)
     total = _sum_last(mx.exp(logits))
     losses = mx.where(kept, mx.log(total) - chosen, 0)
     count = kept.sum()
-    # The clamp keeps the gradient of an empty mean at zero, where 0/0 would make it NaN; so it
-    # is in PyTorch.
-    return mx.where(count > 0, losses.sum() / mx.maximum(count, 1), mx.nan).astype(logits.dtype)
+    if class_weights is not None:
+        weights = mx.where(kept, class_weights[classes], 0)
+        losses, count = losses * weights, weights.sum()
+    # The stand-in keeps the gradient of an empty mean at zero, where 0/0 would make it NaN; so
+    # it is in PyTorch.
+    mean = losses.sum() / mx.where(count > 0, count, 1)
+    return mx.where(count > 0, mean, mx.nan).astype(logits.dtype)
 
 
 def binary_cross_entropy(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import mlx.core as mx
@@ -19,7 +19,7 @@ from reference.inputs import Inputs
 from reference.mlx import pooling
 from reference.mlx.attention import pad_packed
 from reference.mlx.heads import EncoderOutput, Head, HeadOutput
-from reference.mlx.losses import mean_squared_error
+from reference.mlx.losses import cross_entropy, mean_squared_error
 from reference.mlx.trace import record
 from reference.processes import computing
 
@@ -92,6 +92,10 @@ class MLXModel:
     def _encoder(self) -> nn.Module:
         return self.network.encoder if isinstance(self.network, Head) else self.network
 
+    @property
+    def _kind(self) -> mx.Dtype:
+        return tree_flatten(self.network.parameters())[0][1].dtype
+
     def embed(
         self, inputs: Inputs, ways: tuple[str, ...], normalize: bool, skip: int = 0
     ) -> np.ndarray:
@@ -102,18 +106,21 @@ class MLXModel:
         self, inputs: Inputs, ways: tuple[str, ...], normalize: bool, skip: int
     ) -> np.ndarray:
         with mx.stream(self.device):
-            inputs = inputs.map(to_mlx)
-            hidden, mask = pad_packed(
-                self._encoder(inputs).last_hidden_state, inputs.cu_seqlens
-            )
-            vectors = pooling.pool(hidden, mask, ways, skip)
-            return to_numpy(pooling.normalize(vectors) if normalize else vectors)
+            return to_numpy(self.vectors(inputs.map(to_mlx), ways, normalize, skip))
+
+    def vectors(
+        self, inputs: Inputs, ways: tuple[str, ...], normalize: bool, skip: int = 0
+    ) -> mx.array:
+        """As `embed` has them, of MLX arrays, yet to be evaluated; on the stream that is
+        open."""
+        hidden, mask = pad_packed(self._encoder(inputs).last_hidden_state, inputs.cu_seqlens)
+        vectors = pooling.pool(hidden, mask, ways, skip)
+        return pooling.normalize(vectors) if normalize else vectors
 
     def similarity(self, vectors: np.ndarray, references: np.ndarray) -> np.ndarray:
         compare = getattr(self._encoder, "similarity", pooling.cosine_similarity)
         with mx.stream(self.device):
-            kind = tree_flatten(self.network.parameters())[0][1].dtype
-            given = (mx.array(array, dtype=kind) for array in (vectors, references))
+            given = (mx.array(array, dtype=self._kind) for array in (vectors, references))
             return to_numpy(compare(*given))
 
     def gradients(
@@ -124,18 +131,42 @@ class MLXModel:
             return loss.item(), {key: to_numpy(array) for key, array in gradients.items()}
 
     def value_and_grad(
-        self, inputs: Inputs, labels: np.ndarray
+        self, inputs: Inputs, labels: np.ndarray, class_weights: np.ndarray | None = None
     ) -> tuple[mx.array, dict[str, mx.array]]:
         """The loss on the labels and its gradient in every parameter, yet to be evaluated; on
-        the stream that is open."""
+        the stream that is open. With class weights it is the cross entropy in which classes
+        weigh so much."""
         if labels.dtype == np.float64 and self.device != mx.cpu:
             labels = labels.astype(np.float32)  # Apple's GPUs know no float64
         arrays, target = inputs.map(to_mlx), to_mlx(labels)
-        if isinstance(self.network, Head):
+        if class_weights is not None:
+            weights = mx.array(class_weights, dtype=self._kind)
+            logits_of = lambda: self.network(arrays).logits
+            loss_of = lambda: cross_entropy(logits_of(), target, class_weights=weights)
+        elif isinstance(self.network, Head):
             loss_of = lambda: self.network(arrays, labels=target).loss
         else:
             hidden_of = lambda: self.network(arrays).last_hidden_state
             loss_of = lambda: _base_loss(hidden_of(), inputs.real, target)
+        return self._value_and_grad(loss_of)
+
+    def follow(
+        self,
+        inputs: Inputs,
+        ways: tuple[str, ...],
+        normalize: bool,
+        skip: int,
+        gradient: np.ndarray,
+    ) -> dict[str, mx.array]:
+        """The gradient of sum(vectors * gradient) in every parameter, yet to be evaluated; on
+        the stream that is open."""
+        arrays, wanted = inputs.map(to_mlx), mx.array(gradient, dtype=self._kind)
+        total = lambda: (self.vectors(arrays, ways, normalize, skip) * wanted).sum()
+        return self._value_and_grad(total)[1]
+
+    def _value_and_grad(
+        self, loss_of: Callable[[], mx.array]
+    ) -> tuple[mx.array, dict[str, mx.array]]:
         loss, gradients = nn.value_and_grad(self.network, loss_of)()
         gradients = tree_flatten(gradients, destination={})
         return loss, {key: gradients[key] for key in self.keys}

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from reference.dropout import Dropout, training_pass
 from reference.inputs import Inputs
-from reference.learning import AdamW, clipping
+from reference.learning import AdamW, Way, clipping
 from reference.mlx.port import MLXModel, to_mlx, to_numpy
 
 
@@ -61,18 +61,33 @@ class Learner:
         labels: np.ndarray,
         weight: float = 1.0,
         dropout: Dropout | None = None,
+        class_weights: np.ndarray | None = None,
     ) -> float:
         with mx.stream(self.model.device), training_pass(dropout, inputs):
-            loss, gradients = self.model.value_and_grad(inputs, labels)
+            loss, gradients = self.model.value_and_grad(inputs, labels, class_weights)
             if weight != 1.0:
                 gradients = {key: array * weight for key, array in gradients.items()}
-            if self.gradients:
-                gradients = {
-                    key: self.gradients[key] + array for key, array in gradients.items()
-                }
-            mx.eval(loss, gradients)  # or all that leads to them is kept as well
-            self.gradients = gradients
+            self.gradients = _added(self.gradients, gradients)
             return loss.item()
+
+    def vectors(self, inputs: Inputs, way: Way, dropout: Dropout | None = None) -> np.ndarray:
+        with mx.stream(self.model.device), training_pass(dropout, inputs):
+            options = (way.pooling, way.normalize, way.skip)
+            return to_numpy(self.model.vectors(inputs.map(to_mlx), *options))
+
+    def follow(
+        self, inputs: Inputs, way: Way, gradient: np.ndarray, dropout: Dropout | None = None
+    ) -> None:
+        with mx.stream(self.model.device), training_pass(dropout, inputs):
+            options = (way.pooling, way.normalize, way.skip)
+            gradients = self.model.follow(inputs, *options, gradient)
+            self.gradients = _added(self.gradients, gradients)
+
+    def add(self, key: str, gradient: np.ndarray) -> None:
+        with mx.stream(self.model.device):
+            parameter = self.model.parameters()[key]
+            one = {key: mx.array(gradient, dtype=parameter.dtype)}
+            self.gradients = _added(self.gradients, one)
 
     def step(self, learning_rate: float, max_norm: float | None = None) -> float:
         with mx.stream(self.model.device):
@@ -116,3 +131,12 @@ class Learner:
         for name, array in moments.items():
             kind, _, key = name.partition(".")
             getattr(self, kind)[key] = to_mlx(array)
+
+
+def _added(before: dict[str, mx.array], gradients: dict[str, mx.array]) -> dict[str, mx.array]:
+    """Gradients added to those that there were."""
+    found = {
+        key: before[key] + array if key in before else array for key, array in gradients.items()
+    }
+    mx.eval(found)  # or all that leads to them is kept as well
+    return before | found

@@ -12,12 +12,17 @@ def cross_entropy(
     logits: Float[Tensor, "*batch labels"],
     labels: Int[Tensor, "*batch"],
     ignore_index: int = -100,
+    class_weights: Float[Tensor, "labels"] | None = None,
 ) -> Float[Tensor, ""]:
     """The mean of -log softmax(logits)[label] over the labels that are not ignore_index; NaN
-    where none is left."""
+    where none is left. A label weighs in that mean as its class does."""
     kept = labels != ignore_index
     log_probabilities = torch.log_softmax(logits[kept], dim=-1)
-    return -log_probabilities.gather(-1, labels[kept].unsqueeze(-1)).mean()
+    chosen = log_probabilities.gather(-1, labels[kept].unsqueeze(-1)).squeeze(-1)
+    if class_weights is None:
+        return -chosen.mean()
+    weights = class_weights[labels[kept]]
+    return -(weights * chosen).sum() / weights.sum()
 
 
 def binary_cross_entropy(

@@ -17,7 +17,7 @@ from reference.inputs import Inputs
 from reference.torch import pooling
 from reference.torch.attention import pad_packed
 from reference.torch.heads import EncoderOutput, Head, HeadOutput
-from reference.torch.losses import mean_squared_error
+from reference.torch.losses import cross_entropy, mean_squared_error
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")
 
@@ -83,10 +83,16 @@ class TorchModel:
     def embed(
         self, inputs: Inputs, ways: tuple[str, ...], normalize: bool, skip: int = 0
     ) -> np.ndarray:
+        return to_numpy(self.vectors(inputs, ways, normalize, skip))
+
+    def vectors(
+        self, inputs: Inputs, ways: tuple[str, ...], normalize: bool, skip: int = 0
+    ) -> Tensor:
+        """As `embed` has them, but gradients can be taken of them."""
         inputs = inputs.map(self._tensor)
         hidden, mask = pad_packed(self._encoder(inputs).last_hidden_state, inputs.cu_seqlens)
         vectors = pooling.pool(hidden, mask, ways, skip)
-        return to_numpy(pooling.normalize(vectors) if normalize else vectors)
+        return pooling.normalize(vectors) if normalize else vectors
 
     @torch.inference_mode()
     def similarity(self, vectors: np.ndarray, references: np.ndarray) -> np.ndarray:
@@ -106,8 +112,15 @@ class TorchModel:
         named = zip(parameters, gradients, strict=True)
         return loss.item(), {key: to_numpy(gradient) for key, gradient in named}
 
-    def loss(self, inputs: Inputs, labels: np.ndarray) -> Tensor:
-        """As a scalar that gradients can be taken of."""
+    def loss(
+        self, inputs: Inputs, labels: np.ndarray, class_weights: np.ndarray | None = None
+    ) -> Tensor:
+        """As a scalar that gradients can be taken of. With class weights it is the cross
+        entropy in which classes weigh so much."""
+        if class_weights is not None:
+            logits = self.network(inputs.map(self._tensor)).logits
+            weights = self._tensor(class_weights).to(logits.dtype)
+            return cross_entropy(logits, self._tensor(labels), class_weights=weights)
         if isinstance(self.network, Head):
             return self.network(inputs.map(self._tensor), labels=self._tensor(labels)).loss
         hidden = self.network(inputs.map(self._tensor)).last_hidden_state

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from reference.dropout import Dropout, training_pass
 from reference.inputs import Inputs
-from reference.learning import AdamW, clipping
+from reference.learning import AdamW, Way, clipping
 from reference.torch.port import TorchModel, to_numpy
 
 # So many numbers at a time go through all of a step, while they are in the processor's cache.
@@ -65,11 +65,29 @@ class Learner:
         labels: np.ndarray,
         weight: float = 1.0,
         dropout: Dropout | None = None,
+        class_weights: np.ndarray | None = None,
     ) -> float:
         with training_pass(dropout, inputs):
-            loss = self.model.loss(inputs, labels)
+            loss = self.model.loss(inputs, labels, class_weights)
         (loss if weight == 1.0 else loss * weight).backward()
         return loss.item()
+
+    @torch.no_grad()
+    def vectors(self, inputs: Inputs, way: Way, dropout: Dropout | None = None) -> np.ndarray:
+        with training_pass(dropout, inputs):
+            return to_numpy(self.model.vectors(inputs, way.pooling, way.normalize, way.skip))
+
+    def follow(
+        self, inputs: Inputs, way: Way, gradient: np.ndarray, dropout: Dropout | None = None
+    ) -> None:
+        with training_pass(dropout, inputs):
+            vectors = self.model.vectors(inputs, way.pooling, way.normalize, way.skip)
+        vectors.backward(torch.from_numpy(gradient).to(vectors))
+
+    def add(self, key: str, gradient: np.ndarray) -> None:
+        parameter = self.parameters[key]
+        gradient = torch.from_numpy(gradient).to(parameter)
+        parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
 
     def step(self, learning_rate: float, max_norm: float | None = None) -> float:
         gradients = {key: p.grad for key, p in self.parameters.items() if p.grad is not None}

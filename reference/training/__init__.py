@@ -1,15 +1,20 @@
-"""Training small models on text that is on the machine already: a tokenizer, a masked language
-model from nothing, and heads on it."""
+"""Training small models: `fit` for a model of one's own, tokenizers, and the recipes of the
+models that come with the package."""
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
+
+# What a user calls, and where it is; its libraries are imported when it is asked for.
+NAMES = {
+    "fit": "reference.training.fitting",
+    "Settings": "reference.training.settings",
+    "train_tokenizer": "reference.training.tokenizer",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """reference.training.train_tokenizer, whose libraries are imported when it is asked for."""
-    if name == "train_tokenizer":
-        from reference.training.tokenizer import train_tokenizer
-
-        return train_tokenizer
+    if name in NAMES:
+        return getattr(importlib.import_module(NAMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

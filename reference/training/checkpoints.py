@@ -33,7 +33,7 @@ MODEL, MOMENTS, STATE = "model.safetensors", "moments.safetensors", "state.json"
 class Saved:
     """What a run goes on from."""
 
-    done: int  # so many batches of the plan were taken
+    done: int  # so many steps of the plan were taken
     steps: int  # so many of them had something to learn
     tensors: dict[str, np.ndarray]
     moments: dict[str, np.ndarray]
@@ -41,7 +41,7 @@ class Saved:
 
 
 class Checkpoints:
-    """The checkpoints of a run, of which the last few are kept.
+    """The checkpoints of a run, of which the last few are kept, and the best.
 
     made_by: all that decides what the run makes. One that was begun otherwise is not gone on
         with.
@@ -55,8 +55,15 @@ class Checkpoints:
         self.every = check_whole("every", every, least=1)
         self.keep = check_whole("keep", keep, least=1)
 
-    def save(self, done: int, learner: Learner, notes: Mapping[str, Any]) -> None:
-        """Write one after so many batches of the plan, and let the oldest go."""
+    def save(
+        self,
+        done: int,
+        learner: Learner,
+        notes: Mapping[str, Any],
+        best: int | None = None,
+    ) -> None:
+        """Write one after so many steps of the plan, and let the oldest go, but for the one
+        that was made after the step `best`."""
         state = {
             "done": done,
             "steps": learner.steps,
@@ -71,12 +78,15 @@ class Checkpoints:
             STATE: (json.dumps(state) + "\n").encode(),
         }
         try:
-            write_together(self.folder / f"step-{done:09}", files)
+            write_together(self._folder(done), files)
         except OSError as problem:
             raise InputError(
                 f"{self.folder} cannot be written to: {problem.strerror or problem}"
             ) from None
+        kept = None if best is None else self._folder(best)
         for old in self._folders()[: -self.keep]:
+            if old == kept:
+                continue
             old.rename(old.with_name(f".{old.name}"))  # what is half removed is no checkpoint
         for left in self.folder.glob(".*"):
             shutil.rmtree(left)
@@ -100,9 +110,20 @@ class Checkpoints:
         except (OSError, SafetensorError, InputError) as problem:
             raise CheckpointError(f"{folder} is damaged: {problem}; remove it") from None
 
+    def tensors(self, done: int) -> dict[str, np.ndarray]:
+        """The model that was saved after so many steps."""
+        file = self._folder(done) / MODEL
+        try:
+            return load_tensors(file.read_bytes())
+        except (OSError, SafetensorError) as problem:
+            raise CheckpointError(f"{file} is damaged or missing: {problem}") from None
+
     def remove(self) -> None:
         """All of them, once the model is written."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _folder(self, done: int) -> Path:
+        return self.folder / f"step-{done:09}"
 
     def _folders(self) -> list[Path]:
         return sorted(self.folder.glob("step-*"))

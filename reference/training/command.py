@@ -1,4 +1,5 @@
-"""python -m reference train: small models from the text of this machine."""
+"""The recipes of the models that come with the package: small ones, from the text of this
+machine."""
 
 from __future__ import annotations
 
@@ -12,11 +13,9 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from reference import corpus
-from reference.arguments import explain
 from reference.backend import build
 from reference.checkpoint import SMALL_MODERNBERT, write_checkpoint
 from reference.checks import check_whole
-from reference.commands.options import add_place
 from reference.errors import InputError
 from reference.folders import check_new_folder
 from reference.training.checkpoints import FOLDER, Checkpoints, fingerprint
@@ -32,55 +31,23 @@ OF_MASKED_LM = ("corpus", "vocab_size", "hidden_size", "layers")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `python -m reference train`."""
+    """The options of a recipe, besides those that every training has."""
     standard = Recipe()
-    explain(
-        parser,
-        "Train a small ModernBERT and say how it does on text that was held out. By default it "
-        "fills in masked words, with a tokenizer of its own, beside guessing by frequency and "
-        "by the word before: about an hour on two cores. The other tasks go on from the one "
-        "that comes with the package: they say which package a docstring is from, or find the "
-        "names and types of parameters, beside logistic regression: about ten minutes.",
-        "python -m reference train my-model --epochs 1 --layers 2 --hidden-size 48",
-        "python -m reference train my-classifier --task packages --texts 20 --epochs 1",
-    )
-    parser.add_argument("folder", help="a new folder, where the checkpoint goes")
+    parser.add_argument("folder", nargs="?", help="a new folder, where the checkpoint goes")
     parser.add_argument(
         "--task",
         choices=[MASKED_LM, *RECIPES],
-        default=MASKED_LM,
-        help="what the model learns to do; default %(default)s",
-    )
-    parser.add_argument(
-        "--corpus",
-        metavar="FILE",
-        help=f"{MASKED_LM} only: train on this text, one sentence a line, instead of installed "
-        "docstrings",
+        help="which recipe: what the model learns to do; default masked-lm",
     )
     heads, own = standard.num_attention_heads, f"{MASKED_LM} only: "
-    each = lambda key: ", ".join(f"{getattr(r, key)} for {task}" for task, r in RECIPES.items())
+    texts = ", ".join(f"{recipe.texts} for {task}" for task, recipe in RECIPES.items())
     for option, value, what in [
-        ("--epochs", f"{standard.epochs}, {each('epochs')}", "how often the text is read"),
-        ("--texts", each("texts"), "other tasks only: how many of each package at most"),
+        ("--texts", texts, "other tasks only: how many of each package at most"),
         ("--vocab-size", standard.vocab_size, f"{own}how many pieces the tokenizer knows"),
         ("--hidden-size", standard.hidden_size, f"{own}a multiple of {2 * heads}"),
         ("--layers", standard.num_hidden_layers, f"{own}how many there are"),
-        ("--seed", standard.seed, "for the first weights, the order of the text and the masks"),
     ]:
         parser.add_argument(option, type=int, metavar="N", help=f"{what}; default {value}")
-    parser.add_argument(
-        "--checkpoint-steps",
-        type=int,
-        default=500,
-        metavar="N",
-        help="a run that is ended loses so many steps at most; default %(default)s",
-    )
-    parser.add_argument(
-        "--resume",
-        action="store_true",
-        help="go on with a run that was ended, with the options that it was begun with",
-    )
-    add_place(parser)
 
 
 def main(options: argparse.Namespace) -> int:

@@ -32,7 +32,7 @@ from reference.files import is_file
 from reference.learning import Example
 from reference.text import TOKENIZER_FILES, read_tokenizer
 from reference.training.checkpoints import Checkpoints, fingerprint
-from reference.training.loop import Progress, fit, groups
+from reference.training.loop import Progress, Step, fit, groups
 from reference.training.masked_lm import is_held_out
 from reference.training.recipe import FineTuning
 
@@ -172,14 +172,14 @@ def train(
         return Example(inputs, targets)
 
     plan = [
-        partial(example, places)
+        Step([partial(example, places)])
         for epoch in range(recipe.epochs)
         for places in groups(
             lengths, recipe.batch_tokens, np.random.default_rng([recipe.seed, epoch])
         )
     ]
     options = {"checkpoints": checkpoints, "saved": saved, "seed": recipe.seed}
-    return fit(subject, plan, recipe.schedule, recipe.max_norm, report, **options)
+    return fit(subject, plan, recipe.schedule, recipe.max_norm, report, **options).tensors
 
 
 def _write(

@@ -25,7 +25,7 @@ from reference.masking import IGNORED, draw
 from reference.pipelines.probabilities import log_softmax
 from reference.training.baselines import Bigram, Unigram
 from reference.training.checkpoints import Checkpoints
-from reference.training.loop import Progress, fit, groups
+from reference.training.loop import Progress, Step, fit, groups
 from reference.training.recipe import Recipe
 from reference.training.tokenizer.hugging_face import CLS, SEP
 
@@ -123,14 +123,14 @@ def train(
         backend, sparse, "ModernBertForMaskedLM", first, recipe.adamw, device=device
     )
     plan = [
-        partial(_example, batch, config, mask_id, 1_000_000 * seed + number, recipe)
+        Step([partial(_example, batch, config, mask_id, 1_000_000 * seed + number, recipe)])
         for seed in (1000 * recipe.seed + epoch + 1 for epoch in range(recipe.epochs))
         for number, batch in enumerate(
             batches(rows, recipe.batch_tokens, np.random.default_rng(seed))
         )
     ]
     options = {"checkpoints": checkpoints, "saved": saved, "seed": recipe.seed}
-    return fit(subject, plan, recipe.schedule, recipe.max_norm, report, **options)
+    return fit(subject, plan, recipe.schedule, recipe.max_norm, report, **options).tensors
 
 
 def _example(

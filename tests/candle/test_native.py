@@ -83,6 +83,7 @@ def test_shapes_that_do_not_fit_are_refused():
         lambda: attention.positions(np.array([0, 2**62])),
         lambda: losses.cross_entropy(x[0], np.array([0, 1, 4])),
         lambda: losses.cross_entropy(x[0], np.array([0, 1])),
+        lambda: losses.cross_entropy(x[0], np.array([0, 1, 2]), class_weights=np.ones(9)),
         lambda: losses.mean_squared_error(x, x[0]),
         lambda: losses.binary_cross_entropy(x, x[0]),
     ]
@@ -142,6 +143,11 @@ def test_functions_agree_with_the_torch_port():
     same(
         losses.cross_entropy(hidden, labels),
         torch_losses.cross_entropy(x, torch.from_numpy(labels)),
+    )
+    weights = RANDOM.uniform(size=hidden.shape[-1])
+    same(
+        losses.cross_entropy(hidden, labels, -100, weights),
+        torch_losses.cross_entropy(x, torch.from_numpy(labels), -100, torch.tensor(weights)),
     )
     target = RANDOM.uniform(size=hidden.shape)
     y = torch.from_numpy(target)

@@ -49,6 +49,8 @@ def test_cross_entropy(
     )
     compare(close, "cross_entropy", random(seed, rows, classes), labels)
     compare(close, "cross_entropy", random(seed, 1, rows, classes), labels[None])
+    weights = np.exp(random(seed, classes))
+    compare(close, "cross_entropy", random(seed, rows, classes), labels, -100, weights)
 
 
 def test_cross_entropy_without_a_label_is_nan_and_teaches_nothing() -> None:

@@ -37,8 +37,8 @@ def test_an_ended_run_goes_on_bit_for_bit(rows, tmp_path, backend, monkeypatch):
     whole = run(rows, tmp_path / "whole", backend, whole_seen)
     for number, (owner, name, calls) in enumerate(
         [
-            (loop, "take_step", 2),
-            (loop, "take_step", 8),
+            (loop, "accumulate", 2),
+            (loop, "accumulate", 8),
             (checkpoints, "serialize", 1),
             (checkpoints, "serialize", 4),
             (checkpoints, "write_together", 2),
@@ -123,7 +123,7 @@ def test_the_command_line(tmp_path, capsys, monkeypatch):
     command = ["train", str(folder), "--corpus", str(text), *sizes, "--checkpoint-steps", "1"]
     assert main([*command, "--resume"]) == 2
     assert "holds no unfinished run" in capsys.readouterr().err
-    plain, count = loop.take_step, 0
+    plain, count = loop.accumulate, 0
 
     def stop(*arguments):
         nonlocal count
@@ -133,7 +133,7 @@ def test_the_command_line(tmp_path, capsys, monkeypatch):
         return plain(*arguments)
 
     with monkeypatch.context() as patch, pytest.raises(Ended):
-        patch.setattr(loop, "take_step", stop)
+        patch.setattr(loop, "accumulate", stop)
         main(command)
     assert main(command) == 2
     assert "holds an unfinished run; --resume goes on with it" in capsys.readouterr().err

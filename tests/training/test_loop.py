@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from reference.backend import BACKENDS
 from reference.errors import InputError
 from reference.families.modernbert import ModernBertConfig
-from reference.learning import Example
-from reference.training.loop import fit
+from reference.learning import Example, take_step
+from reference.masking import IGNORED
+from reference.training.loop import Step, fit
 from reference.training.masked_lm import train
 from reference.training.recipe import Recipe
 from reference.training.schedule import KINDS, Schedule
@@ -80,11 +81,12 @@ class Still:
     def __init__(self):
         self.rates, self.model, self.steps = [], self, 0
 
-    def learn(self, inputs, labels, weight=1.0, dropout=None):
+    def learn(self, inputs, labels, weight=1.0, dropout=None, class_weights=None):
         return 1.0
 
     def step(self, learning_rate, max_norm=None):
         self.rates.append(learning_rate)
+        return 1.0
 
     def state(self):
         return {}
@@ -92,9 +94,29 @@ class Still:
 
 def test_a_batch_with_nothing_to_learn_takes_no_step():
     learner, example = Still(), Example(None, np.array([1]))
-    plan = [lambda: example, lambda: None, lambda: example]
+    plan = [Step([lambda made=made: made]) for made in (example, None, example)]
     fit(learner, plan, Schedule(1.0, 0.0, "constant"), None, lambda progress: None)
     assert learner.rates == [1.0, 1.0]
+
+
+def test_a_lesson_that_learns_in_its_own_way_is_a_batch_like_any_other():
+    """It weighs by its count, and its loss is in the group's."""
+
+    class Three:
+        count = 3
+
+        def learn(self, learner, weight=1.0, dropout=None):
+            asked.append(weight)
+            return 5.0
+
+    asked, learner = [], Still()
+    assert take_step(learner, [Example(None, np.array([1, IGNORED])), Three()], 0.1) == 4.0
+    assert asked == [0.75] and learner.rates == [0.1]
+
+
+def test_classes_count_where_they_are_not_ignored_and_numbers_always():
+    assert Example(None, np.array([2, IGNORED, 0])).count == 2
+    assert Example(None, np.array([[2.0, IGNORED], [0.0, 1.0]])).count == 4
 
 
 @given(

@@ -60,7 +60,7 @@ def _mean_of_means(
     seed: int | None = None,
 ) -> float:
     weight = 1 / len(group)
-    losses = [weight * learner.learn(one.inputs, one.labels, weight) for one in group]
+    losses = [weight * one.learn(learner, weight) for one in group]
     learner.step(learning_rate, max_norm)
     return sum(losses)
 
@@ -92,7 +92,7 @@ def _last_batch_only(
     for example in group:
         learner.forget()
         weight = example.count / total
-        loss += weight * learner.learn(example.inputs, example.labels, weight)
+        loss += weight * example.learn(learner, weight)
     learner.step(learning_rate, max_norm)
     return loss
 

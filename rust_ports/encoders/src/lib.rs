@@ -89,7 +89,7 @@ pub use embedder::SentenceEmbedder;
 pub use family::Build;
 pub use heads::{Encoder, Head};
 pub use inputs::Inputs;
-pub use model::{Model, Network, Output};
+pub use model::{Model, Network, Output, Way};
 pub use modernbert::{ModernBertModel, ModernBertModelOutput, RopeTables};
 pub use mpnet::MPNetModel;
 pub use pipelines::masked_lm::{self, MaskedLM};

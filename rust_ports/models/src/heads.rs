@@ -14,7 +14,7 @@ use crate::pooling::cosine_similarity;
 use crate::weights::Weights;
 
 /// The label that a loss leaves out, as in PyTorch.
-const IGNORED: i64 = -100;
+pub(crate) const IGNORED: i64 = -100;
 
 /// What an encoder returns.
 #[derive(Debug, Clone)]
@@ -101,7 +101,7 @@ pub trait Head: Debug + Send + Sync {
 
     /// The loss of `logits` against `labels`: a scalar.
     fn loss(&self, logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
-        cross_entropy(logits, labels, IGNORED)
+        cross_entropy(logits, labels, IGNORED, None)
     }
 
     /// With `labels`, the loss is computed too.

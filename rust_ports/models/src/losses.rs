@@ -9,8 +9,14 @@ use crate::layers::relu;
 /// The mean of -log softmax(logits)\[label\] over the labels that are not `ignore_index`; NaN
 /// where none is left.
 ///
-/// `logits` is `[..., labels]`, `labels` `[...]` of dtype i64; the result is a scalar.
-pub fn cross_entropy(logits: &Tensor, labels: &Tensor, ignore_index: i64) -> Result<Tensor> {
+/// With `class_weights` `[labels]`, a label weighs in that mean as its class does. `logits` is
+/// `[..., labels]`, `labels` `[...]` of dtype i64; the result is a scalar.
+pub fn cross_entropy(
+    logits: &Tensor,
+    labels: &Tensor,
+    ignore_index: i64,
+    class_weights: Option<&Tensor>,
+) -> Result<Tensor> {
     let classes = logits.dim(D::Minus1)?;
     if labels.dtype() != DType::I64 || labels.dims() != &logits.dims()[..logits.rank() - 1] {
         return Err(input_error!(
@@ -39,7 +45,17 @@ pub fn cross_entropy(logits: &Tensor, labels: &Tensor, ignore_index: i64) -> Res
     let rows =
         logits.reshape(((), classes))?.index_select(&Tensor::new(kept, logits.device())?, 0)?;
     let labels = Tensor::new(labels, logits.device())?.unsqueeze(1)?;
-    Ok(log_softmax(&rows)?.gather(&labels, 1)?.mean_all()?.neg()?)
+    let chosen = log_softmax(&rows)?.gather(&labels, 1)?;
+    let Some(weights) = class_weights else { return Ok(chosen.mean_all()?.neg()?) };
+    if weights.dims() != [classes] {
+        return Err(input_error!(
+            "class_weights has shape {:?}; there are {classes} classes",
+            weights.dims()
+        ));
+    }
+    let weights = weights.to_dtype(logits.dtype())?.to_device(logits.device())?;
+    let weights = weights.index_select(&labels.flatten_all()?, 0)?.unsqueeze(1)?;
+    Ok(((chosen * &weights)?.sum_all()? / weights.sum_all()?)?.neg()?)
 }
 
 /// The mean over independent yes-or-no questions, in the form that no large logit overflows.
@@ -84,7 +100,9 @@ pub fn classification_loss(
     };
     match problem_type.unwrap_or(inferred) {
         "regression" => mean_squared_error(logits, &fitted()?),
-        "single_label_classification" => cross_entropy(logits, &labels.flatten_all()?, -100),
+        "single_label_classification" => {
+            cross_entropy(logits, &labels.flatten_all()?, -100, None)
+        }
         "multi_label_classification" => binary_cross_entropy(logits, &fitted()?),
         other => Err(config_error!("problem_type is {other:?}, which is not implemented")),
     }
@@ -137,7 +155,7 @@ mod tests {
     fn without_a_label_the_loss_is_nan_and_trains_nothing() {
         let logits = candle_core::Var::new(&[[1.0, 2.0, 3.0]], &Device::Cpu).unwrap();
         let labels = Tensor::new(&[-100i64], &Device::Cpu).unwrap();
-        let loss = cross_entropy(&logits, &labels, -100).unwrap();
+        let loss = cross_entropy(&logits, &labels, -100, None).unwrap();
         let gradients = loss.backward().unwrap();
         assert!(loss.to_scalar::<f64>().unwrap().is_nan());
         assert!(gradients.get(&logits).is_none());
@@ -152,15 +170,27 @@ mod tests {
         .unwrap();
         let labels = Tensor::new(&[2i64, -100, 1], &Device::Cpu).unwrap();
         let expected = ((1f64.exp() + 2f64.exp() + 3f64.exp()).ln() - 3.0 + 3f64.ln()) / 2.0;
-        assert!((scalar(cross_entropy(&logits, &labels, -100)) - expected).abs() < 1e-15);
+        assert!((scalar(cross_entropy(&logits, &labels, -100, None)) - expected).abs() < 1e-15);
         let far = Tensor::new(&[-100i64, 2, -100], &Device::Cpu).unwrap();
-        assert_eq!(scalar(cross_entropy(&logits, &far, -100)), 1800.0);
+        assert_eq!(scalar(cross_entropy(&logits, &far, -100, None)), 1800.0);
         let none = Tensor::new(&[-100i64, -100, -100], &Device::Cpu).unwrap();
-        assert!(scalar(cross_entropy(&logits, &none, -100)).is_nan());
+        assert!(scalar(cross_entropy(&logits, &none, -100, None)).is_nan());
         for wrong in [3, -1] {
             let labels = Tensor::new(&[0i64, wrong, 1], &Device::Cpu).unwrap();
-            assert!(cross_entropy(&logits, &labels, -100).is_err());
+            assert!(cross_entropy(&logits, &labels, -100, None).is_err());
         }
+    }
+
+    #[test]
+    fn classes_weigh_as_they_are_told_to() {
+        let logits = Tensor::new(&[[1.0, 0.0], [0.0, 0.0], [5.0, 5.0]], &Device::Cpu).unwrap();
+        let labels = Tensor::new(&[0i64, 1, -100], &Device::Cpu).unwrap();
+        let weights = Tensor::new(&[3.0, 1.0], &Device::Cpu).unwrap();
+        let expected = (3.0 * (-1f64).exp().ln_1p() + 2f64.ln()) / 4.0;
+        let found = scalar(cross_entropy(&logits, &labels, -100, Some(&weights)));
+        assert!((found - expected).abs() < 1e-15);
+        let short = Tensor::new(&[3.0], &Device::Cpu).unwrap();
+        assert!(cross_entropy(&logits, &labels, -100, Some(&short)).is_err());
     }
 
     #[test]
@@ -182,7 +212,10 @@ mod tests {
         let classes = Tensor::new(&[0i64, 1], &Device::Cpu).unwrap();
         let targets = Tensor::new(&[[1.0, 0.0], [0.0, 1.0]], &Device::Cpu).unwrap();
         let chosen = |labels, problem| scalar(classification_loss(&logits, labels, problem, 2));
-        assert_eq!(chosen(&classes, None), scalar(cross_entropy(&logits, &classes, -100)));
+        assert_eq!(
+            chosen(&classes, None),
+            scalar(cross_entropy(&logits, &classes, -100, None))
+        );
         assert_eq!(chosen(&targets, None), scalar(binary_cross_entropy(&logits, &targets)));
         assert_eq!(
             chosen(&targets, Some("regression")),

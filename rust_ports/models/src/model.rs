@@ -4,12 +4,15 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Tensor, Var};
-use encoders_kernels::input_error;
+use encoders_kernels::{Lengths, input_error};
 
 use crate::error::Result;
 use crate::family::{Architecture, Build, Config};
+use crate::heads::IGNORED;
 use crate::inputs::Inputs;
+use crate::losses::cross_entropy;
 pub use crate::network::{Network, Output};
+use crate::pooling::{Pooling, normalize, pool_packed};
 use crate::trace;
 use crate::weights::{Tensors, Weights};
 
@@ -18,6 +21,17 @@ impl Network {
     pub fn new(architecture: &str, config: &Config, weights: &Weights) -> Result<Self> {
         (config.architecture(architecture)?.build)(config, weights)
     }
+}
+
+/// How the tokens of a text become its vector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    /// One after another, side by side.
+    pub pooling: Vec<Pooling>,
+    /// Whether the vector is scaled to length one.
+    pub normalize: bool,
+    /// So many tokens at the beginning of a text, a prompt's, are not pooled.
+    pub skip: usize,
 }
 
 /// What a checkpoint can be turned into, once its files are read.
@@ -126,7 +140,7 @@ impl Model {
     /// The loss against `labels`, and its gradient for every parameter; zeros where the loss
     /// does not reach.
     pub fn gradients(&self, inputs: &Inputs, labels: &Tensor) -> Result<(f64, Tensors)> {
-        let (loss, mut reached) = self.reached_gradients(inputs, labels)?;
+        let (loss, mut reached) = self.reached_gradients(inputs, labels, None)?;
         let gradients = self.parameters.iter().map(|(key, variable)| {
             let gradient = reached.remove(key).map_or_else(|| variable.zeros_like(), Ok)?;
             Ok((key.clone(), gradient))
@@ -134,11 +148,62 @@ impl Model {
         Ok((loss, gradients.collect::<candle_core::Result<_>>()?))
     }
 
-    /// The loss against `labels`, and its gradient for every parameter that it reaches.
+    /// The loss against `labels`, and its gradient for every parameter that it reaches. With
+    /// `class_weights`, it is the cross entropy in which classes weigh so much.
     pub(crate) fn reached_gradients(
         &self,
         inputs: &Inputs,
         labels: &Tensor,
+        class_weights: Option<&Tensor>,
+    ) -> Result<(f64, Tensors)> {
+        self.backward(|network| {
+            if let Some(weights) = class_weights {
+                let logits = network.forward(inputs, None)?.logits;
+                let missing = || input_error!("a model without a head has no classes");
+                return cross_entropy(
+                    &logits.ok_or_else(missing)?,
+                    labels,
+                    IGNORED,
+                    Some(weights),
+                );
+            }
+            let output = network.forward(inputs, Some(labels))?;
+            output.loss.ok_or_else(|| input_error!("labels are needed for a loss"))
+        })
+    }
+
+    /// One vector a packed text, as `way` says: `[texts, size]`.
+    pub fn vectors(&self, inputs: &Inputs, way: &Way) -> Result<Tensor> {
+        pooled(&self.network, inputs, way)
+    }
+
+    /// The gradient of sum(vectors * gradient), for every parameter that it reaches; `gradient`
+    /// has the shape of the vectors.
+    pub(crate) fn follow(
+        &self,
+        inputs: &Inputs,
+        way: &Way,
+        gradient: &Tensor,
+    ) -> Result<Tensors> {
+        let (_, gradients) = self.backward(|network| {
+            let vectors = pooled(network, inputs, way)?;
+            if vectors.dims() != gradient.dims() {
+                return Err(input_error!(
+                    "the gradient has shape {:?} and the vectors {:?}; they must be equal",
+                    gradient.dims(),
+                    vectors.dims()
+                ));
+            }
+            Ok((&vectors * gradient.to_dtype(vectors.dtype())?)?.sum_all()?)
+        })?;
+        Ok(gradients)
+    }
+
+    /// What `loss` makes of the network as variables, and the gradient of that for every
+    /// parameter that it reaches.
+    fn backward(
+        &self,
+        loss: impl FnOnce(&Network) -> Result<Tensor>,
     ) -> Result<(f64, Tensors)> {
         let variables = self
             .parameters
@@ -148,8 +213,7 @@ impl Model {
         let network = Weights::build(&variables, |weights| {
             Network::new(&self.architecture, &self.config, weights)
         })?;
-        let output = network.forward(inputs, Some(labels))?;
-        let loss = output.loss.ok_or_else(|| input_error!("labels are needed for a loss"))?;
+        let loss = loss(&network)?;
         let mut store = loss.backward()?;
         let gradients = variables
             .iter()
@@ -162,6 +226,13 @@ impl Model {
     pub fn trace(&self, inputs: &Inputs) -> Result<Vec<(String, Tensor)>> {
         trace::record(|| self.network.forward(inputs, None))
     }
+}
+
+fn pooled(network: &Network, inputs: &Inputs, way: &Way) -> Result<Tensor> {
+    let hidden = network.last_hidden_state(inputs)?;
+    let lengths = Lengths::new(inputs.cu_seqlens.unwrap_or_default(), hidden.dim(0)?)?;
+    let vectors = pool_packed(&hidden, lengths, &way.pooling, way.skip)?;
+    if way.normalize { normalize(&vectors, 1e-12) } else { Ok(vectors) }
 }
 
 /// The network of constants that share the variables' memory.

@@ -6,7 +6,7 @@ use encoders_kernels::{self as kernels, input_error};
 use crate::dropout::{Dropout, training_pass};
 use crate::error::Result;
 use crate::inputs::Inputs;
-use crate::model::Model;
+use crate::model::{Model, Way};
 use crate::weights::Tensors;
 
 /// The settings of AdamW (Loshchilov and Hutter 2019); [`adamw`] says what they do.
@@ -124,27 +124,73 @@ impl Learner {
         self.steps
     }
 
-    /// The loss on the labels; its gradient, `weight` times, is added to what there is.
-    /// `dropout` says by which draws the model drops what its configuration has it drop; None:
-    /// nothing.
+    /// The loss on the labels; its gradient, `weight` times, is added to what there is. With
+    /// `class_weights` `[labels]`, classes weigh so much in a cross entropy. `dropout` says by
+    /// which draws the model drops what its configuration has it drop; None: nothing.
     pub fn learn(
         &mut self,
         inputs: &Inputs,
         labels: &Tensor,
         weight: f64,
         dropout: Option<Dropout>,
+        class_weights: Option<&Tensor>,
     ) -> Result<f64> {
-        let reached = || self.model.reached_gradients(inputs, labels);
+        let reached = || self.model.reached_gradients(inputs, labels, class_weights);
         let (loss, gradients) = training_pass(dropout, inputs, reached)?;
         for (key, gradient) in gradients {
-            let gradient = if weight == 1.0 { gradient } else { (gradient * weight)? };
-            let sum = match self.gradients.get(&key) {
-                Some(before) => (before + gradient)?,
-                None => gradient,
-            };
-            self.gradients.insert(key, sum);
+            self.collect(key, if weight == 1.0 { gradient } else { (gradient * weight)? })?;
         }
         Ok(loss)
+    }
+
+    /// One vector a packed text, as `way` says: `[texts, size]`; nothing is kept for a
+    /// gradient.
+    pub fn vectors(
+        &self,
+        inputs: &Inputs,
+        way: &Way,
+        dropout: Option<Dropout>,
+    ) -> Result<Tensor> {
+        training_pass(dropout, inputs, || self.model.vectors(inputs, way))
+    }
+
+    /// The gradient of sum(vectors * gradient) is added to what there is: whatever loss has
+    /// this `gradient` in the vectors of these texts, its gradient in the parameters is that of
+    /// the sum. `dropout` is that of the vectors.
+    pub fn follow(
+        &mut self,
+        inputs: &Inputs,
+        way: &Way,
+        gradient: &Tensor,
+        dropout: Option<Dropout>,
+    ) -> Result<()> {
+        let followed = || self.model.follow(inputs, way, gradient);
+        let gradients = training_pass(dropout, inputs, followed)?;
+        gradients.into_iter().try_for_each(|(key, gradient)| self.collect(key, gradient))
+    }
+
+    /// What is the gradient in one parameter is added to what there is: of a loss that is made
+    /// outside of the model and uses that parameter.
+    pub fn add(&mut self, key: &str, gradient: &Tensor) -> Result<()> {
+        let known = self.model.state().find(|(known, _)| *known == key);
+        let Some((_, parameter)) = known.filter(|(_, known)| known.dims() == gradient.dims())
+        else {
+            return Err(input_error!(
+                "the model has no parameter {key} of shape {:?}",
+                gradient.dims()
+            ));
+        };
+        let gradient = gradient.to_dtype(parameter.dtype())?.to_device(parameter.device())?;
+        self.collect(key.to_string(), gradient)
+    }
+
+    fn collect(&mut self, key: String, gradient: Tensor) -> Result<()> {
+        let sum = match self.gradients.get(&key) {
+            Some(before) => (before + gradient)?,
+            None => gradient,
+        };
+        self.gradients.insert(key, sum);
+        Ok(())
     }
 
     /// One step of AdamW along the gradients, which are shortened to `max_norm` if all of them

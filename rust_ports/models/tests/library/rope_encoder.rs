@@ -172,7 +172,7 @@ fn vectors(seed: u64) -> Tensor {
 fn ranking_loss(model: &RopeEncoderModel) -> Tensor {
     let logits = model.similarity(&vectors(1), &vectors(2)).unwrap();
     let labels = Tensor::arange(0i64, 4, &Device::Cpu).unwrap();
-    cross_entropy(&logits, &labels, -100).unwrap()
+    cross_entropy(&logits, &labels, -100, None).unwrap()
 }
 
 /// The encoder over these tensors, made of variables.

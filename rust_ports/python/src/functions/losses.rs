@@ -6,17 +6,20 @@ use pyo3::prelude::*;
 use super::{Object, PyArray, compute};
 use crate::arrays::{float, integer, labels as any_labels};
 
-/// The mean of -log softmax(logits)[label] over the labels that are not ignore_index: a scalar.
+/// The mean of -log softmax(logits)[label] over the labels that are not ignore_index, in which
+/// a label weighs as its class does: a scalar.
 #[pyfunction]
-#[pyo3(signature = (logits, labels, ignore_index=-100))]
+#[pyo3(signature = (logits, labels, ignore_index=-100, class_weights=None))]
 pub fn cross_entropy<'py>(
     py: Python<'py>,
     logits: Object,
     labels: Object,
     ignore_index: i64,
+    class_weights: Option<Bound<'py, PyAny>>,
 ) -> PyArray<'py> {
     let (logits, labels) = (float("logits", logits)?, integer("labels", labels)?);
-    compute(py, || losses::cross_entropy(&logits, &labels, ignore_index))
+    let weights = class_weights.map(|weights| float("class_weights", &weights)).transpose()?;
+    compute(py, || losses::cross_entropy(&logits, &labels, ignore_index, weights.as_ref()))
 }
 
 /// The mean over independent yes-or-no questions: a scalar.

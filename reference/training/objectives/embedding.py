@@ -1,0 +1,120 @@
+"""What the objectives share that train embedding models: how a folder makes vectors of texts,
+and what is written beside a model that has learned to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from reference.errors import ConfigError, warn
+from reference.families import BY_MODEL_TYPE
+from reference.files import is_file
+from reference.learning import Way
+from reference.pipelines.similarity import PROMPTS
+from reference.sentence import SETTINGS_FILES, SentenceSettings, read_sentence_settings
+from reference.sentence.modules import Normalize
+from reference.training.objectives.comparing import Compare, check_widths, matryoshka
+from reference.training.objectives.objective import Given
+
+QUERIES, DOCUMENTS = PROMPTS["queries"], PROMPTS["corpus"]  # names of prompts
+# What a folder says that has no modules of its own: the mean, with length one.
+USUAL = [
+    {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+    {
+        "idx": 1,
+        "name": "1",
+        "path": "1_Pooling",
+        "type": "sentence_transformers.models.Pooling",
+    },
+    {
+        "idx": 2,
+        "name": "2",
+        "path": "2_Normalize",
+        "type": "sentence_transformers.models.Normalize",
+    },
+]
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Vectors as the folder makes them that is trained: prompts, pooling and the modules after
+    it."""
+
+    given: Given
+    settings: SentenceSettings
+
+    @classmethod
+    def of(cls, given: Given) -> Maker:
+        """The mean of its tokens with length one, where nothing says otherwise. What has
+        weights of its own beside the encoder is refused: they would stay as they are."""
+        settings = _settings(given.home, given.config.hidden_size)
+        for module in settings.modules:
+            if not isinstance(module, Normalize):
+                raise ConfigError(
+                    f"{given.home} has a {type(module).__name__} module after its pooling, "
+                    "whose weights are not trained here; only Pooling and Normalize can follow "
+                    "the encoder"
+                )
+        return cls(given, settings)
+
+    def prompt(self, names: Sequence[str]) -> str:
+        """The first of these prompts that the folder has, or its default."""
+        return self.settings.prompt(None, self.settings.first_prompt(*names))
+
+    def ids(self, texts: Sequence[str], names: Sequence[str] = ()) -> list[list[int]]:
+        """The texts as ids, prompt included; what is too long is cut, and told."""
+        prompt = self.prompt(names)
+        longest = self.given.max_tokens
+        prompted = [prompt + text for text in texts]
+        encodings = self.given.tokenizer(prompted, max_length=longest)
+        if cut := sum(encoding.cut > 0 for encoding in encodings):
+            warn(f"{cut} of {len(texts)} texts have more than {longest} tokens; they are cut")
+        return [list(encoding) for encoding in encodings]
+
+    def way(self, names: Sequence[str] = ()) -> Way:
+        skip = 0
+        if not self.settings.include_prompt and (prompt := self.prompt(names)):
+            (alone,) = self.given.tokenizer([prompt])
+            skip = len(alone) - (alone[-1] in self.given.tokenizer.special_ids)
+        return Way(self.settings.pooling, self.settings.normalize, skip)
+
+    def compare(self, compare: Compare, widths: Sequence[int] | None) -> Compare:
+        """At these widths, or at the one that the folder cuts its vectors to."""
+        if widths is None and self.settings.truncated_size == self.settings.size:
+            return compare
+        wanted = [self.settings.truncated_size] if widths is None else widths
+        return matryoshka(compare, check_widths(wanted, self.settings.size))
+
+    @property
+    def temperature(self) -> str | None:
+        """The key of the parameter that is the logarithm of a learned temperature."""
+        config = self.given.config
+        return BY_MODEL_TYPE[config.model_type].temperature(config)
+
+    def files(self) -> dict[str, bytes]:
+        """What makes an embedding model of the folder that is written."""
+        home = self.given.home
+        if home is not None and is_file(home / "modules.json"):
+            names = (*SETTINGS_FILES, *self.settings.module_files)
+            found = {name: (home / name).read_bytes() for name in names if is_file(home / name)}
+            modules = json.loads(found["modules.json"])
+            modules[0]["path"] = ""  # an encoder that had a folder of its own is in this one
+            return found | {"modules.json": _json(modules)}
+        pooling = {"word_embedding_dimension": self.settings.size, "pooling_mode": "mean"}
+        return {
+            "modules.json": _json(USUAL),
+            "1_Pooling/config.json": _json(pooling),
+        }
+
+
+@lru_cache(maxsize=8)  # which every batch asks for
+def _settings(home: Path | None, size: int) -> SentenceSettings:
+    usual = SentenceSettings(size, modules=(Normalize(),))
+    return usual if home is None else read_sentence_settings(home, size, usual)
+
+
+def _json(values: object) -> bytes:
+    return (json.dumps(values, indent=2) + "\n").encode()
