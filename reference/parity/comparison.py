@@ -57,7 +57,12 @@ def compare(
         for backend, its_model in models.items()
     }
     report = Report(
-        os.fspath(model), dtype, factor(dtype), tuple(chain(*rows.values())), divergences
+        os.fspath(model),
+        dtype,
+        factor(dtype),
+        tuple(chain(*rows.values())),
+        divergences,
+        oracle=subject.oracle.name,
     )
     return report if stranger is None else _with(report, stranger, subject)
 

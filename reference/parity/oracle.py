@@ -58,6 +58,8 @@ class Oracle(ABC):
     may have kept of such a call.
     """
 
+    name = "PyTorch's stock modules"  # as a report calls it
+
     def __init__(self, checkpoint: Checkpoint, dtype: str = "float64") -> None:
         self.checkpoint = checkpoint
         self.dtype = dtype
@@ -170,6 +172,8 @@ class Oracle(ABC):
 
 class TransformersOracle(Oracle):
     """Transformers' own model, with sdpa attention where it has that."""
+
+    name = "Transformers"
 
     def load(self, checkpoint: Checkpoint, dtype: torch.dtype) -> nn.Module:
         architecture = checkpoint.architecture

@@ -158,7 +158,14 @@ def compare_training(
         found = loss_trajectory(model, backend, groups, rates, *settings, dtype, seed)
         rows += _rows(backend, np.array(found), truth, floors, dtype)
     divergences = {backend: _first(backend, rows) for backend in backends}
-    return Report(os.fspath(model), dtype, factor(dtype), tuple(rows), divergences)
+    return Report(
+        os.fspath(model),
+        dtype,
+        factor(dtype),
+        tuple(rows),
+        divergences,
+        oracle=oracle.name,
+    )
 
 
 def noise_floors(

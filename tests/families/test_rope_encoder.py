@@ -216,6 +216,7 @@ def test_it_is_trained_as_the_stock_modules_are(tmp_path, dtype):
     folder = random_checkpoint(tmp_path, "RopeEncoderForMaskedLM")
     report = reference.parity.compare_training(folder, dtype=dtype, steps=12)
     assert report.passed, report
+    assert report.oracle == "PyTorch's stock modules"
 
 
 # Folders

@@ -127,6 +127,7 @@ def test_ports_are_held_against_stock_modules(folder, monkeypatch):
     monkeypatch.setattr(Bert, "oracle", f"{__name__}:StockBert")
     report = compare(folder)
     assert report.passed, report
+    assert "against PyTorch's stock modules in float64" in str(report)
     names = {row.tensor.split(".")[0] for row in report.rows}
     assert {"hidden_states", "pooler_output", "loss", "gradients", "packed"} <= names
 
