@@ -52,12 +52,12 @@ def load(
     revision: a branch, tag or commit on the hub; a folder and the embedded model have none.
     """
     from reference import pipelines
-    from reference.backend import build, port_for
+    from reference.backend import build, check_place
     from reference.checkpoint import locate, read_checkpoint
 
     if pipeline is not None:
         pipelines.pipeline_class(pipeline)
-    port_for(backend, dtype, device)  # names are checked before anything is fetched or read
+    check_place(backend, dtype, device)  # names are checked before anything is fetched or read
     folder = locate(model, revision)
     named = pipeline or pipelines.named_by_sentence_transformers(folder)
     chosen = None if named is None else pipelines.pipeline_class(named, folder)

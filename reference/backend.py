@@ -21,7 +21,17 @@ from reference.inputs import Inputs
 from reference.learning import AdamW, Way
 from reference.processes import check_process
 
-BACKENDS = ("torch", "mlx", "candle")
+# What each computes in; known without its framework, so that a wrong name is told at once.
+DTYPES = {
+    "torch": ("float32", "float64", "float16", "bfloat16"),
+    "mlx": ("float32", "float64", "float16", "bfloat16"),
+    "candle": (
+        "float32",
+        "float64",
+        "float16",
+    ),  # its matrix product has no bfloat16 on the CPU
+}
+BACKENDS = tuple(DTYPES)
 
 
 class Model(Protocol):
@@ -126,8 +136,6 @@ class Learner(Protocol):
 class Port(Protocol):
     """The module `reference.<backend>.port`."""
 
-    DTYPES: tuple[str, ...]
-
     def find_device(self, name: str | None, dtype: str) -> Any:
         """The framework's device of that name, None being its usual one; an InputError where it
         is not available."""
@@ -150,14 +158,15 @@ def port(backend: str) -> Port:
     return importlib.import_module(f"reference.{check_name(backend, BACKENDS, 'backend')}.port")
 
 
-def port_for(backend: str, dtype: str, device: str | None = None) -> Port:
-    """The port of that name, if it computes in that dtype and on that device."""
-    its_port = port(backend)
-    check_name(dtype, its_port.DTYPES, "dtype", f"not available in {backend}")
+def check_place(backend: str, dtype: str, device: str | None = None) -> None:
+    """An error where there is no such port, or where it does not compute in that dtype or on
+    that device. The framework is imported only where it must say which devices there are."""
+    check_name(backend, BACKENDS, "backend")
+    check_name(dtype, DTYPES[backend], "dtype", f"not available in {backend}")
     if not isinstance(device, (str, type(None))):
         raise InputError(f"device is {shown(device)}; it must be a name, or None")
-    its_port.find_device(device, dtype)
-    return its_port
+    if device not in (None, "cpu"):
+        port(backend).find_device(device, dtype)
 
 
 def build(
@@ -172,7 +181,8 @@ def build(
     check_process()
     if isinstance(architecture, str):
         architecture = architecture_named(architecture)
-    return port_for(backend, dtype, device).build(config, architecture, tensors, dtype, device)
+    check_place(backend, dtype, device)
+    return port(backend).build(config, architecture, tensors, dtype, device)
 
 
 LEARNING_DTYPES = ("float32", "float64")  # what half precision loses, small steps are made of

@@ -22,7 +22,7 @@ def available(backend: str) -> list[str]:
     found = []
     for name in ACCELERATORS[backend]:
         try:
-            reference.backend.port_for(backend, "float32", name)
+            reference.backend.check_place(backend, "float32", name)
         except InputError:
             continue
         found.append(name)

@@ -26,6 +26,22 @@ def test_import_loads_no_framework():
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 
+def test_what_cannot_be_loaded_is_told_before_a_framework_is_imported():
+    """Which takes seconds."""
+    code = (
+        "import sys, reference\n"
+        "wrong = {'model': './nowhere', 'backend': 'jax', 'dtype': 'int4', 'device': 7}\n"
+        "for name, value in wrong.items():\n"
+        "    given = {'model': 'sentence-transformers/all-MiniLM-L6-v2'} | {name: value}\n"
+        "    try: reference.load(**given)\n"
+        "    except reference.EncodersError: print(name)\n"
+        "print([name for name in ('torch', 'mlx.core', 'reference.candle._native') if name in "
+        "sys.modules])"
+    )
+    said = subprocess.check_output([sys.executable, "-c", code], text=True).split()
+    assert said == ["model", "backend", "dtype", "device", "[]"]
+
+
 @pytest.mark.parametrize("backend", ["torch", "mlx", "candle"])
 def test_a_backend_loads_no_other(backend):
     code = (

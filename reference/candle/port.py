@@ -11,9 +11,6 @@ from reference.candle._native import Model, check_device
 from reference.errors import InputError
 from reference.families import Architecture, EncoderConfig
 
-# Not bfloat16: candle's matrix product has none on the CPU.
-DTYPES = ("float32", "float64", "float16")
-
 
 def find_device(name: str | None, dtype: str) -> str:
     """The device of that name, if candle was compiled for it; None is the CPU."""

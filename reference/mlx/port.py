@@ -28,8 +28,6 @@ from reference.processes import computing
 # than to compute.
 _WIDEST = 1 << 20
 
-DTYPES = ("float32", "float64", "float16", "bfloat16")
-
 
 def find_device(name: str | None, dtype: str) -> mx.Device | mx.DeviceType:
     """The device of that name; None is MLX's default, or for float64, which no GPU of Apple's

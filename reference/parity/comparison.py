@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain
 
-from reference.backend import BACKENDS, Model, port_for
+from reference.backend import BACKENDS, Model, check_place
 from reference.checkpoint import locate, read_checkpoint
 from reference.checks import check_name, check_whole
 from reference.errors import InputError
@@ -98,5 +98,5 @@ def _check_backends(backends: Sequence[str], dtype: str) -> tuple[str, ...]:
         )
     checked = tuple(dict.fromkeys(check_name(name, BACKENDS, "backend") for name in names))
     for backend in checked:
-        port_for(backend, dtype)
+        check_place(backend, dtype)
     return checked

@@ -19,8 +19,6 @@ from reference.torch.attention import pad_packed
 from reference.torch.heads import EncoderOutput, Head, HeadOutput
 from reference.torch.losses import cross_entropy, mean_squared_error
 
-DTYPES = ("float32", "float64", "float16", "bfloat16")
-
 
 def find_device(name: str | None, dtype: str) -> torch.device:
     """The device of that name; None is the CPU, "auto" the first accelerator that there is, or

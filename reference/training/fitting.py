@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from reference.backend import port_for
+from reference.backend import check_place
 from reference.checks import check_name
 from reference.errors import InputError
 from reference.training.objectives import OBJECTIVES, Objective
@@ -89,7 +89,7 @@ def prepare(
 ) -> Run:
     """All that `fit` does before the first step; nothing is written."""
     kind = OBJECTIVES[check_name(objective, OBJECTIVES, "objective")]
-    port_for(backend, "float32", device)
+    check_place(backend, "float32", device)
     known = [*names_of(Settings), *names_of(kind)]
     check_known(settings, known, f"training for {objective}")
     of_run, of_objective = divided(settings, Settings, kind)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 import reference
-from reference.backend import BACKENDS, build, port
+from reference.backend import BACKENDS, DTYPES, build
 from reference.checkpoint import read_checkpoint
 from reference.errors import CheckpointError, ConfigError, InputError
 from reference.inputs import Inputs
@@ -32,7 +32,7 @@ def test_minilm(minilm, dtype):
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_minilm_in_half_precision(minilm, dtype):
-    backends = [backend for backend in BACKENDS if dtype in port(backend).DTYPES]
+    backends = [backend for backend in BACKENDS if dtype in DTYPES[backend]]
     report = reference.parity.compare(minilm, backends, dtype)
     assert report.passed, report.table()
     assert not any(row.tensor.startswith("gradients") for row in report.rows)
