@@ -150,6 +150,14 @@ class Score:
     words: int
 
 
+def scored_at(asked: np.ndarray, ids: np.ndarray, mask: np.ndarray) -> Inputs:
+    """A padded batch as a packed row, of which only the tokens that are asked for are scored:
+    scores of a whole vocabulary cost more than a small model's layers."""
+    real = mask == 1
+    ends = np.cumsum([0, *real.sum(axis=1)])
+    return Inputs(ids[real], cu_seqlens=ends, places=np.flatnonzero(asked[real]))
+
+
 def evaluate(
     model: Model, rows: Rows, config: ModernBertConfig, mask_id: int, recipe: Recipe
 ) -> Score:
@@ -157,7 +165,7 @@ def evaluate(
     losses, right = [], []
     for ids, labels, mask in questions(rows, config, mask_id, recipe):
         asked = labels != IGNORED
-        logits, answers = model.forward(Inputs(ids, mask))["logits"][asked], labels[asked]
+        logits, answers = model.forward(scored_at(asked, ids, mask))["logits"], labels[asked]
         losses.append(-log_softmax(logits)[np.arange(len(answers)), answers])
         right.append(logits.argmax(axis=-1) == answers)
     return _score(np.concatenate(losses).mean(), np.concatenate(right))

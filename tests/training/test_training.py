@@ -138,6 +138,25 @@ def test_the_evaluation_is_that_of_transformers(made):
     assert score.loss == pytest.approx(float(np.mean(losses)), rel=1e-5)
 
 
+def test_the_evaluation_scores_no_token_but_the_hidden(made):
+    """Scores of a whole vocabulary for every token cost more than a small model's layers."""
+    checkpoint = read_checkpoint(made[0])
+    config, mask_id = checkpoint.config, 5
+    model = build("torch", config, "ModernBertForMaskedLM", checkpoint.tensors)
+
+    class Watched:
+        scored = 0
+
+        def forward(self, inputs):
+            outputs = model.forward(inputs)
+            self.scored += outputs["logits"].size // config.vocab_size
+            return outputs
+
+    watched = Watched()
+    score = evaluate(watched, [[2, *range(10, 40), 3]] * 5, config, mask_id, TINY)
+    assert watched.scored == score.words < 5 * 30
+
+
 @given(
     lengths=st.lists(st.integers(1, 40), min_size=1, max_size=60),
     budget=st.integers(1, 200),
