@@ -1,6 +1,8 @@
 """Text from docstrings: what counts as prose, that each paragraph comes once, and that nothing
 is imported for it."""
 
+import ast
+import gc
 import subprocess
 import sys
 
@@ -99,6 +101,19 @@ def test_every_paragraph_comes_once(package):
 def test_real_packages_have_much_of_it_in_the_same_order_each_time():
     once, again = (list(corpus.texts(["hypothesis", "huggingface_hub"])) for _ in range(2))
     assert once == again and sum(len(text) for _, text in once) > 200_000
+
+
+def test_no_garbage_is_looked_for_in_a_file(monkeypatch):
+    """It takes as long as the reading; and afterwards it is looked for as before."""
+    plain, seen = ast.parse, set()
+
+    def parse(source):
+        seen.add(gc.isenabled())
+        return plain(source)
+
+    monkeypatch.setattr("reference.corpus.ast.parse", parse)
+    next(corpus.docstrings(["hypothesis"]))
+    assert seen == {False} and gc.isenabled()
 
 
 def test_nothing_is_imported():
