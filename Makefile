@@ -54,7 +54,7 @@ python-test: setup
 	$(BIN)/python -m pytest -q $(IN_PAIRS) -m "not book" tests
 
 notebook-test: setup
-	$(BIN)/python -m pytest -q $(IN_PAIRS) --nbval --nbval-cell-timeout=300 \
+	$(BIN)/python -m pytest -q $(IN_PAIRS) -p tests.forked_kernels --nbval --nbval-cell-timeout=300 \
 	  --nbval-sanitize-with tests/book/nbval_sanitize.cfg $(NOTEBOOKS)
 
 book-test: $(HTML)/.built
