@@ -90,9 +90,9 @@ def _windows(change: Any) -> Alteration:
 def _windows_forget_the_mask(code: Code) -> list[Patch]:
     plain = code.modernbert.attend_to
 
-    def attend_to(inputs: Inputs, window: Any = None) -> Any:
+    def attend_to(inputs: Inputs, window: Any = None, **others: Any) -> Any:
         seen = inputs if window is None else replace(inputs, attention_mask=None)
-        return plain(seen, window)
+        return plain(seen, window, **others)
 
     return [(code.modernbert, "attend_to", attend_to)]
 
