@@ -8,7 +8,7 @@ a text, and its own arrays never leave it. The caller has checked the inputs
 from __future__ import annotations
 
 import importlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -32,6 +32,8 @@ DTYPES = {
     ),  # its matrix product has no bfloat16 on the CPU
 }
 BACKENDS = tuple(DTYPES)
+
+Look = Callable[[str, np.ndarray, str], object]
 
 
 class Model(Protocol):
@@ -67,6 +69,12 @@ class Model(Protocol):
     def trace(self, inputs: Inputs, operations: Collection[str]) -> dict[str, np.ndarray]:
         """What each of these operations returned, by its module path in Transformers; "x.input"
         is what the module x was given."""
+        ...
+
+    def watch(self, work: Callable[[], Any], operations: Collection[str], look: Look) -> Any:
+        """What `work` returns, which runs this model on this thread; meanwhile `look` is called
+        with the path of each of these operations, in order of evaluation, with what it
+        returned, and with the name of the dtype, which NumPy may not have."""
         ...
 
     def state(self) -> dict[str, np.ndarray]:

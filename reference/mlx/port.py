@@ -20,7 +20,7 @@ from reference.mlx import pooling
 from reference.mlx.attention import pad_packed
 from reference.mlx.heads import EncoderOutput, Head, HeadOutput
 from reference.mlx.losses import cross_entropy, mean_squared_error
-from reference.mlx.trace import record
+from reference.mlx.trace import watched, watching
 from reference.processes import computing
 
 # How many numbers the widest intermediate of embed may have on a CPU. There MLX has no memory
@@ -97,7 +97,9 @@ class MLXModel:
     def embed(
         self, inputs: Inputs, ways: tuple[str, ...], normalize: bool, skip: int = 0
     ) -> np.ndarray:
-        groups = _groups(inputs, self.tokens_at_once)
+        # Whoever watches sees a pass of all texts, as in the other ports.
+        at_once = sys.maxsize if watched(self.network) else self.tokens_at_once
+        groups = _groups(inputs, at_once)
         return np.concatenate([self._embed(group, ways, normalize, skip) for group in groups])
 
     def _embed(
@@ -170,9 +172,23 @@ class MLXModel:
         return loss, {key: gradients[key] for key in self.keys}
 
     def trace(self, inputs: Inputs, operations: Collection[str]) -> dict[str, np.ndarray]:
-        with mx.stream(self.device), record(self.network, operations) as seen:
+        seen: dict[str, mx.array] = {}
+        keep = lambda path, output: seen.update({path: output})
+        with mx.stream(self.device), watching(self.network, operations, keep):
             self.network(inputs.map(to_mlx))
-            return {name: to_numpy(output) for name, output in seen.items()}
+            return {path: to_numpy(output) for path, output in seen.items()}
+
+    def watch(
+        self,
+        work: Callable[[], Any],
+        operations: Collection[str],
+        look: Callable[[str, np.ndarray, str], object],
+    ) -> Any:
+        def see(path: str, output: mx.array) -> None:
+            look(path, to_numpy(output), str(output.dtype).removeprefix("mlx.core."))
+
+        with watching(self.network, operations, see):
+            return work()
 
     def parameters(self) -> dict[str, mx.array]:
         """By checkpoint key."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Collection
+import threading
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -125,26 +126,37 @@ class TorchModel:
         target, real = self._tensor(labels).to(hidden.dtype), self._tensor(inputs.real)
         return mean_squared_error(hidden[real], target[real])
 
-    @torch.inference_mode()
     def trace(self, inputs: Inputs, operations: Collection[str]) -> dict[str, np.ndarray]:
         seen: dict[str, np.ndarray] = {}
+        keep = lambda path, array, _: seen.update({path: array})
+        self.watch(lambda: self.forward(inputs), operations, keep)
+        return seen
 
-        def keep(name: str, output: Any) -> None:
-            if name in operations:
-                seen[name] = to_numpy(output)
+    def watch(
+        self,
+        work: Callable[[], Any],
+        operations: Collection[str],
+        look: Callable[[str, np.ndarray, str], object],
+    ) -> Any:
+        thread = threading.get_ident()  # others may run the model meanwhile
+
+        def see(path: str, output: Tensor) -> None:
+            if threading.get_ident() == thread:
+                look(path, to_numpy(output.detach()), str(output.dtype).removeprefix("torch."))
 
         hooks = []
-        for name, module in self.network.named_modules():
-            before = lambda _, given, name=name: keep(f"{name}.input", given[0])
-            after = lambda _, given, output, name=name: keep(name, output)
-            hooks.append(module.register_forward_pre_hook(before))
-            hooks.append(module.register_forward_hook(after))
         try:
-            self.network(inputs.map(self._tensor))
+            for name, module in self.network.named_modules():
+                if (given := f"{name}.input") in operations:
+                    before = lambda _, inputs, path=given: see(path, inputs[0])
+                    hooks.append(module.register_forward_pre_hook(before))
+                if name in operations:
+                    after = lambda _, inputs, output, path=name: see(path, output)
+                    hooks.append(module.register_forward_hook(after))
+            return work()
         finally:
             for hook in hooks:
                 hook.remove()
-        return seen
 
     def state(self) -> dict[str, np.ndarray]:
         return {key: to_numpy(self.network.get_parameter(key).detach()) for key in self.keys}

@@ -226,6 +226,16 @@ impl Model {
     pub fn trace(&self, inputs: &Inputs) -> Result<Vec<(String, Tensor)>> {
         trace::record(|| self.network.forward(inputs, None))
     }
+
+    /// What the network gives; meanwhile `look` sees what each operation gave, by module path,
+    /// as soon as it has. The kernels that join several operations rest for that long.
+    pub fn watch(
+        &self,
+        inputs: &Inputs,
+        look: impl FnMut(&str, &Tensor) + 'static,
+    ) -> Result<Output> {
+        trace::watch(look, || self.network.forward(inputs, None))
+    }
 }
 
 fn pooled(network: &Network, inputs: &Inputs, way: &Way) -> Result<Tensor> {

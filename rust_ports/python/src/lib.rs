@@ -5,6 +5,7 @@ mod errors;
 mod functions;
 mod learner;
 mod model;
+mod watching;
 
 /// The Rust port: a Model that fulfils the protocol of reference/backend.py, and the functions
 /// it is made of.

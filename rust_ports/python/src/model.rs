@@ -1,6 +1,6 @@
 //! The protocol of reference/backend.py: a model that takes and returns NumPy arrays.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use candle_core::{DType, Device, Tensor};
@@ -11,6 +11,7 @@ use pyo3::types::{PyDict, PyList};
 
 use crate::arrays::{self, Array};
 use crate::errors::{raise, run};
+use crate::watching::{self, strings};
 
 /// A model of any architecture: the text of its config.json, Transformers' name of the
 /// architecture, exactly the tensors that it is made of, and the dtype and the device to
@@ -250,8 +251,7 @@ impl Model {
         operations: Object,
     ) -> PyResult<Bound<'py, PyDict>> {
         let (arrays, tables) = (Arrays::of(inputs)?, self.rope_tables());
-        let wanted: HashSet<String> =
-            operations.try_iter()?.map(|name| name?.extract()).collect::<PyResult<_>>()?;
+        let wanted = strings(operations)?;
         let trace = run(py, || {
             let arrays = arrays.on(&self.device)?;
             let inputs = arrays.inputs(false, tables.as_deref());
@@ -259,6 +259,17 @@ impl Model {
             named(seen.into_iter().filter(|(name, _)| wanted.contains(name)))
         });
         dict(py, trace?)
+    }
+
+    /// What `work` returns, which runs the model on this thread; meanwhile `look` is called
+    /// with the path of each of these operations, with what that returned, and with the dtype.
+    #[staticmethod]
+    fn watch<'py>(
+        work: Object<'_, 'py>,
+        operations: Object,
+        look: Py<PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        watching::watch(work, operations, look)
     }
 
     /// The parameters, under their checkpoint keys.
