@@ -22,6 +22,8 @@ from reference.files import is_file
 from reference.inputs import check_packed, pack
 from reference.pipelines.batching import run_in_batches
 from reference.pipelines.cutting import Cuts
+from reference.pipelines.logged import About
+from reference.pipelines.logger import ModelLogger
 from reference.processes import computing
 from reference.text import TOKENIZER_FILES, Encoding, Tokenizer, read_tokenizer
 
@@ -51,6 +53,7 @@ class Pipeline:
     ) -> None:
         self.checkpoint = checkpoint
         self._model = model
+        self.logger = ModelLogger(model, About(checkpoint, backend, dtype, device))
         self.backend = backend
         self.dtype = dtype
         self.device = device
@@ -78,7 +81,7 @@ class Pipeline:
     def model(self) -> Model:
         """The model in its framework, about to compute."""
         computing()
-        return self._model
+        return self.logger.model
 
     @property
     def config(self) -> EncoderConfig:
