@@ -31,7 +31,8 @@ EMBEDDED_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 SMALL_MODERNBERT = "encoders-three-ways/modernbert-docstrings"
 PACKAGE_CLASSIFIER = "encoders-three-ways/modernbert-packages"
 PARAMETER_TAGGER = "encoders-three-ways/modernbert-parameters"
-OWN_MODELS = (SMALL_MODERNBERT, PACKAGE_CLASSIFIER, PARAMETER_TAGGER)
+SEARCH_MODEL = "encoders-three-ways/modernbert-search"
+OWN_MODELS = (SMALL_MODERNBERT, PACKAGE_CLASSIFIER, PARAMETER_TAGGER, SEARCH_MODEL)
 HUB_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 HUB_SKIPPED = ("onnx/*", "openvino/*", "coreml/*", "original/*")
 

@@ -34,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "settings, scores and logs. All options may stand in a TOML file as well, under their "
         "names with _ for -; those on the line win. Without an objective, FOLDER and --task "
         "run a recipe of the package: from the documentation of installed packages it makes "
-        "the small ModernBERT, in about an hour on two cores, or one of the heads on it, in "
-        "about ten minutes.",
+        "the small ModernBERT, in about an hour on two cores, one of the heads on it, in about "
+        "ten minutes, or of it a model for search, in about an hour.",
         "python -m reference train --objective masked-lm --corpus sentences.txt "
         "--family rope_encoder --tokenizer my-tokenizer --output my-model",
         "python -m reference train --objective masked-lm --corpus sentences.txt "

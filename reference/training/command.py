@@ -19,7 +19,7 @@ from reference.checks import check_whole
 from reference.errors import InputError
 from reference.folders import check_new_folder
 from reference.training.checkpoints import FOLDER, Checkpoints, fingerprint
-from reference.training.recipe import RECIPES, Recipe
+from reference.training.recipe import RECIPES, Recipe, Search
 from reference.training.tokenizer import Options, tokenizer_files
 from reference.training.tokenizer.hugging_face import MASK
 
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="which recipe: what the model learns to do; default masked-lm",
     )
     heads, own = standard.num_attention_heads, f"{MASKED_LM} only: "
-    texts = ", ".join(f"{recipe.texts} for {task}" for task, recipe in RECIPES.items())
+    texts = ", ".join(f"{recipe.texts or 'all'} for {task}" for task, recipe in RECIPES.items())
     for option, value, what in [
         ("--texts", texts, "other tasks only: how many of each package at most"),
         ("--vocab-size", standard.vocab_size, f"{own}how many pieces the tokenizer knows"),
@@ -88,13 +88,11 @@ def _masked_lm_recipe(options: argparse.Namespace) -> Recipe:
 
 
 def _fine_tune(options: argparse.Namespace) -> int:
-    from reference.training import fine_tuning
-
     for name in OF_MASKED_LM:
         if getattr(options, name) is not None:
             raise InputError(
                 f"--{name.replace('_', '-')} goes with --task {MASKED_LM}; {options.task} goes "
-                f"on from {SMALL_MODERNBERT} and labels installed docstrings"
+                f"on from {SMALL_MODERNBERT} and reads installed docstrings"
             )
     recipe = replace(RECIPES[options.task], **_given(options, epochs=1, texts=1, seed=0))
     check_folder(options)
@@ -103,6 +101,10 @@ def _fine_tune(options: argparse.Namespace) -> int:
         "device": options.device,
         "checkpoint_steps": options.checkpoint_steps,
     }
+    if isinstance(recipe, Search):
+        return _search(options, recipe, where)
+    from reference.training import fine_tuning
+
     scores = fine_tuning.make(options.folder, recipe, _say, **where)["scores"]
     for name, score in scores.items():
         spans = score.get("spans")
@@ -110,6 +112,18 @@ def _fine_tune(options: argparse.Namespace) -> int:
             f"{name:<26} accuracy {score['accuracy']:.3f}   macro F1 {score['macro_f1']:.3f}"
             + (f"   span F1 {spans['f1']:.3f}" if spans else "")
         )
+    return 0
+
+
+def _search(options: argparse.Namespace, recipe: Search, where: dict[str, Any]) -> int:
+    from reference.training import search
+
+    scores = search.make(
+        options.folder, recipe, _say, **where, resume=options.resume, show_progress=True
+    )["scores"]
+    width = max(map(len, scores))
+    for name, score in scores.items():
+        print(name.ljust(width), *(f"  {key} {score[key]:.3f}" for key in search.MEASURES))
     return 0
 
 

@@ -123,8 +123,8 @@ def split(
     training = [
         row for own in rows.values() for row in sorted(own, key=by_chance)[: recipe.texts]
     ]
-    known = {run for text, _ in training for run in _runs(text)}
-    new = [row for row in held_out if not _is_alike(row[0], known)]
+    known = {run for text, _ in training for run in runs_of(text)}
+    new = [row for row in held_out if not is_alike(row[0], known)]
     return _columns(training), _columns(new), len(held_out) - len(new)
 
 
@@ -132,13 +132,13 @@ def _columns(rows: list[tuple[str, Any]]) -> Texts:
     return [text for text, _ in rows], [label for _, label in rows]
 
 
-def _runs(text: str) -> set[int]:
+def runs_of(text: str) -> set[int]:
     words = _WORD.findall(text.lower())
     return {hash(tuple(words[n : n + _RUN])) for n in range(max(1, len(words) - _RUN + 1))}
 
 
-def _is_alike(text: str, known: set[int]) -> bool:
-    runs = _runs(text)
+def is_alike(text: str, known: set[int]) -> bool:
+    runs = runs_of(text)
     return len(runs & known) >= ALIKE * len(runs)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import tokenizers
 
@@ -96,9 +97,36 @@ class FineTuning(_Steps):
     seed: int = 42
 
 
+@dataclass(frozen=True)
+class Search:
+    """What `fit` is given to make an embedding model of a trained model, beside the pairs."""
+
+    task: str
+    texts: int | None  # pairs at most, of each package; None is all
+    max_tokens: int  # of a text
+    base: str = SMALL_MODERNBERT
+    both: bool = True  # bodies are to find their first lines, too
+    batch_size: int = 512  # pairs, each of which is a wrong answer to the others
+    epochs: int = 11
+    learning_rate: float = 2e-3
+    schedule: str = "linear"
+    warmup: float = 0.1  # the share of all steps in which the learning rate rises
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    validation_split: float = 0.02  # by which the best of the epochs is chosen
+    seed: int = 42
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments of `fit`."""
+        own = {"task", "texts", "base"}
+        return {name: value for name, value in asdict(self).items() if name not in own}
+
+
 # Of docstrings the first tokens tell most of the package; of lists of parameters each entry
 # counts.
-RECIPES = {
+RECIPES: dict[str, FineTuning | Search] = {
     "packages": FineTuning("packages", texts=600, max_tokens=64),
     "parameters": FineTuning("parameters", texts=120, max_tokens=256),
+    "search": Search("search", texts=None, max_tokens=128),
 }

@@ -132,6 +132,8 @@ model = reference.load("encoders-three-ways/modernbert-packages", backend={backe
 assert len(model.classify("Return the shortest path.").labels) == 12
 model = reference.load("encoders-three-ways/modernbert-parameters", backend={backend!r})
 assert model.tag("Args: axis (int): Along which.")[0].text == "axis"
+model = reference.load("encoders-three-ways/modernbert-search", backend={backend!r})
+assert model.encode("Return the mean.").shape == (192,)
 """
     done = offline.run("-c", code)
     assert done.returncode == 0, done.stderr

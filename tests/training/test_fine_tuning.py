@@ -267,7 +267,8 @@ def test_the_command(task, tmp_path, capsys, monkeypatch):
         (["--task", "packages", "--corpus", "text.txt"], "--corpus goes with --task masked-lm"),
         (["--task", "parameters", "--layers", "2"], "--layers goes with --task masked-lm"),
         (["--task", "packages", "--texts", "0"], "--texts"),
-        (["--texts", "5"], "--texts goes with --task packages or parameters"),
+        (["--task", "search", "--layers", "2"], "--layers goes with --task masked-lm"),
+        (["--texts", "5"], "--texts goes with --task packages or parameters or search"),
     ],
 )
 def test_options_of_another_task_are_refused(arguments, words, tmp_path, capsys):
