@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from reference import ranks
 from reference.checks import check_name
 from reference.dropout import Dropout
 from reference.errors import InputError, shown
@@ -83,7 +84,8 @@ class Model(Protocol):
 
 
 class Learner(Protocol):
-    """A model that learns. Gradients are added up until a step is taken along their sum."""
+    """A model that learns. Gradients are added up until a step is taken along their sum; where
+    there are several processes (reference/ranks.py), along that of all of them."""
 
     model: Model  # as it is now
     steps: int  # so many were taken
@@ -206,6 +208,7 @@ def learner(
     device: str | None = None,
 ) -> Learner:
     """A model that learns, in one of the frameworks, from these tensors on."""
+    ranks.check_backend(check_name(backend, BACKENDS, "backend"))
     check_name(dtype, LEARNING_DTYPES, "dtype", "not available for training")
     model = build(backend, config, architecture, tensors, dtype, device)
     room = importlib.import_module(f"reference.{backend}.training")

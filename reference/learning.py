@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from reference import ranks
 from reference.checks import check_number
 from reference.dropout import Dropout
 from reference.errors import InputError
@@ -94,7 +95,12 @@ class Learns(Protocol):
 
 
 class Lesson(Protocol):
-    """What a step is taken for: a batch that knows how it is learned from."""
+    """What a step is taken for: a batch that knows how it is learned from.
+
+    Of several processes (reference/ranks.py) each has lessons of its own. One whose attribute
+    `together` is true, if it has that, is learned by all of them: each has it, adds its part of
+    the gradient, and gets the whole loss.
+    """
 
     @property
     def count(self) -> float:
@@ -142,7 +148,7 @@ class Example:
 
 def take_step(
     learner: Learns,
-    group: Sequence[Lesson],
+    group: Sequence[Lesson | None],
     learning_rate: float,
     max_norm: float | None = None,
     seed: int | None = None,
@@ -160,19 +166,31 @@ def take_step(
     return loss
 
 
-def accumulate(learner: Learns, group: Sequence[Lesson], seed: int | None = None) -> float:
+def accumulate(
+    learner: Learns, group: Sequence[Lesson | None], seed: int | None = None
+) -> float:
     """The loss of a group as one batch, whose gradient is added to what there is; no step is
-    taken yet. With a seed there is dropout, as in the step that follows."""
-    total = sum(example.count for example in group)
+    taken yet. With a seed there is dropout, as in the step that follows.
+
+    Several processes have one group between them, and None at the places of the others'
+    batches. The loss is that of the whole group, the gradient this process's part of it: a step
+    adds up the parts."""
+    total = ranks.total(sum(example.count for example in group if _is_counted(example)))
     if total == 0:
         raise InputError(
             "nothing in these batches counts: all labels are ignored, or weigh nothing"
         )
     loss = 0.0
     for place, example in enumerate(group):
-        if not example.count:  # the mean over nothing, which is NaN
+        if example is None or not example.count:  # the mean over nothing, which is NaN
             continue
         weight = example.count / total
         dropout = None if seed is None else Dropout(seed, learner.steps, place)
-        loss += weight * example.learn(learner, weight, dropout)
-    return loss
+        found = weight * example.learn(learner, weight, dropout)
+        loss += found if _is_counted(example) else 0.0
+    return ranks.total(loss)
+
+
+def _is_counted(lesson: Lesson | None) -> bool:
+    """Whether it is to be counted in this process: what all learn together counts once."""
+    return lesson is not None and (not getattr(lesson, "together", False) or ranks.is_first())

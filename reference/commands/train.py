@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import tomllib
+import warnings
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
+from reference import ranks
 from reference.arguments import explain
 from reference.commands.options import add_place
 from reference.errors import InputError, shortened
@@ -35,12 +37,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "names with _ for -; those on the line win. Without an objective, FOLDER and --task "
         "run a recipe of the package: from the documentation of installed packages it makes "
         "the small ModernBERT, in about an hour on two cores, one of the heads on it, in about "
-        "ten minutes, or of it a model for search, in about an hour.",
+        "ten minutes, or of it a model for search, in about an hour. Under torchrun several "
+        "processes train one model of your own with PyTorch, with --device cuda on a GPU each: "
+        "a step has --gradient-accumulation-steps batches from each of them, and a batch of "
+        "pairs is so many times as large.",
         "python -m reference train --objective masked-lm --corpus sentences.txt "
         "--family rope_encoder --tokenizer my-tokenizer --output my-model",
         "python -m reference train --objective masked-lm --corpus sentences.txt "
         "--model my-model --output my-second --epochs 1 --dry-run",
         "python -m reference train --config run.toml --learning-rate 1e-4",
+        "torchrun --nproc-per-node 2 -m reference train --config run.toml --backend torch",
         "python -m reference train my-modernbert --epochs 1 --layers 2 --hidden-size 48",
         "python -m reference train my-classifier --task packages --texts 20 --epochs 1",
     )
@@ -116,6 +122,8 @@ def main(options: argparse.Namespace) -> int:
     given = {name: value for name, value in vars(options).items() if _is_given(value)}
     if options.folder is not None or set(given) & set(OF_RECIPES):
         return _recipe(options, given)
+    if not ranks.is_first():
+        warnings.simplefilter("ignore")  # the first process says it
     arguments = _arguments(options, given)
     output, corpus = arguments.pop("output", None), arguments.pop("corpus", None)
     for name, value, what in (
@@ -137,7 +145,9 @@ def main(options: argparse.Namespace) -> int:
         arguments["validation"] = data_of(arguments["validation"])
     run = prepare(data_of(corpus), **arguments)
     if options.dry_run:
-        print(f"{run.objective.name} from {run.start.name}: {run.estimate()}")
+        estimate = run.estimate()
+        if ranks.is_first():
+            print(f"{run.objective.name} from {run.start.name}: {estimate}")
         return 0
     run.train(output, options.resume, show_progress=True)
     return 0

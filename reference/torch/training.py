@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from reference import ranks
 from reference.dropout import Dropout, training_pass
 from reference.inputs import Inputs
 from reference.learning import AdamW, Way, clipping
@@ -52,8 +53,9 @@ class Learner:
         self.model = model
         self.settings = settings
         self.steps = 0
+        # In an order that does not depend on where they come from: a norm is rounded by it.
         self.parameters = {
-            key: model.network.get_parameter(key).requires_grad_() for key in model.keys
+            key: model.network.get_parameter(key).requires_grad_() for key in sorted(model.keys)
         }
         # Of the parameters that a gradient has reached.
         self.first: dict[str, Tensor] = {}
@@ -90,6 +92,10 @@ class Learner:
         parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
 
     def step(self, learning_rate: float, max_norm: float | None = None) -> float:
+        if ranks.world() > 1:
+            from reference.torch.ranks import add_up
+
+            add_up(self.parameters)
         gradients = {key: p.grad for key, p in self.parameters.items() if p.grad is not None}
         norm = gradient_norm(gradients.values())
         scale = clipping(norm, max_norm)

@@ -12,7 +12,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from reference import corpus
+from reference import corpus, ranks
 from reference.backend import build
 from reference.checkpoint import SMALL_MODERNBERT, write_checkpoint
 from reference.checks import check_whole
@@ -52,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Train, evaluate, write the checkpoint, and print the scores."""
+    ranks.check_alone("a recipe is trained", "")
     if options.task != MASKED_LM:
         return _fine_tune(options)
     if options.texts is not None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from reference.backend import check_place
+from reference import ranks
+from reference.backend import BACKENDS, check_place
 from reference.checks import check_name
 from reference.errors import InputError
 from reference.training.objectives import OBJECTIVES, Objective
@@ -55,6 +56,11 @@ def fit(
     settings: any field of reference.training.Settings, such as batch_size, learning_rate or
         epochs, and of the objective, such as mask_prob.
 
+    Under torchrun the processes share the work, and each is given the same arguments, all of
+    the data among them: a step has as many batches from each as gradient_accumulation_steps
+    says, and a batch of pairs is so many times as large. The first process writes, and all get
+    the model. The backend is torch, and device "cuda" a GPU for each.
+
     The model that is written is the best by the held-out rows' score, or the last where nothing
     is held out. Beside it are recipe.json, with all settings and scores, and the folder logs.
     """
@@ -89,6 +95,8 @@ def prepare(
 ) -> Run:
     """All that `fit` does before the first step; nothing is written."""
     kind = OBJECTIVES[check_name(objective, OBJECTIVES, "objective")]
+    ranks.check_backend(check_name(backend, BACKENDS, "backend"))
+    device = ranks.own_device(device)
     check_place(backend, "float32", device)
     known = [*names_of(Settings), *names_of(kind)]
     check_known(settings, known, f"training for {objective}")

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from reference import ranks
 from reference.backend import Learner, Model
 from reference.errors import InputError
 from reference.learning import Lesson, accumulate
@@ -40,10 +41,21 @@ class Progress:
 
 @dataclass(frozen=True)
 class Step:
-    """The batches whose gradients one step is taken along, and how many tokens they have."""
+    """The batches whose gradients one step is taken along, and how many tokens they have.
+
+    The step is the same in every process of a run; its batches are dealt out among them, unless
+    all learn each batch together."""
 
     batches: Sequence[Make]
     tokens: int = 0
+    together: bool = False
+
+    def made(self) -> list[Lesson | None]:
+        """The batches of this process at their places, and None at others."""
+        return [
+            make() if self.together or ranks.is_own(place) else None
+            for place, make in enumerate(self.batches)
+        ]
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,16 @@ class Taken:
 
 class Listener:
     """Who is told of a run while it goes on; this one does nothing about it."""
+
+    def __enter__(self) -> Listener:
+        return self
+
+    def __exit__(self, kind: Any, problem: BaseException | None, trace: Any) -> None: ...
+
+    def say(self, message: str) -> None: ...
+
+    def draw(self) -> None:
+        """A picture of the run, which is over."""
 
     def resumed(self, done: int) -> None:
         """The run goes on after so many steps; what was told of later ones is void."""
@@ -151,10 +173,11 @@ def fit(
     saved: Saved | None = None,
     judge: Judge | None = None,
     listener: Listener | None = None,
-    origin: Callable[[Sequence[Lesson]], str] = lambda group: "",
+    origin: Callable[[Sequence[Lesson | None]], str] = lambda group: "",
     seed: int | None = None,
 ) -> Outcome:
-    """Take the steps of the plan.
+    """Take the steps of the plan, with the other processes of the run if there are any; the
+    first one keeps the checkpoints.
 
     It goes on from what was `saved`, which the learner was made from, and reports again what
     had been reported by then. `origin` says in words where in a group a loss that is no number
@@ -187,7 +210,8 @@ def fit(
         looked = judge is not None and done in judge.steps
         if looked and _look(judge, learner, course, done, listener) and checkpoints is None:
             best = {key: array.copy() for key, array in learner.model.state().items()}
-        if checkpoints is not None and (looked or done % checkpoints.every == 0):
+        is_due = checkpoints is not None and (looked or done % checkpoints.every == 0)
+        if is_due and ranks.is_first():
             checkpoints.save(done, learner, course.notes(), course.best)
     if course.best is not None and course.best != done:
         best = checkpoints.tensors(course.best) if checkpoints is not None else best
@@ -205,13 +229,13 @@ def take(
     rate: float,
     max_norm: float | None,
     number: int,
-    origin: Callable[[Sequence[Lesson]], str],
+    origin: Callable[[Sequence[Lesson | None]], str],
     seed: int | None = None,
 ) -> Taken | None:
     """One step, if there is something to learn in it. The model is left as it is where the loss
     is no number: then it can still be asked why."""
-    made = [example for make in step.batches if (example := make()) is not None]
-    if not made:
+    made = step.made()
+    if not ranks.total(sum(example is not None for example in made)):
         return None
     loss = accumulate(learner, made, seed)
     if not math.isfinite(loss):
@@ -234,7 +258,7 @@ def _look(
     judge: Judge, learner: Learner, course: Course, done: int, listener: Listener
 ) -> bool:
     """Whether the model is the best so far, by what was held out."""
-    scores = judge.scores(learner.model)
+    scores = ranks.from_first(lambda: judge.scores(learner.model))
     is_best = judge.is_better(scores, course.best_scores)
     course.judged.append((done, scores))
     course.waited = 0 if is_best else course.waited + 1

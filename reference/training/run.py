@@ -8,7 +8,7 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from itertools import accumulate
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 import reference
+from reference import ranks
 from reference.backend import Learner, learner
 from reference.checkpoint import write_checkpoint
 from reference.checks import check_switch
@@ -28,8 +29,8 @@ from reference.text import read_tokenizer
 from reference.training.checkpoints import FOLDER, Checkpoints, Saved, fingerprint
 from reference.training.logs import FOLDER as LOGS
 from reference.training.logs import Logs
-from reference.training.loop import Judge, Outcome, Step, fit
-from reference.training.objectives.objective import Given, Objective
+from reference.training.loop import Judge, Listener, Outcome, Step, fit
+from reference.training.objectives.objective import Given, Objective, Size
 from reference.training.origin import origin
 from reference.training.settings import Settings
 from reference.training.start import Start
@@ -106,13 +107,14 @@ class Run:
 
     @cached_property
     def epochs(self) -> list[list[Step]]:
-        """The steps of each epoch: batches in groups, the last of which may have fewer."""
-        seed, size = self.settings.seed, self.settings.gradient_accumulation_steps
+        """The steps of each epoch: batches in groups, the last of which may have fewer. Every
+        process of a run has all of them."""
+        seed, (size, of_batch) = self.settings.seed, self._sizes()
         lengths = np.array([len(row) for row in self.rows])
         epochs: list[list[Step]] = []
         for epoch in range(self.settings.epochs):
             generator, before = np.random.default_rng([seed, epoch]), sum(map(len, epochs))
-            batches = self.objective.batches(self.rows, self.settings.size, generator)
+            batches = self.objective.batches(self.rows, of_batch, generator)
             groups = [batches[first : first + size] for first in range(0, len(batches), size)]
             epochs.append(
                 [
@@ -122,19 +124,31 @@ class Run:
             )
         return epochs
 
+    def _sizes(self) -> tuple[int, Size]:
+        """How many batches a step has, and how large they are: either grows with the number of
+        processes."""
+        number, size = self.settings.gradient_accumulation_steps, self.settings.size
+        if not self.objective.together:
+            return number * ranks.world(), size
+        tokens = None if size.tokens is None else size.tokens * ranks.world()
+        return number, Size(size.rows * ranks.world(), tokens)
+
     def _step(self, group: Sequence[np.ndarray], number: int, lengths: np.ndarray) -> Step:
         makers = [
             partial(self._example, places, seed_of(self.settings.seed, number, part))
             for part, places in enumerate(group)
         ]
-        return Step(makers, int(sum(lengths[places].sum() for places in group)))
+        tokens = int(sum(lengths[places].sum() for places in group))
+        return Step(makers, tokens, self.objective.together)
 
     @property
     def plan(self) -> list[Step]:
         return [step for epoch in self.epochs for step in epoch]
 
     def _example(self, places: np.ndarray, seed: int) -> Lesson | None:
-        return self.objective.example([self.rows[p] for p in places], self.given, seed)
+        rows = [self.rows[place] for place in places]
+        lesson = self.objective.example(rows, self.given, seed)
+        return replace(lesson, together=True) if lesson and self.objective.together else lesson
 
     @property
     def judge(self) -> Judge | None:
@@ -166,9 +180,7 @@ class Run:
         times = []
         for step in [middle[0], *middle]:
             began = time.perf_counter()
-            made = [example for make in step.batches if (example := make()) is not None]
-            if made:
-                fit(subject, [step], self.settings.rates, self.settings.clip)
+            fit(subject, [step], self.settings.rates, self.settings.clip)
             times.append((time.perf_counter() - began) / max(1, step.tokens))
         tokens = sum(step.tokens for step in plan)
         seconds = tokens * float(np.median(times[1:]))
@@ -185,7 +197,8 @@ class Run:
     def train(
         self, output: str | os.PathLike[str], resume: bool = False, show_progress: bool = False
     ) -> Any:
-        """Take the steps, write the folder, and open it."""
+        """Take the steps, write the folder, and open it. Of several processes the first one
+        writes."""
         folder = check_output(output, resume)
         check_switch("show_progress", show_progress)
         settings, judge = self.settings, self.judge
@@ -194,11 +207,16 @@ class Run:
         )
         saved = checkpoints.latest() if resume else None
         subject = self.learner(saved)
-        with Logs(folder, len(self.plan), saved is not None, show_progress) as logs:
+        ranks.check_same(
+            self.made_by
+            | {"output": str(folder), "its last checkpoint": saved.done if saved else None}
+        )
+        with self._logs(folder, saved is not None, show_progress) as logs:
             logs.say(
                 f"{self.objective.name} from {self.start.name}, with {self.backend}: "
                 f"{len(self.training)} samples in {len(self.rows)} rows, "
                 f"{len(self.held_out)} samples held out, {len(self.plan)} steps"
+                + (f", {ranks.world()} processes" if ranks.world() > 1 else "")
             )
             outcome = fit(
                 subject,
@@ -212,14 +230,25 @@ class Run:
                 origin=partial(origin, subject.model, self.architecture, self.config),
                 seed=settings.seed,
             )
-            facts = self.facts(outcome)
-            beside = self.start.tokenizer_files() | self.objective.beside(self.given)
-            beside[RECIPE_FILE] = (json.dumps(facts, indent=2) + "\n").encode()
-            write_checkpoint(folder, self.config, outcome.tensors, beside)
+            if ranks.is_first():
+                self._write(folder, outcome)
             logs.draw()
             logs.say(f"written to {folder} after {outcome.done} of {len(self.plan)} steps")
-        checkpoints.remove()
+        ranks.wait()
+        if ranks.is_first():
+            checkpoints.remove()
         return reference.load(folder, backend=self.backend, device=self.device)
+
+    def _logs(self, folder: Path, resume: bool, show_progress: bool) -> Listener:
+        if not ranks.is_first():
+            return Listener()
+        return Logs(folder, len(self.plan), resume, show_progress)
+
+    def _write(self, folder: Path, outcome: Outcome) -> None:
+        facts = self.facts(outcome)
+        beside = self.start.tokenizer_files() | self.objective.beside(self.given)
+        beside[RECIPE_FILE] = (json.dumps(facts, indent=2) + "\n").encode()
+        write_checkpoint(folder, self.config, outcome.tensors, beside)
 
     @cached_property
     def made_by(self) -> dict[str, Any]:
@@ -232,6 +261,7 @@ class Run:
             "start": _fingerprint(self.start.tensors),
             "texts": [fingerprint(map(repr, part)) for part in (self.training, self.held_out)],
             "backend": self.backend,
+            "processes": ranks.world(),
         }
 
     def facts(self, outcome: Outcome) -> dict[str, Any]:
@@ -241,6 +271,7 @@ class Run:
             "objective": {"name": self.objective.name, **asdict(self.objective)},
             "from": self.start.name,
             "backend": self.backend,
+            "processes": ranks.world(),
             "settings": asdict(self.settings),
             "samples": len(self.training),
             "held_out": len(self.held_out),

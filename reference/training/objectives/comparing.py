@@ -7,16 +7,21 @@ texts go through it a chunk at a time, forward to have all vectors, and once mor
 back, when the gradient of the loss in each of them is known (GradCache, Gao et al. 2021). It
 is the gradient of the whole batch, and takes the memory of one chunk. What it costs is the
 first pass.
+
+Several processes can learn a batch together: each makes the vectors of some chunks, all find
+the same loss of all vectors, and each follows the gradient back through its chunks.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from reference import ranks
 from reference.checks import check_whole
 from reference.dropout import Dropout
 from reference.errors import InputError
@@ -129,53 +134,78 @@ class Comparison:
     # one: what cosines are divided by.
     temperature: str | None = None
     chunk_tokens: int = CHUNK_TOKENS
+    together: bool = False  # learned by all processes of a run, which each have it
 
     def learn(self, learner: Any, weight: float = 1.0, dropout: Dropout | None = None) -> float:
         """With dropout, a chunk drops in its second pass what it has dropped in the first."""
-        scale, passes = self._scale(learner.model), _Passes(dropout)
-        vectors = self._vectors(
-            lambda inputs, way: learner.vectors(inputs, way, passes.another())
-        )
-        found, passes = self.compare(*vectors, **scale), _Passes(dropout)
-        for side, gradient in zip(self.sides, found.gradients, strict=True):
-            for places, inputs in side.chunks(self.chunk_tokens):
-                own = weight * gradient[places]
-                learner.follow(inputs, side.way, own, passes.another())
-        if scale:  # 1 / exp(x), whose derivative is its negative
+        scale, made = self._scale(learner.model), []
+        for chunk in self._chunks():
+            vectors = learner.vectors(chunk.inputs, chunk.way, chunk.dropping(dropout))
+            made.append((chunk.side, chunk.places, vectors))
+        if self.together:
+            made = [part for parts in ranks.gathered(made) for part in parts]
+        found = self.compare(*self._in_order(made), **scale)
+        for chunk in self._chunks():
+            own = weight * found.gradients[chunk.side][chunk.places]
+            learner.follow(chunk.inputs, chunk.way, own, chunk.dropping(dropout))
+        if scale and (ranks.is_first() or not self.together):  # of all of them it is one part
+            # 1 / exp(x), whose derivative is its negative
             learner.add(self.temperature, np.array([-weight * scale["scale"] * found.scale]))
         return found.loss
 
     def judge(self, model: Any) -> tuple[float, list[np.ndarray]]:
         """The loss of a model that does not learn, and the vectors that it is the loss of."""
-        vectors = self._vectors(
-            lambda inputs, way: model.embed(inputs, way.pooling, way.normalize, way.skip)
-        )
+        made = []
+        for chunk in replace(self, together=False)._chunks():
+            way = chunk.way
+            vectors = model.embed(chunk.inputs, way.pooling, way.normalize, way.skip)
+            made.append((chunk.side, chunk.places, vectors))
+        vectors = self._in_order(made)
         return self.compare(*vectors, **self._scale(model)).loss, vectors
 
-    def _vectors(self, make: Callable[[Inputs, Way], np.ndarray]) -> list[np.ndarray]:
-        """Those of each side, in the order of its texts."""
+    def _chunks(self) -> Iterator[_Chunk]:
+        """Those of this process. Where several share a batch that would be a single chunk, it
+        is cut for them."""
+        number = 0
+        for place, side in enumerate(self.sides):
+            tokens = self.chunk_tokens
+            if self.together:
+                share = math.ceil(sum(map(len, side.texts)) / ranks.world())
+                tokens = min(tokens, share)
+            for places, inputs in side.chunks(tokens):
+                if not self.together or ranks.is_own(number):
+                    yield _Chunk(number, place, side.way, places, inputs)
+                number += 1
+
+    def _in_order(self, made: Sequence[tuple[int, np.ndarray, np.ndarray]]) -> list[np.ndarray]:
+        """The vectors of each side in the order of its texts, from those of chunks: which side
+        and which texts they are of, and they."""
         found = []
-        for side in self.sides:
-            chunks = list(side.chunks(self.chunk_tokens))
-            made = np.concatenate([make(inputs, side.way) for _, inputs in chunks])
-            found.append(made[np.argsort(np.concatenate([places for places, _ in chunks]))])
+        for side in range(len(self.sides)):
+            places = np.concatenate([places for its, places, _ in made if its == side])
+            vectors = np.concatenate([vectors for its, _, vectors in made if its == side])
+            found.append(vectors[np.argsort(places)])
         return found
 
     def _scale(self, model: Any) -> dict[str, float]:
         return {} if self.temperature is None else {"scale": 1 / temperature(model)}
 
 
-class _Passes:
-    """The dropout of one chunk after another, each with draws of its own."""
+@dataclass(frozen=True)
+class _Chunk:
+    """Some texts of a batch, and what is known of them."""
 
-    def __init__(self, dropout: Dropout | None) -> None:
-        self.dropout, self.number = dropout, 0
+    number: int  # so many chunks of the batch came before
+    side: int
+    way: Way
+    places: np.ndarray  # of the texts in their side
+    inputs: Inputs
 
-    def another(self) -> Dropout | None:
-        self.number += 1
-        if self.dropout is None:
+    def dropping(self, dropout: Dropout | None) -> Dropout | None:
+        """The dropout of the batch with draws of the chunk's own."""
+        if dropout is None:
             return None
-        return replace(self.dropout, batch=(self.dropout.batch << 32) + self.number)
+        return replace(dropout, batch=(dropout.batch << 32) + self.number + 1)
 
 
 def temperature(model: Any) -> float:

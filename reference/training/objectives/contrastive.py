@@ -114,6 +114,7 @@ class Contrastive(Objective):
 
     name: ClassVar[str] = "contrastive"
     task: ClassVar[Task] = BASE
+    together: ClassVar[bool] = True
     columns: ClassVar[Mapping[str, str]] = {
         "query": "query",
         "document": "document",

@@ -69,6 +69,9 @@ class Objective(ABC):
     # it is better.
     watched: ClassVar[str] = "loss"
     more_is_better: ClassVar[bool] = False
+    # Whether the processes of a run learn each batch together, so that it is as many times as
+    # large, instead of a batch each. Its lessons have a field of that name.
+    together: ClassVar[bool] = False
 
     @abstractmethod
     def samples(self, data: Any, columns: Mapping[str, str]) -> list[Any]:

@@ -127,6 +127,7 @@ class ScoredPairs(Objective):
 
     name: ClassVar[str] = "scored-pairs"
     task: ClassVar[Task] = BASE
+    together: ClassVar[bool] = True
     columns: ClassVar[Mapping[str, str]] = {
         "first": "first",
         "second": "second",
