@@ -172,7 +172,7 @@ def test_a_whole_folder_is_trained_as_it_embeds(whole, tmp_path):
     run = prepare(PAIRS, objective="contrastive", model=whole, batch_size=4, epochs=1)
     lesson = run.plan[0].batches[0]()
     assert [side.way for side in lesson.sides] == [Way(("cls",), False, n) for n in (3, 4)]
-    vectors = lesson._vectors(lambda inputs, way: run.learner().vectors(inputs, way))
+    _, vectors = lesson.judge(run.learner().model)
     loaded = reference.load(whole)
     queries = [
         run.rows[place].pair.query
