@@ -104,7 +104,7 @@ def test_only_masks_are_scored(trained, monkeypatch):
         rows.append(forward(inputs))
         return rows[-1]
 
-    monkeypatch.setattr(trained, "_model", SimpleNamespace(forward=seen))
+    monkeypatch.setattr(trained.logger, "model", SimpleNamespace(forward=seen))
     trained.fill([COPY, f"{COPY} {COPY}"])
     trained.fill([COPY], joint=True)
     trained.fill([COPY], targets=["copy", "view"])

@@ -80,8 +80,9 @@ def test_two_processes_make_what_one_makes(name, there):
     for rank in range(2):
         found = np.load(there / f"{name}-{rank}.npz")
         assert set(found) == set(alone)
+        # Of all, for some parameters get no gradient but what rounding leaves: a key's bias.
+        scale = max(np.abs(expected).max() for expected in alone.values())
         for key, expected in alone.items():
-            scale = np.abs(expected).max()
             np.testing.assert_allclose(found[key], expected, atol=1e-12 * scale, err_msg=key)
 
 

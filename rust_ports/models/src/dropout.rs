@@ -6,8 +6,6 @@
 
 use std::cell::RefCell;
 
-use crate::inputs::Inputs;
-
 /// Names one forward pass of a run of training, and so all that it drops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dropout {
@@ -90,11 +88,11 @@ thread_local! {
     static PASS: RefCell<Option<Pass>> = const { RefCell::new(None) };
 }
 
-/// Runs `work`, a forward pass over `inputs`, in which [`dropout`](crate::layers::dropout)
-/// drops; with None it does not.
+/// Runs `work`, a forward pass in which [`dropout`](crate::layers::dropout) drops, or with None
+/// does not; `cu_seqlens` are those of its inputs.
 pub fn training_pass<T>(
     dropout: Option<Dropout>,
-    inputs: &Inputs,
+    cu_seqlens: Option<&[usize]>,
     work: impl FnOnce() -> T,
 ) -> T {
     /// Leaves the thread as it was whichever way `work` ends.
@@ -104,7 +102,7 @@ pub fn training_pass<T>(
             PASS.set(self.0.take());
         }
     }
-    let cu_seqlens = inputs.cu_seqlens.map(<[usize]>::to_vec);
+    let cu_seqlens = cu_seqlens.map(<[usize]>::to_vec);
     let pass = dropout.map(|dropout| Pass { dropout, cu_seqlens, sites: 0 });
     let _before = Before(PASS.replace(pass));
     work()
@@ -132,10 +130,7 @@ pub fn scale(rate: f64) -> f64 {
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
-    use candle_core::{DType, Device, Tensor};
-
     use super::{Dropout, dropping, keep, philox, training_pass};
-    use crate::inputs::Inputs;
 
     #[test]
     fn the_words_are_those_of_numpy() {
@@ -157,9 +152,7 @@ mod tests {
     #[test]
     fn a_packed_row_keeps_what_a_padded_batch_keeps() {
         let dropout = Dropout { seed: 1, step: 0, batch: 0 };
-        let ids = Tensor::zeros(4, DType::I64, &Device::Cpu).unwrap();
-        let inputs = Inputs::packed(&ids, &[0, 1, 4]);
-        let (tokens, texts) = training_pass(Some(dropout), &inputs, || {
+        let (tokens, texts) = training_pass(Some(dropout), Some(&[0, 1, 4]), || {
             (keep(&[4, 5], 0.5).unwrap(), keep(&[2, 5], 0.5).unwrap())
         });
         let padded = dropout.keep(0, &[2, 3, 5], 0.5);
@@ -170,12 +163,10 @@ mod tests {
     #[test]
     fn nothing_outlives_a_pass() {
         let dropout = Dropout { seed: 1, step: 0, batch: 0 };
-        let ids = Tensor::zeros((1, 2), DType::I64, &Device::Cpu).unwrap();
-        let inputs = Inputs::padded(&ids, &ids);
-        assert!(training_pass(Some(dropout), &inputs, || dropping(0.1) && !dropping(0.0)));
+        assert!(training_pass(Some(dropout), None, || dropping(0.1) && !dropping(0.0)));
         assert!(!dropping(0.1) && keep(&[3], 0.1).is_none());
         let caught = catch_unwind(AssertUnwindSafe(|| {
-            training_pass(Some(dropout), &inputs, || panic!("in the middle"))
+            training_pass(Some(dropout), None, || panic!("in the middle"))
         }));
         assert!(caught.is_err() && !dropping(0.1));
     }

@@ -136,7 +136,7 @@ impl Learner {
         class_weights: Option<&Tensor>,
     ) -> Result<f64> {
         let reached = || self.model.reached_gradients(inputs, labels, class_weights);
-        let (loss, gradients) = training_pass(dropout, inputs, reached)?;
+        let (loss, gradients) = training_pass(dropout, inputs.cu_seqlens, reached)?;
         for (key, gradient) in gradients {
             self.collect(key, if weight == 1.0 { gradient } else { (gradient * weight)? })?;
         }
@@ -151,7 +151,7 @@ impl Learner {
         way: &Way,
         dropout: Option<Dropout>,
     ) -> Result<Tensor> {
-        training_pass(dropout, inputs, || self.model.vectors(inputs, way))
+        training_pass(dropout, inputs.cu_seqlens, || self.model.vectors(inputs, way))
     }
 
     /// The gradient of sum(vectors * gradient) is added to what there is: whatever loss has
@@ -165,7 +165,7 @@ impl Learner {
         dropout: Option<Dropout>,
     ) -> Result<()> {
         let followed = || self.model.follow(inputs, way, gradient);
-        let gradients = training_pass(dropout, inputs, followed)?;
+        let gradients = training_pass(dropout, inputs.cu_seqlens, followed)?;
         gradients.into_iter().try_for_each(|(key, gradient)| self.collect(key, gradient))
     }
 

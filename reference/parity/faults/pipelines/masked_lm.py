@@ -50,7 +50,7 @@ def _ten_best(code: Pipelines) -> list[Patch]:
     plain = code.cloze._read
 
     def read(logits: np.ndarray, question: Any) -> dict[int, float]:
-        ten = set(np.argsort(-logits[question.place])[:10].tolist())
+        ten = set(np.argsort(-logits[0])[:10].tolist())
         found = plain(logits, question)
         return {token: score if token in ten else NOTHING for token, score in found.items()}
 

@@ -17,7 +17,7 @@ TABLE = r"relative_attention_bias\.weight$"
 
 def _without_bias(code: Code) -> list[Patch]:
     plain = code.mpnet.attend_to
-    return [(code.mpnet, "attend_to", lambda inputs, bias: plain(inputs))]
+    return [(code.mpnet, "attend_to", lambda inputs, **_: plain(inputs))]
 
 
 def _bias_in_the_first_layer(code: Code) -> list[Patch]:
