@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -77,19 +77,10 @@ class Way:
 
 
 class Learns(Protocol):
-    """What a step asks of a learner (reference/backend.py); what an example asks of it besides
-    is between the two."""
+    """What a step asks of a learner (reference/backend.py); what a lesson asks of it is between
+    the two."""
 
     steps: int
-
-    def learn(
-        self,
-        inputs: Inputs,
-        labels: np.ndarray,
-        weight: float = 1.0,
-        dropout: Dropout | None = None,
-        class_weights: np.ndarray | None = None,
-    ) -> float: ...
 
     def step(self, learning_rate: float, max_norm: float | None = None) -> float: ...
 
@@ -97,10 +88,12 @@ class Learns(Protocol):
 class Lesson(Protocol):
     """What a step is taken for: a batch that knows how it is learned from.
 
-    Of several processes (reference/ranks.py) each has lessons of its own. One whose attribute
-    `together` is true, if it has that, is learned by all of them: each has it, adds its part of
-    the gradient, and gets the whole loss.
+    Of several processes (reference/ranks.py) each has lessons of its own. One that is learned
+    `together` each of them has, adds its part of the gradient, and gets the whole loss.
     """
+
+    @property
+    def together(self) -> bool: ...
 
     @property
     def count(self) -> float:
@@ -118,6 +111,7 @@ class Lesson(Protocol):
 class Example:
     """A batch with the labels that are to be learned from it."""
 
+    together: ClassVar[bool] = False
     inputs: Inputs
     labels: np.ndarray
     class_weights: np.ndarray | None = None  # [labels]; None: all classes weigh the same
@@ -140,9 +134,7 @@ class Example:
             kept.size if self.class_weights is None else float(self.class_weights[kept].sum())
         )
 
-    def learn(
-        self, learner: Learns, weight: float = 1.0, dropout: Dropout | None = None
-    ) -> float:
+    def learn(self, learner: Any, weight: float = 1.0, dropout: Dropout | None = None) -> float:
         return learner.learn(self.inputs, self.labels, weight, dropout, self.class_weights)
 
 
@@ -193,4 +185,4 @@ def accumulate(
 
 def _is_counted(lesson: Lesson | None) -> bool:
     """Whether it is to be counted in this process: what all learn together counts once."""
-    return lesson is not None and (not getattr(lesson, "together", False) or ranks.is_first())
+    return lesson is not None and (not lesson.together or ranks.is_first())

@@ -13,23 +13,24 @@ import numpy as np
 from reference.backend import Model
 from reference.checks import check_number, check_switch
 from reference.errors import InputError, warn
-from reference.families.tasks import BASE, Task
 from reference.training.objectives.comparing import (
-    Compare,
     Compared,
     Comparison,
     Side,
-    check_widths,
     normalized,
     softmax,
     through_normalized,
 )
-from reference.training.objectives.embedding import DOCUMENTS, QUERIES, Maker
-from reference.training.objectives.objective import Given, Objective, Size, setting
+from reference.training.objectives.embedding import (
+    DOCUMENTS,
+    HELD_OUT,
+    QUERIES,
+    SCALE,
+    Embedding,
+    Maker,
+)
+from reference.training.objectives.objective import Given, Size, setting
 from reference.training.objectives.records import check_text, records
-
-SCALE = 20.0  # what cosines are multiplied with, where the model learns no temperature
-HELD_OUT = 128  # pairs in a batch that is scored
 
 
 def ranking(
@@ -104,7 +105,7 @@ class PairRow:
 
 
 @dataclass(frozen=True)
-class Contrastive(Objective):
+class Contrastive(Embedding):
     """Of all documents in its batch a query finds its own. Data has a query, a document, and
     perhaps negatives, documents that do not answer it: one, or a list.
 
@@ -113,32 +114,17 @@ class Contrastive(Objective):
     """
 
     name: ClassVar[str] = "contrastive"
-    task: ClassVar[Task] = BASE
-    together: ClassVar[bool] = True
     columns: ClassVar[Mapping[str, str]] = {
         "query": "query",
         "document": "document",
         "negative": "negative",
     }
 
-    scale: float | None = setting(
-        None,
-        "what cosines are multiplied with; by default 1 / the temperature that the "
-        "model learns, or 20 if it learns none",
-    )
     both: bool = setting(False, "documents are to find their queries as well")
-    widths: Sequence[int] | None = setting(
-        None,
-        "how many numbers a vector may be cut to, such as [64, 192]; the losses at "
-        "all of these are added up",
-    )
 
     def __post_init__(self) -> None:
-        if self.scale is not None and check_number("scale", self.scale) <= 0:
-            raise InputError(f"scale is {self.scale}; it must be above 0")
+        super().__post_init__()
         check_switch("both", self.both)
-        if self.widths is not None:
-            check_widths(self.widths)
 
     def samples(self, data: Any, columns: Mapping[str, str]) -> list[Pair]:
         found = []
@@ -194,12 +180,8 @@ class Contrastive(Objective):
         ]
         if negatives:  # one that several queries have is there once
             sides.append(Side(list(negatives.values()), documents))
-        learned = maker.temperature if self.scale is None else None
-        compare: Compare = partial(ranking, both=self.both)
-        if learned is None:
-            compare = partial(compare, scale=self.scale or SCALE)
-        compare = maker.compare(compare, self.widths)
-        return Comparison(tuple(sides), compare, len(rows), learned)
+        compare = partial(ranking, both=self.both)
+        return self.comparison(maker, sides, compare, len(rows), scaled=True)
 
     def scores(self, model: Model, rows: Sequence[PairRow], given: Given) -> dict[str, float]:
         """In batches of HELD_OUT: the loss, and how often a query's own document is the
@@ -219,9 +201,6 @@ class Contrastive(Objective):
         if not count:
             raise InputError("a single pair is held out, which has nothing to choose from")
         return {"loss": loss / count, "accuracy": right / count}
-
-    def beside(self, given: Given) -> dict[str, bytes]:
-        return Maker.of(given).files()
 
 
 def apart(

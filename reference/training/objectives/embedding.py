@@ -1,25 +1,35 @@
 """What the objectives share that train embedding models: how a folder makes vectors of texts,
-and what is written beside a model that has learned to."""
+how these are compared, and what is written beside a model that has learned to."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import ClassVar
 
-from reference.errors import ConfigError, warn
-from reference.families import BY_MODEL_TYPE
+from reference.checks import check_number
+from reference.errors import ConfigError, InputError, warn
+from reference.families import BASE, BY_MODEL_TYPE, Task
 from reference.files import is_file
 from reference.learning import Way
 from reference.pipelines.similarity import PROMPTS
 from reference.sentence import SETTINGS_FILES, SentenceSettings, read_sentence_settings
 from reference.sentence.modules import Normalize
-from reference.training.objectives.comparing import Compare, check_widths, matryoshka
-from reference.training.objectives.objective import Given
+from reference.training.objectives.comparing import (
+    Compare,
+    Comparison,
+    Side,
+    check_widths,
+    matryoshka,
+)
+from reference.training.objectives.objective import Given, Objective, setting
 
 QUERIES, DOCUMENTS = PROMPTS["queries"], PROMPTS["corpus"]  # names of prompts
+SCALE = 20.0  # what cosines are multiplied with, where the model learns no temperature
+HELD_OUT = 128  # pairs in a batch that is scored
 # What a folder says that has no modules of its own: the mean, with length one.
 USUAL = [
     {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
@@ -81,8 +91,8 @@ class Maker:
             skip = len(alone) - (alone[-1] in self.given.tokenizer.special_ids)
         return Way(self.settings.pooling, self.settings.normalize, skip)
 
-    def compare(self, compare: Compare, widths: Sequence[int] | None) -> Compare:
-        """At these widths, or at the one that the folder cuts its vectors to."""
+    def at_widths(self, compare: Compare, widths: Sequence[int] | None) -> Compare:
+        """A comparison at these widths, or at the one that the folder cuts its vectors to."""
         if widths is None and self.settings.truncated_size == self.settings.size:
             return compare
         wanted = [self.settings.truncated_size] if widths is None else widths
@@ -108,6 +118,44 @@ class Maker:
             "modules.json": _json(USUAL),
             "1_Pooling/config.json": _json(pooling),
         }
+
+
+@dataclass(frozen=True)
+class Embedding(Objective):
+    """An objective whose loss compares the vectors of a batch's texts."""
+
+    task: ClassVar[Task] = BASE
+    together: ClassVar[bool] = True
+
+    scale: float | None = setting(
+        None,
+        "what cosines are multiplied with; by default 1 / the temperature that the "
+        "model learns, or 20 if it learns none",
+    )
+    widths: Sequence[int] | None = setting(
+        None,
+        "how many numbers a vector may be cut to, such as [64, 192]; the losses at "
+        "all of these are added up",
+    )
+
+    def __post_init__(self) -> None:
+        if self.scale is not None and check_number("scale", self.scale) <= 0:
+            raise InputError(f"scale is {self.scale}; it must be above 0")
+        if self.widths is not None:
+            check_widths(self.widths)
+
+    def comparison(
+        self, maker: Maker, sides: Sequence[Side], compare: Compare, count: int, scaled: bool
+    ) -> Comparison:
+        """The lesson of a batch of `count` pairs; if `scaled`, the cosines are: by the model's
+        own temperature, if it learns one and no scale is set."""
+        learned = maker.temperature if scaled and self.scale is None else None
+        if scaled and learned is None:
+            compare = partial(compare, scale=self.scale or SCALE)
+        return Comparison(tuple(sides), maker.at_widths(compare, self.widths), count, learned)
+
+    def beside(self, given: Given) -> dict[str, bytes]:
+        return Maker.of(given).files()
 
 
 @lru_cache(maxsize=8)  # which every batch asks for

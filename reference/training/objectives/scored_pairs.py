@@ -10,25 +10,20 @@ from typing import Any, ClassVar
 import numpy as np
 
 from reference.backend import Model
-from reference.checks import check_name, check_number
+from reference.checks import check_name
 from reference.errors import InputError, shown
 from reference.evaluation.correlation import spearman
-from reference.families.tasks import BASE, Task
 from reference.training.objectives.comparing import (
-    Compare,
     Compared,
     Comparison,
     Side,
-    check_widths,
     normalized,
     through_normalized,
 )
-from reference.training.objectives.embedding import Maker
-from reference.training.objectives.objective import Given, Objective, setting
+from reference.training.objectives.embedding import HELD_OUT, SCALE, Embedding, Maker
+from reference.training.objectives.objective import Given, setting
 from reference.training.objectives.records import check_text, records
 
-SCALE = 20.0
-HELD_OUT = 128  # pairs in a batch that is scored
 COSENT, COSINE_MSE = "cosent", "cosine-mse"
 
 
@@ -117,7 +112,7 @@ class ScoredRow:
 
 
 @dataclass(frozen=True)
-class ScoredPairs(Objective):
+class ScoredPairs(Embedding):
     """Two texts become as alike as their score says. Data has a first text, a second, and a
     score, which is larger the more alike they are.
 
@@ -126,8 +121,6 @@ class ScoredPairs(Objective):
     """
 
     name: ClassVar[str] = "scored-pairs"
-    task: ClassVar[Task] = BASE
-    together: ClassVar[bool] = True
     columns: ClassVar[Mapping[str, str]] = {
         "first": "first",
         "second": "second",
@@ -135,26 +128,12 @@ class ScoredPairs(Objective):
     }
 
     pair_loss: str = setting(COSENT, f"{COSENT}, or {COSINE_MSE} for scores of -1 to 1")
-    scale: float | None = setting(
-        None,
-        "what cosines are multiplied with; by default 1 / the temperature that the "
-        "model learns, or 20 if it learns none",
-    )
-    widths: Sequence[int] | None = setting(
-        None,
-        "how many numbers a vector may be cut to, such as [64, 192]; the losses at "
-        "all of these are added up",
-    )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_name(self.pair_loss, (COSENT, COSINE_MSE), "pair_loss")
-        if self.scale is not None:
-            if self.pair_loss == COSINE_MSE:
-                raise InputError(f"{COSINE_MSE} compares cosines as they are: it has no scale")
-            if check_number("scale", self.scale) <= 0:
-                raise InputError(f"scale is {self.scale}; it must be above 0")
-        if self.widths is not None:
-            check_widths(self.widths)
+        if self.scale is not None and self.pair_loss == COSINE_MSE:
+            raise InputError(f"{COSINE_MSE} compares cosines as they are: it has no scale")
 
     def samples(self, data: Any, columns: Mapping[str, str]) -> list[Scored]:
         found = []
@@ -188,21 +167,17 @@ class ScoredPairs(Objective):
 
     def example(self, rows: Sequence[ScoredRow], given: Given, seed: int) -> Comparison | None:
         scores = np.array([row.score for row in rows])
-        maker, learned, compare = Maker.of(given), None, partial(cosine_mse, scores=scores)
-        if self.pair_loss == COSENT:
-            if (scores == scores[0]).all():
-                return None  # there is no order in them
-            compare = partial(cosent, scores=scores)
-            learned = maker.temperature if self.scale is None else None
-            if learned is None:
-                compare = partial(compare, scale=self.scale or SCALE)
+        in_order = self.pair_loss == COSENT
+        if in_order and (scores == scores[0]).all():
+            return None  # there is no order in them
+        maker = Maker.of(given)
         way = maker.way()
         sides = (
             Side([row.first for row in rows], way),
             Side([row.second for row in rows], way),
         )
-        wanted: Compare = maker.compare(compare, self.widths)
-        return Comparison(sides, wanted, len(rows), learned)
+        compare = partial(cosent if in_order else cosine_mse, scores=scores)
+        return self.comparison(maker, sides, compare, len(rows), scaled=in_order)
 
     def scores(self, model: Model, rows: Sequence[ScoredRow], given: Given) -> dict[str, float]:
         """The loss in batches of HELD_OUT, and Spearman's correlation of cosines and scores,
@@ -225,6 +200,3 @@ class ScoredPairs(Objective):
         if np.ptp(found) > 0 and np.ptp(wanted) > 0:
             correlated["spearman"] = float(spearman(found, wanted))
         return {"loss": loss / count, **correlated}
-
-    def beside(self, given: Given) -> dict[str, bytes]:
-        return Maker.of(given).files()

@@ -108,7 +108,7 @@ def test_data_in_every_form_is_the_same(tmp_path):
     with pytest.raises(InputError, match="the score is 'x'"):
         ScoredPairs().samples([("a", "b", "x")], columns)
     with pytest.raises(InputError, match="it must lie in -1 to 1"):
-        ScoredPairs("cosine-mse").samples([("a", "b", 4)], columns)
+        ScoredPairs(pair_loss="cosine-mse").samples([("a", "b", 4)], columns)
 
 
 def rows_of(*pairs):
@@ -215,7 +215,7 @@ def test_settings_that_cannot_be_meant_are_refused():
         with pytest.raises(InputError, match=message):
             Contrastive(**settings)
     with pytest.raises(InputError, match="has no scale"):
-        ScoredPairs("cosine-mse", scale=3.0)
+        ScoredPairs(pair_loss="cosine-mse", scale=3.0)
 
 
 PROGRAM = """
