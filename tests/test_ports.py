@@ -14,7 +14,7 @@ import reference
 PACKAGE = Path(reference.__file__).parent
 RUST = PACKAGE.parent / "rust_ports/models/src"
 # What makes a port fast or fits it to its framework is not a concept of the book's.
-OF_A_FRAMEWORK = {"__init__", "port", "fused", "blas", "allocation", "trace", "ranks"}
+OF_A_FRAMEWORK = {"__init__", "port", "fused", "blas", "alike", "trace", "ranks"}
 ROOMS = sorted({path.stem for path in (PACKAGE / "torch").glob("*.py")} - OF_A_FRAMEWORK)
 
 # Transformers' own collator draws from PyTorch's generator, which the others do not have.

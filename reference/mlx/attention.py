@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 from functools import partial
-from itertools import pairwise
 
 import mlx.core as mx
 from jaxtyping import Bool, Float, Int
@@ -11,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from reference.dropout import dropping
 from reference.inputs import Inputs
 from reference.mlx import fused
+from reference.mlx.alike import alike
 from reference.mlx.layers import dropout
 
 # What a layer is given: (query, key, value) -> context. Whether the batch is padded or packed
@@ -132,16 +132,19 @@ def packed_attention(
 ) -> Float[mx.array, "heads tokens head_dim"]:
     """Attention within each text of a packed row; nothing crosses from one text to the next.
 
-    Each text is a slice, so no mask and no score between two texts is ever computed. A bias is
-    that of the longest text, and a shorter one takes its beginning.
+    Texts of about one length go together, as a padded batch, so no score between two texts is
+    ever computed. A bias is that of the longest text, and a shorter one takes its beginning.
     """
+    groups, order = alike(tuple(cu_seqlens.tolist()))
     contexts = []
-    for start, end in pairwise(cu_seqlens.tolist()):
-        text, its = slice(start, end), slice(end - start)
-        parts = (x[:, text] for x in (query, key, value))
+    for group in groups:
+        # A token's heads lie side by side: [texts, longest, heads, head_dim].
+        parts = (x.swapaxes(0, 1)[group.places].swapaxes(1, 2) for x in (query, key, value))
+        its = slice(group.places.shape[1])
         near = None if bias is None else bias[:, its, its]
-        contexts.append(blockwise_attention(*parts, window=window, bias=near))
-    return mx.concatenate(contexts, axis=1)
+        context = blockwise_attention(*parts, group.mask, window, near)
+        contexts.append(context.swapaxes(1, 2).flatten(0, 1))
+    return mx.concatenate(contexts)[order].swapaxes(0, 1)
 
 
 def dropped_attention(
