@@ -2,8 +2,8 @@
 
 import sys
 
+from reference.allocation import keep_freed_memory
 from reference.lazy import lazy_submodules
-from reference.mlx.allocation import keep_freed_memory
 from reference.mlx.blas import use_torch_blas
 
 if sys.platform == "linux":
