@@ -7,11 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reference.display import show, show_shared
-
-ROOT = Path(__file__).parents[2]
-NOTEBOOKS = sorted([*(ROOT / "chapters").glob("*.ipynb"), *(ROOT / "book").glob("*.ipynb")])
-CALLS = {"show": show, "show_shared": show_shared}
+from tests.book.listings import CALLS, NOTEBOOKS, ROOT, renew
 
 
 def cells(notebook: Path) -> list[dict]:
@@ -38,6 +34,12 @@ def listings() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("notebook", "call"), listings())
 def test_every_listing_of_the_chapters_is_found(notebook: str, call: str):
     assert str(eval(call, dict(CALLS)))
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_listings_are_stored_as_the_source_is_now(notebook: Path):
+    changed = renew(json.loads(notebook.read_text(encoding="utf-8")))
+    assert not changed, "the package has changed since: python -m tests.book.listings"
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
