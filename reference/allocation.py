@@ -2,8 +2,8 @@
 
 On a CPU MLX and candle take memory for every result from malloc and give it back at once. glibc
 hands whatever is large back to the system each time, and the next result begins with thousands
-of page faults: of a text of 4,096 tokens through ModernBERT-base in MLX they were a fifth of the
-time, and of a step of training in candle as much. PyTorch does not ask malloc so often, and
+of page faults: of a text of 4,096 tokens through ModernBERT-base in MLX they were a fifth of
+the time, and of a step of training in candle as much. PyTorch does not ask malloc so often, and
 nothing is faster there.
 """
 

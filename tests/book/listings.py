@@ -13,6 +13,7 @@ from reference.display import show, show_shared
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted([*(ROOT / "chapters").glob("*.ipynb"), *(ROOT / "book").glob("*.ipynb")])
 CALLS = {"show": show, "show_shared": show_shared}
+LISTING = re.compile(r"show(_shared)?\(.*\)\s*", re.DOTALL)
 
 
 def renew(notebook: dict) -> int:
@@ -20,13 +21,14 @@ def renew(notebook: dict) -> int:
     changed = 0
     for cell in notebook["cells"]:
         source = "".join(cell["source"])
-        if cell["cell_type"] != "code" or not re.fullmatch(r"show(_shared)?\(.*\)\s*", source, re.S):
+        if cell["cell_type"] != "code" or not LISTING.fullmatch(source):
             continue
         listing = eval(source, dict(CALLS))
         html = listing._repr_html_().splitlines(keepends=True)
+        data = {"text/html": html, "text/plain": [repr(listing)]}
         for output in cell["outputs"]:
-            if output["output_type"] == "execute_result" and output["data"]["text/html"] != html:
-                output["data"] = {"text/html": html, "text/plain": [repr(listing)]}
+            if output["output_type"] == "execute_result" and output["data"] != data:
+                output["data"] = data
                 changed += 1
     return changed
 
