@@ -65,8 +65,10 @@ def told(problem: BaseException) -> str:
 
 def warn(message: str, kind: type[Warning] = UserWarning) -> None:
     """Warn at the line that called into the package: Python shows a warning once a line, and
-    lines of ours would use that up for all callers."""
+    lines of ours would use that up for all callers. A cached property of ours is called by
+    functools."""
     frame, level = sys._getframe(1), 2
-    while frame and f"{frame.f_globals.get('__name__')}.".startswith("reference."):
+    ours = ("reference.", "functools.")
+    while frame and f"{frame.f_globals.get('__name__')}.".startswith(ours):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, kind, stacklevel=level)

@@ -66,6 +66,13 @@ def test_pairs_are_learned_alike_in_three_frameworks(family, tokenizers, tmp_pat
         np.testing.assert_allclose(vectors[backend], vectors["torch"], atol=5e-3)
 
 
+def test_cut_texts_are_told_at_the_callers_line(tokenizers):
+    run = prepare(PAIRS, **begin("modernbert", tokenizers, max_tokens=5))
+    with pytest.warns(UserWarning, match="they are cut") as told:
+        assert max(len(row.document) for row in run.rows) == 5
+    assert {warning.filename for warning in told} == {__file__}
+
+
 def test_scored_pairs_are_learned(tokenizers, tmp_path):
     """Two texts are alike if they speak of the same thing."""
     texts = sentences(40, 1)
