@@ -104,6 +104,7 @@ def test_a_lesson_that_learns_in_its_own_way_is_a_batch_like_any_other():
 
     class Three:
         count = 3
+        together = False
 
         def learn(self, learner, weight=1.0, dropout=None):
             asked.append(weight)
