@@ -1,5 +1,6 @@
 //! Scaled dot-product attention over a padded batch, and over texts packed in one row.
 
+mod alike;
 mod packed;
 mod projections;
 

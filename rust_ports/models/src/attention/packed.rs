@@ -4,6 +4,7 @@
 use candle_core::{D, Device, Tensor};
 use encoders_kernels::{self as kernels, Lengths, input_error};
 
+use super::alike::alike;
 use super::{
     Attend, blockwise_attention, merge_heads, padding_mask, scaled_dot_product_attention,
     sliding_window_mask, split_heads, zero_where_blind,
@@ -17,7 +18,8 @@ use crate::inputs::Batch;
 /// `query`, `key` and `value` are `[heads, tokens, head_dim]`, and so is the result;
 /// `cu_seqlens` holds the cumulative lengths; `window` is [`blockwise_attention`]'s; `bias` is
 /// that of the longest text, `[heads, longest, longest]`, and a shorter one takes its
-/// beginning. Each text is a slice, so no score between two texts is ever computed.
+/// beginning. Texts of about one length go together, as a padded batch, so no score between two
+/// texts is ever computed.
 pub fn packed_attention(
     query: &Tensor,
     key: &Tensor,
@@ -27,15 +29,24 @@ pub fn packed_attention(
     bias: Option<&Tensor>,
 ) -> Result<Tensor> {
     check_row("query", query, 1, cu_seqlens)?;
-    let mut contexts = Vec::with_capacity(cu_seqlens.count());
-    for (start, length) in cu_seqlens.texts() {
-        let text = |x: &Tensor| x.narrow(1, start, length);
-        let (query, key, value) = (text(query)?, text(key)?, text(value)?);
-        let its = |bias: &Tensor| bias.narrow(1, 0, length)?.narrow(2, 0, length);
-        let bias = bias.map(its).transpose()?;
-        contexts.push(blockwise_attention(&query, &key, &value, None, window, bias.as_ref())?);
+    let (heads, _, size) = query.dims3()?;
+    let row = |x: &Tensor| x.contiguous();
+    let (query, key, value) = (row(query)?, row(key)?, row(value)?);
+    let (groups, order) = alike(cu_seqlens, query.device())?;
+    let mut contexts = Vec::with_capacity(groups.len());
+    for group in &groups {
+        let (texts, longest) = (group.texts, group.longest);
+        let its = |x: &Tensor| {
+            let x = x.index_select(&group.places, 1)?;
+            x.reshape((heads, texts, longest, size))?.transpose(0, 1)
+        };
+        let (query, key, value) = (its(&query)?, its(&key)?, its(&value)?);
+        let near = |bias: &Tensor| bias.narrow(1, 0, longest)?.narrow(2, 0, longest);
+        let (mask, bias) = (group.mask.as_ref(), bias.map(near).transpose()?);
+        let context = blockwise_attention(&query, &key, &value, mask, window, bias.as_ref())?;
+        contexts.push(context.transpose(0, 1)?.reshape((heads, texts * longest, size))?);
     }
-    Ok(Tensor::cat(&contexts, 1)?)
+    Ok(Tensor::cat(&contexts, 1)?.index_select(&order, 1)?)
 }
 
 /// Attention in a training pass that drops some of it: all at once, for what is dropped was
