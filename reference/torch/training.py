@@ -101,16 +101,19 @@ class Learner:
         scale = clipping(norm, max_norm)
         self.steps += 1
         for key, gradient in gradients.items():
-            if not (key in self.first or gradient.any()):
-                continue
             gradient = gradient.contiguous()
+            if key not in self.first:
+                if not gradient.any():
+                    continue
+                self.first[key] = torch.zeros_like(gradient)
+                self.second[key] = torch.zeros_like(gradient)
             if scale < 1:
                 gradient.mul_(scale)
             adamw(
                 self.parameters[key].data,
                 gradient,
-                self.first.setdefault(key, torch.zeros_like(gradient)),
-                self.second.setdefault(key, torch.zeros_like(gradient)),
+                self.first[key],
+                self.second[key],
                 learning_rate,
                 self.steps,
                 self.settings,
