@@ -7,7 +7,6 @@ lengths count them, not bytes.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from functools import partial
 
@@ -94,9 +93,6 @@ class CharacterVocabulary:
 
     def spelled(self, text: str, begins_word: bool) -> list[int]:
         return self.ids(text).tolist()
-
-    def to_json(self) -> bytes:
-        return (json.dumps({"characters": self.characters}, ensure_ascii=True) + "\n").encode()
 
     def _character(self, number: int) -> str:
         place = number - FIRST
