@@ -206,10 +206,12 @@ def learner(
     settings: AdamW,
     dtype: str = "float32",
     device: str | None = None,
+    frozen: Collection[str] = (),
 ) -> Learner:
-    """A model that learns, in one of the frameworks, from these tensors on."""
+    """A model that learns, in one of the frameworks, from these tensors on. The parameters with
+    the keys `frozen` stay as they are."""
     ranks.check_backend(check_name(backend, BACKENDS, "backend"))
     check_name(dtype, LEARNING_DTYPES, "dtype", "not available for training")
     model = build(backend, config, architecture, tensors, dtype, device)
     room = importlib.import_module(f"reference.{backend}.training")
-    return room.Learner(model, settings)
+    return room.Learner(model, settings, list(frozen))

@@ -46,9 +46,10 @@ def gradient_norm(gradients: Collection[Float[mx.array, "..."]]) -> float:
 class Learner:
     """A model that learns, behind the protocol of reference/backend.py."""
 
-    def __init__(self, model: MLXModel, settings: AdamW) -> None:
+    def __init__(self, model: MLXModel, settings: AdamW, frozen: Collection[str] = ()) -> None:
         self.model = model
         self.settings = settings
+        self.frozen = frozenset(frozen)
         self.steps = 0
         self.gradients: dict[str, mx.array] = {}
         # Of the parameters that a gradient has reached.
@@ -67,7 +68,7 @@ class Learner:
             loss, gradients = self.model.value_and_grad(inputs, labels, class_weights)
             if weight != 1.0:
                 gradients = {key: array * weight for key, array in gradients.items()}
-            self.gradients = _added(self.gradients, gradients)
+            self.gradients = _added(self.gradients, gradients, self.frozen)
             return loss.item()
 
     def vectors(self, inputs: Inputs, way: Way, dropout: Dropout | None = None) -> np.ndarray:
@@ -81,13 +82,13 @@ class Learner:
         with mx.stream(self.model.device), training_pass(dropout, inputs):
             options = (way.pooling, way.normalize, way.skip)
             gradients = self.model.follow(inputs, *options, gradient)
-            self.gradients = _added(self.gradients, gradients)
+            self.gradients = _added(self.gradients, gradients, self.frozen)
 
     def add(self, key: str, gradient: np.ndarray) -> None:
         with mx.stream(self.model.device):
             parameter = self.model.parameters()[key]
             one = {key: mx.array(gradient, dtype=parameter.dtype)}
-            self.gradients = _added(self.gradients, one)
+            self.gradients = _added(self.gradients, one, self.frozen)
 
     def step(self, learning_rate: float, max_norm: float | None = None) -> float:
         with mx.stream(self.model.device):
@@ -133,10 +134,15 @@ class Learner:
             getattr(self, kind)[key] = to_mlx(array)
 
 
-def _added(before: dict[str, mx.array], gradients: dict[str, mx.array]) -> dict[str, mx.array]:
-    """Gradients added to those that there were."""
+def _added(
+    before: dict[str, mx.array], gradients: dict[str, mx.array], frozen: Collection[str]
+) -> dict[str, mx.array]:
+    """Gradients added to those that there were. Those of what is frozen nobody asks for, and
+    MLX does not compute them."""
     found = {
-        key: before[key] + array if key in before else array for key, array in gradients.items()
+        key: before[key] + array if key in before else array
+        for key, array in gradients.items()
+        if key not in frozen
     }
     mx.eval(found)  # or all that leads to them is kept as well
     return before | found

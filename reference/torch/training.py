@@ -49,13 +49,16 @@ def gradient_norm(gradients: Collection[Float[Tensor, "..."]]) -> float:
 class Learner:
     """A model that learns, behind the protocol of reference/backend.py."""
 
-    def __init__(self, model: TorchModel, settings: AdamW) -> None:
+    def __init__(
+        self, model: TorchModel, settings: AdamW, frozen: Collection[str] = ()
+    ) -> None:
         self.model = model
         self.settings = settings
         self.steps = 0
         # In an order that does not depend on where they come from: a norm is rounded by it.
         self.parameters = {
-            key: model.network.get_parameter(key).requires_grad_() for key in sorted(model.keys)
+            key: model.network.get_parameter(key).requires_grad_(key not in frozen)
+            for key in sorted(model.keys)
         }
         # Of the parameters that a gradient has reached.
         self.first: dict[str, Tensor] = {}
@@ -88,6 +91,8 @@ class Learner:
 
     def add(self, key: str, gradient: np.ndarray) -> None:
         parameter = self.parameters[key]
+        if not parameter.requires_grad:
+            return
         gradient = torch.from_numpy(gradient).to(parameter)
         parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
 

@@ -32,7 +32,7 @@ from reference.training.logs import Logs
 from reference.training.loop import Judge, Listener, Outcome, Step, fit
 from reference.training.objectives.objective import Given, Objective, Size
 from reference.training.origin import origin
-from reference.training.settings import Settings
+from reference.training.settings import Settings, frozen
 from reference.training.start import Start
 
 RECIPE_FILE = "recipe.json"
@@ -92,7 +92,9 @@ class Run:
         wanted = self.settings.max_tokens
         if wanted is not None and wanted > most:
             raise InputError(f"max_tokens is {wanted}, but this model takes {most}")
-        return Given(tokenizer, self.config, wanted or min(most, USUAL_TOKENS), self.start.home)
+        longest = wanted or min(most, USUAL_TOKENS)
+        folders = (self.start.home, self.start.tokenizer_folder)
+        return Given(tokenizer, self.config, longest, *folders)
 
     @cached_property
     def rows(self) -> list[Any]:
@@ -169,7 +171,8 @@ class Run:
             tensors = self.start.first(self.config, self.architecture, self.settings.seed)
         else:
             tensors = saved.tensors
-        settings = {"settings": self.settings.adamw, "device": self.device}
+        still = frozen(self.settings.freeze, tensors)
+        settings = {"settings": self.settings.adamw, "device": self.device, "frozen": still}
         return learner(self.backend, self.config, self.architecture, tensors, **settings)
 
     def estimate(self) -> Estimate:

@@ -4,7 +4,7 @@ it."""
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -46,6 +46,9 @@ class Settings:
     patience: int | None = setting(
         None, "stop after so many scores in a row without a better one; by default never"
     )
+    freeze: Sequence[str] | str = setting(
+        (), "modules that are left as they are, such as 'model.embeddings,model.layers.0'"
+    )
     seed: int = setting(42, "for first weights, what is held out, order and chance")
     checkpoint_steps: int = setting(500, "a run that is ended loses so many steps at most")
     keep_checkpoints: int = setting(
@@ -58,6 +61,7 @@ class Settings:
         for name in ("checkpoint_steps", "keep_checkpoints"):
             check_whole(name, getattr(self, name), 1)
         check_whole("seed", self.seed, 0)
+        object.__setattr__(self, "freeze", _names("freeze", self.freeze))
         for name, least in (
             ("batch_tokens", 1),
             ("max_tokens", 3),
@@ -91,6 +95,31 @@ class Settings:
     @property
     def rates(self) -> Schedule:
         return Schedule(self.learning_rate, self.warmup, self.schedule)
+
+
+def _names(what: str, given: Any) -> tuple[str, ...]:
+    """A list of names, or one with commas between them."""
+    names = given.split(",") if isinstance(given, str) else given
+    if not isinstance(names, (list, tuple)) or not all(isinstance(one, str) for one in names):
+        raise InputError(f"{what} is {shown(given)}; it must be a list of names of modules")
+    return tuple(name.strip() for name in names if name.strip())
+
+
+def frozen(names: Sequence[str], keys: Collection[str]) -> list[str]:
+    """The parameters in these modules."""
+    found = {name: [key for key in keys if f"{key}.".startswith(f"{name}.")] for name in names}
+    for name, its in found.items():
+        if not its:
+            there = sorted({key.rpartition(".")[0] for key in keys})
+            near = difflib.get_close_matches(name, there, n=3) or there[:3]
+            raise InputError(
+                f"freeze names {shown(name)}, and the model has no such module or parameter; "
+                f"it has {', '.join(near)}, for example"
+            )
+    kept = {key for its in found.values() for key in its}
+    if kept and len(kept) == len(keys):
+        raise InputError("freeze names all of the model; then there is nothing to learn")
+    return [key for key in keys if key in kept]
 
 
 def names_of(kind: type) -> list[str]:

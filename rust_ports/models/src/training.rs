@@ -1,5 +1,7 @@
 //! Training on candle: gradients that are added up, clipped, and one step of AdamW.
 
+use std::collections::BTreeSet;
+
 use candle_core::Tensor;
 use encoders_kernels::{self as kernels, input_error};
 
@@ -100,6 +102,7 @@ pub fn gradient_norm<'a>(gradients: impl IntoIterator<Item = &'a Tensor>) -> Res
 pub struct Learner {
     model: Model,
     settings: AdamW,
+    frozen: BTreeSet<String>,
     steps: usize,
     gradients: Tensors,
     // Of the parameters that a gradient has reached.
@@ -111,7 +114,14 @@ impl Learner {
     /// It changes the parameters of the model, which shares them with its clones.
     pub fn new(model: Model, settings: AdamW) -> Self {
         let [gradients, first, second] = std::array::from_fn(|_| Tensors::new());
-        Self { model, settings, steps: 0, gradients, first, second }
+        let frozen = BTreeSet::new();
+        Self { model, settings, frozen, steps: 0, gradients, first, second }
+    }
+
+    /// The parameters with these keys stay as they are from now on.
+    pub fn freeze(&mut self, keys: impl IntoIterator<Item = String>) {
+        self.frozen.extend(keys);
+        self.gradients.retain(|key, _| !self.frozen.contains(key));
     }
 
     /// The model as it is now.
@@ -185,6 +195,9 @@ impl Learner {
     }
 
     fn collect(&mut self, key: String, gradient: Tensor) -> Result<()> {
+        if self.frozen.contains(&key) {
+            return Ok(());
+        }
         let sum = match self.gradients.get(&key) {
             Some(before) => (before + gradient)?,
             None => gradient,

@@ -23,9 +23,15 @@ pub struct Learner {
 #[pymethods]
 impl Learner {
     #[new]
-    fn new(model: Bound<Model>, settings: &Bound<PyAny>) -> PyResult<Self> {
+    #[pyo3(signature = (model, settings, frozen=Vec::new()))]
+    fn new(
+        model: Bound<Model>,
+        settings: &Bound<PyAny>,
+        frozen: Vec<String>,
+    ) -> PyResult<Self> {
         let settings = settings_of(settings)?;
-        let learner = training::Learner::new(model.get().model().clone(), settings);
+        let mut learner = training::Learner::new(model.get().model().clone(), settings);
+        learner.freeze(frozen);
         Ok(Self { model: model.unbind(), learner: Mutex::new(learner) })
     }
 
