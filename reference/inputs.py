@@ -33,6 +33,11 @@ class Inputs:
     # Of a packed row, the tokens for which a head's scores are wanted, where it scores each by
     # itself. None: all.
     places: Any = None
+    # Where there are places, and a head that chooses among many answers: [candidates], those
+    # that it scores; and [places, candidates], what is added to the scores. None: all answers,
+    # and nothing.
+    candidates: Any = None
+    offsets: Any = None
 
     def map(self, change: Callable[[Any], Any]) -> Inputs:
         """The same batch with every array changed that there is."""

@@ -125,10 +125,10 @@ class Example:
 
     @property
     def count(self) -> float:
-        """Classes count where they are not to be ignored, as much as they weigh; numbers
-        always, one by one."""
+        """What is not to be ignored counts: of classes as much as they weigh, and numbers one
+        by one."""
         if self.labels.dtype.kind not in "iu":
-            return self.labels.size
+            return int((self.labels != IGNORED).sum())
         kept = self.labels[self.labels != IGNORED]
         return (
             kept.size if self.class_weights is None else float(self.class_weights[kept].sum())

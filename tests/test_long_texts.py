@@ -1,4 +1,5 @@
-"""A text as long as ModernBERT takes: no layer may hold all scores of all heads at once."""
+"""A text as long as ModernBERT takes, and one of a hundred thousand characters: no layer may
+hold all scores of all heads at once."""
 
 import subprocess
 import sys
@@ -59,4 +60,38 @@ def test_a_text_of_8192_tokens_needs_no_square_of_scores(folder, backend):
     # Who makes them all holds their softmax beside them: twice as much. In MLX, of what is
     # freed up to a gigabyte stays with the process.
     assert int(growth) < SCORES
+    assert finite == "True" and float(difference) < 1e-4
+
+
+CHARACTERS = 100_000
+FACTOR = 16
+SHORT_SCORES = 2 * (CHARACTERS // FACTOR) ** 2 * 4  # bytes, of two heads: 313 MB
+
+
+@pytest.fixture(scope="module")
+def characters(tmp_path_factory):
+    """A tower with attention before the text is shortened and in the shortened text."""
+    tower = {
+        "downsample_factor": FACTOR,
+        "n_strided_convs": 2,
+        "stride_len": 4,
+        "n_conv_filters": 16,
+        "num_layers": 1,
+        "num_heads": 2,
+        "hidden_dim": 24,
+        "window": 8,
+    }
+    place = tmp_path_factory.mktemp("characters")
+    sizes = {"n_filters": 16, "max_example_len": CHARACTERS, "towers": [tower]}
+    return random_checkpoint(place, "CharEncoderModel", **sizes)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_text_of_100000_characters_needs_none_either(characters, backend):
+    """Neither in the window, where all scores would be 80 GB, nor in the shortened text."""
+    command = [sys.executable, "-c", PROGRAM, backend, str(characters), str(CHARACTERS)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    growth, finite, difference = done.stdout.split()
+    # In MLX, of what is freed up to a gigabyte stays with the process.
+    assert int(growth) < SHORT_SCORES * (3 if backend == "mlx" else 1)
     assert finite == "True" and float(difference) < 1e-4

@@ -11,6 +11,7 @@ from reference.checks import check_name
 from reference.errors import ConfigError
 from reference.families import (
     bert,
+    char_encoder,
     distilbert,
     electra,
     modernbert,
@@ -35,6 +36,7 @@ FAMILIES: tuple[Family, ...] = (
     mpnet.FAMILY,
     electra.FAMILY,
     rope_encoder.FAMILY,
+    char_encoder.FAMILY,
 )
 
 BY_MODEL_TYPE: Mapping[str, Family] = {

@@ -128,6 +128,11 @@ class EncoderConfig:
         return 1
 
     @property
+    def outputs(self) -> int:
+        """How many answers a masked language model chooses among."""
+        return self.vocab_size
+
+    @property
     def widest(self) -> int:
         """How many numbers a token takes where the model is at its widest."""
         return self.hidden_size

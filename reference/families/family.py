@@ -86,6 +86,17 @@ class Family(ABC):
     def head(self, config: Any, task: Task) -> Entries:
         """The tensors of a head, under their whole keys."""
 
+    def places(self, config: Any) -> dict[str, Place]:
+        """Every operation of the encoder, by its path in it, and where it is."""
+        found = {}
+        for operation in self.operations:
+            layered = "{}" in operation.path
+            last = config.num_hidden_layers if layered else operation.first + 1
+            for number in range(operation.first, last):
+                place = Place(number if layered else None, operation.meaning, operation.row)
+                found[operation.path.format(number)] = place
+        return found
+
     def ties(self, config: Any) -> dict[str, str]:
         """Key -> key of the tensor that it shares, for what a masked-LM checkpoint may repeat
         where its word embeddings are tied."""
@@ -176,19 +187,14 @@ class Architecture:
 
     def places(self, config: EncoderConfig) -> dict[str, Place]:
         """Every operation of the model, by its path, and where it is."""
-        places = {}
-        for operation in self.family.operations:
-            layered = "{}" in operation.path
-            last = config.num_hidden_layers if layered else operation.first + 1
-            for number in range(operation.first, last):
-                path = self.base_prefix + operation.path.format(number)
-                places[path] = self._place(operation, number if layered else None)
+        encoder = self.family.places(config).items()
         heads = () if self.task is BASE else self.family.head_operations
-        return places | {head.path: self._place(head, None) for head in heads}
-
-    def _place(self, operation: Operation, layer: int | None) -> Place:
-        row = self.task.row if operation.row == ANSWER else operation.row
-        return Place(layer, operation.meaning, row)
+        places = {self.base_prefix + path: place for path, place in encoder}
+        places |= {head.path: Place(None, head.meaning, head.row) for head in heads}
+        return {
+            path: replace(place, row=self.task.row) if place.row == ANSWER else place
+            for path, place in places.items()
+        }
 
 
 def dense(name: str, inputs: int, outputs: int, bias: bool = True) -> Entries:

@@ -167,16 +167,10 @@ class RopeEncoder(Family):
     tiny: ClassVar = TINY | {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3}
 
     def encoder(self, config: RopeEncoderConfig, pooler: bool) -> Entries:
-        hidden, intermediate = config.hidden_size, config.intermediate_size
+        hidden = config.hidden_size
         yield "embeddings.word_embeddings.weight", (config.vocab_size, hidden)
         for number in range(config.num_hidden_layers):
-            layer = f"layers.{number}"
-            yield from norm(f"{layer}.attention_norm", hidden)
-            for name in ("query", "key", "value", "output"):
-                yield from dense(f"{layer}.attention.{name}", hidden, hidden)
-            yield from norm(f"{layer}.feed_forward_norm", hidden)
-            yield from dense(f"{layer}.feed_forward.up", hidden, intermediate)
-            yield from dense(f"{layer}.feed_forward.down", intermediate, hidden)
+            yield from layer(f"layers.{number}", config)
         yield from norm("final_norm", hidden)
         if config.use_temperature:
             yield TEMPERATURE, (1,)
@@ -223,6 +217,17 @@ class RopeEncoder(Family):
     def facts(self, config: RopeEncoderConfig) -> dict[str, Any]:
         names = ("rope_theta", "dropout", "use_temperature")
         return super().facts(config) | {name: getattr(config, name) for name in names}
+
+
+def layer(name: str, config: RopeEncoderConfig) -> Entries:
+    """The tensors of one layer."""
+    hidden, intermediate = config.hidden_size, config.intermediate_size
+    yield from norm(f"{name}.attention_norm", hidden)
+    for part in ("query", "key", "value", "output"):
+        yield from dense(f"{name}.attention.{part}", hidden, hidden)
+    yield from norm(f"{name}.feed_forward_norm", hidden)
+    yield from dense(f"{name}.feed_forward.up", hidden, intermediate)
+    yield from dense(f"{name}.feed_forward.down", intermediate, hidden)
 
 
 FAMILY = RopeEncoder()

@@ -59,7 +59,7 @@ class _MaskedLM(Task):
     """A word for every hidden token."""
 
     def check_labels(self, config: EncoderConfig, inputs: Inputs, labels: Any) -> np.ndarray:
-        return _classes(_array(labels), inputs.input_ids.shape, config.vocab_size)
+        return _classes(_array(labels), inputs.input_ids.shape, config.outputs)
 
     def make_labels(
         self, config: EncoderConfig, inputs: Inputs, generator: np.random.Generator
@@ -69,7 +69,7 @@ class _MaskedLM(Task):
         count = max(1, round(0.15 * len(places)))
         chosen = generator.choice(places, count, replace=False)
         labels = np.full(inputs.input_ids.shape, IGNORED)
-        labels.flat[chosen] = generator.integers(config.vocab_size, size=len(chosen))
+        labels.flat[chosen] = generator.integers(config.outputs, size=len(chosen))
         return labels
 
 

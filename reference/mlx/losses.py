@@ -37,13 +37,24 @@ def cross_entropy(
 
 
 def binary_cross_entropy(
-    logits: Float[mx.array, "*batch"], labels: Float[mx.array, "*batch"]
+    logits: Float[mx.array, "*batch"],
+    labels: Float[mx.array, "*batch"],
+    ignore_index: int | None = None,
 ) -> Float[mx.array, ""]:
-    """The mean over independent yes-or-no questions, in the form that no large logit overflows.
+    """The mean over independent yes-or-no questions, those with the label ignore_index left
+    out, in the form that no large logit overflows.
 
     -y log σ(x) - (1 - y) log(1 - σ(x)) = max(x, 0) - x y + log(1 + exp(-|x|))
     """
-    return _mean(mx.maximum(logits, 0) - logits * labels + mx.log1p(mx.exp(-mx.abs(logits))))
+    if ignore_index is not None:  # replaced, as by cross_entropy
+        kept = labels != ignore_index
+        logits, labels = mx.where(kept, logits, 0), mx.where(kept, labels, 0)
+    losses = mx.maximum(logits, 0) - logits * labels + mx.log1p(mx.exp(-mx.abs(logits)))
+    if ignore_index is None:
+        return _mean(losses)
+    count = kept.sum()
+    mean = mx.where(kept, losses, 0).sum() / mx.maximum(count, 1)
+    return mx.where(count > 0, mean, mx.nan).astype(logits.dtype)
 
 
 def mean_squared_error(

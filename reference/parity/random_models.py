@@ -176,8 +176,8 @@ def draw(key: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
     values = np.random.default_rng(list(digest)).standard_normal(shape)
     if "embeddings." in key and len(shape) == 2:
         return values
-    if len(shape) == 2:
-        return values / np.sqrt(shape[1])
+    if len(shape) >= 2:
+        return values / np.sqrt(math.prod(shape[1:]))
     neutral = 1.0 if key.lower().endswith("norm.weight") else 0.0
     return neutral + 0.3 * values
 

@@ -26,12 +26,18 @@ def cross_entropy(
 
 
 def binary_cross_entropy(
-    logits: Float[Tensor, "*batch"], labels: Float[Tensor, "*batch"]
+    logits: Float[Tensor, "*batch"],
+    labels: Float[Tensor, "*batch"],
+    ignore_index: int | None = None,
 ) -> Float[Tensor, ""]:
-    """The mean over independent yes-or-no questions, in the form that no large logit overflows.
+    """The mean over independent yes-or-no questions, those with the label ignore_index left
+    out, in the form that no large logit overflows.
 
     -y log σ(x) - (1 - y) log(1 - σ(x)) = max(x, 0) - x y + log(1 + exp(-|x|))
     """
+    if ignore_index is not None:
+        kept = labels != ignore_index
+        logits, labels = logits[kept], labels[kept]
     return (
         logits.clamp(min=0) - logits * labels + torch.log1p(torch.exp(-logits.abs()))
     ).mean()

@@ -1,6 +1,7 @@
 """What the tests of the MLX port share: both Python ports of one random model, and how close
 two results must be."""
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -71,7 +72,6 @@ def tiny_config() -> Callable[..., EncoderConfig]:
     def make(architecture: str = "BertModel", **changes: object) -> EncoderConfig:
         sizes = {
             "vocab_size": 50,
-            "hidden_size": 24,
             "num_hidden_layers": 2,
             "num_attention_heads": 3,
             "intermediate_size": 40,
@@ -79,7 +79,10 @@ def tiny_config() -> Callable[..., EncoderConfig]:
             "id2label": {0: "a", 1: "b", 2: "c"},
         }
         family = ARCHITECTURES[architecture].family
-        return family.config(**family.tiny | sizes | changes)
+        known = {field.name for field in dataclasses.fields(family.config)}
+        sizes = {key: value for key, value in sizes.items() if key in known - {"hidden_size"}}
+        own = family.tiny | sizes | ({} if "towers" in known else {"hidden_size": 24})
+        return family.config(**own | changes)
 
     return make
 

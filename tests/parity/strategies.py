@@ -34,7 +34,7 @@ def models(draw: st.DrawFn) -> dict[str, Any]:
         "seed": draw(st.integers(0, 1000)),
         "num_labels": draw(st.integers(1, 5)),
     }
-    if task is MASKED_LM:
+    if task is MASKED_LM and family.config.tie_word_embeddings:  # else there is nothing to tie
         model["tie_word_embeddings"] = draw(st.booleans())
     if task is TEXT_CLASSIFICATION:
         # Of a single label Transformers takes no cross entropy: nothing is left to decide.
@@ -161,6 +161,47 @@ def rope_encoder(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+@st.composite
+def towers(draw: st.DrawFn) -> dict[str, Any]:
+    """Any stride, in one step or in several, attention before it or not."""
+    stride, steps = draw(
+        st.sampled_from([(1, 1), (2, 1), (2, 2), (2, 4), (3, 1), (3, 2), (5, 1)])
+    )
+    heads, head_dim = draw(st.sampled_from([(1, 16), (2, 8), (4, 4), (3, 8)]))
+    return {
+        "stride_len": stride,
+        "n_strided_convs": steps,
+        "downsample_factor": stride**steps,
+        "n_conv_filters": heads * head_dim,
+        "num_heads": heads,
+        "num_layers": draw(st.integers(1, 2)),
+        "hidden_dim": draw(st.sampled_from([8, 33, 96])),
+        "window": draw(st.sampled_from([None, 1, 5])),
+        "upsample": draw(st.sampled_from(["transposed", "repeat"])),
+    }
+
+
+@st.composite
+def char_encoder(draw: st.DrawFn) -> dict[str, Any]:
+    """A norm stands before each activation, so any will do. All heads divide 48 features."""
+    hashes, size = draw(st.sampled_from([(0, 17), (0, 32), (4, 32), (8, 32)]))
+    return {
+        "vocab_size": draw(st.sampled_from([6, 31, 300])),
+        "char_emb_size": size,
+        "num_hashes": hashes,
+        "num_hash_buckets": draw(st.sampled_from([7, 64])),
+        "n_filters": 48,
+        "kernel_size": draw(st.sampled_from([1, 2, 3, 5, 8])),
+        "max_example_len": draw(st.sampled_from([16, 76, 300])),
+        "num_outputs": draw(st.sampled_from([2, 40])),
+        "towers": draw(st.lists(towers(), min_size=1, max_size=3)),
+        "hidden_act": draw(st.sampled_from(ACTIVATIONS)),
+        "layer_norm_eps": draw(st.sampled_from([1e-12, 1e-5])),
+        "rope_theta": draw(st.sampled_from([100.0, 10_000.0])),
+        "pad_token_id": draw(st.sampled_from([0, 3, None])),
+    }
+
+
 # For each family, by its room, what its configuration may say.
 SETTINGS = {
     "bert": bert(),
@@ -170,6 +211,7 @@ SETTINGS = {
     "mpnet": mpnet(),
     "electra": electra(),
     "rope_encoder": rope_encoder(),
+    "char_encoder": char_encoder(),
 }
 
 

@@ -108,6 +108,23 @@ class Layer(Block):
         return x + self.feed_forward(self.feed_forward_norm(x))
 
 
+def layer(values: Mapping[str, Any]) -> Layer:
+    """One layer of the sizes that the values name."""
+    size, wide = values["embedding_dim"], values["hidden_dim"]
+    names = ("query", "key", "value", "output")
+    drop = nn.Dropout(values["dropout"])
+    attention = Attention(**{name: nn.Linear(size, size) for name in names}, drop=drop)
+    attention.heads = values["num_heads"]
+    feed_forward = FeedForward(up=nn.Linear(size, wide), down=nn.Linear(wide, size), drop=drop)
+    feed_forward.activate = ACTIVATIONS[values["activation"]]
+    return Layer(
+        attention_norm=nn.LayerNorm(size, values["layer_norm_eps"]),
+        attention=attention,
+        feed_forward_norm=nn.LayerNorm(size, values["layer_norm_eps"]),
+        feed_forward=feed_forward,
+    )
+
+
 class Embeddings(Block):
     def forward(self, ids: Tensor) -> Tensor:
         return self.drop(self.word_embeddings(ids))
@@ -124,30 +141,10 @@ class Encoder(nn.Module):
             ),
             drop=nn.Dropout(values["dropout"]),
         )
-        self.layers = nn.ModuleList(self.layer() for _ in range(values["num_layers"]))
-        self.final_norm = self.norm()
+        self.layers = nn.ModuleList(layer(values) for _ in range(values["num_layers"]))
+        self.final_norm = nn.LayerNorm(size, values["layer_norm_eps"])
         if values["use_temperature"]:
             self.log_temperature = nn.Parameter(torch.zeros(1))
-
-    def norm(self) -> nn.Module:
-        return nn.LayerNorm(self.values["embedding_dim"], self.values["layer_norm_eps"])
-
-    def layer(self) -> nn.Module:
-        size, wide = self.values["embedding_dim"], self.values["hidden_dim"]
-        names = ("query", "key", "value", "output")
-        drop = nn.Dropout(self.values["dropout"])
-        attention = Attention(**{name: nn.Linear(size, size) for name in names}, drop=drop)
-        attention.heads = self.values["num_heads"]
-        feed_forward = FeedForward(
-            up=nn.Linear(size, wide), down=nn.Linear(wide, size), drop=drop
-        )
-        feed_forward.activate = ACTIVATIONS[self.values["activation"]]
-        return Layer(
-            attention_norm=self.norm(),
-            attention=attention,
-            feed_forward_norm=self.norm(),
-            feed_forward=feed_forward,
-        )
 
     @property
     def dtype(self) -> torch.dtype:
@@ -248,12 +245,16 @@ class ForSequenceClassification(ForTokenClassification):
         return self.classifier(self.model.mean(hidden, attention_mask))
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        kind = self.model.values["problem_type"]
-        if kind == "regression" or (kind is None and logits.shape[1] == 1):
-            return functional.mse_loss(logits, labels.reshape(logits.shape))
-        if kind == "multi_label_classification" or labels.is_floating_point():
-            return functional.binary_cross_entropy_with_logits(logits, labels)
-        return functional.cross_entropy(logits, labels)
+        return text_loss(self.model.values["problem_type"], logits, labels)
+
+
+def text_loss(kind: str | None, logits: Tensor, labels: Tensor) -> Tensor:
+    """The loss that problem_type names, or else the labels."""
+    if kind == "regression" or (kind is None and logits.shape[1] == 1):
+        return functional.mse_loss(logits, labels.reshape(logits.shape))
+    if kind == "multi_label_classification" or labels.is_floating_point():
+        return functional.binary_cross_entropy_with_logits(logits, labels)
+    return functional.cross_entropy(logits, labels)
 
 
 HEADS = {

@@ -72,15 +72,16 @@ pub mod similarity;
 pub mod text;
 
 pub use encoders_models::{
-    Error, Lengths, Result, attention, bert, distilbert, dropout, electra, error, families,
-    family, inputs, layers, losses, masking, model, modernbert, mpnet, pooling, roberta, rope,
-    rope_encoder, trace, training, weights,
+    Error, Lengths, Result, attention, bert, char_encoder, convolution, distilbert, dropout,
+    electra, error, families, family, inputs, layers, losses, masking, model, modernbert,
+    mpnet, pooling, roberta, rope, rope_encoder, trace, training, weights,
 };
 
 pub use bert::{BertModel, BertModelOutput};
+pub use char_encoder::CharEncoderModel;
 pub use config::{
-    BertConfig, Config, DistilBertConfig, ElectraConfig, MPNetConfig, ModernBertConfig,
-    RobertaConfig, RopeEncoderConfig, XLMRobertaConfig,
+    BertConfig, CharEncoderConfig, Config, DistilBertConfig, ElectraConfig, MPNetConfig,
+    ModernBertConfig, RobertaConfig, RopeEncoderConfig, XLMRobertaConfig,
 };
 pub use device::device;
 pub use distilbert::DistilBertModel;
@@ -105,6 +106,7 @@ pub use text::Tokenizer;
 /// What all configurations share, and those of the families.
 pub mod config {
     pub use encoders_models::bert::BertConfig;
+    pub use encoders_models::char_encoder::{CharEncoderConfig, TowerConfig};
     pub use encoders_models::config::*;
     pub use encoders_models::distilbert::DistilBertConfig;
     pub use encoders_models::electra::ElectraConfig;
@@ -120,6 +122,10 @@ pub mod heads {
     pub use encoders_models::bert::{
         BertForMaskedLM, BertForSequenceClassification, BertForTokenClassification,
         BertLMPredictionHead, BertOnlyMLMHead, BertPredictionHeadTransform,
+    };
+    pub use encoders_models::char_encoder::{
+        CharEncoderForMaskedLM, CharEncoderForSequenceClassification,
+        CharEncoderForTokenClassification,
     };
     pub use encoders_models::distilbert::{
         DistilBertForMaskedLM, DistilBertForMultipleChoice,

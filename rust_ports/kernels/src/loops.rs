@@ -8,7 +8,7 @@ use candle_core::WithDType;
 
 /// How many running sums or maxima a reduction keeps: enough to fill the widest vectors, and
 /// with them the rounding error of a sum grows with a sixteenth of its length.
-const LANES: usize = 16;
+pub const LANES: usize = 16;
 
 /// float32 and float64, with the functions that they need beyond arithmetic.
 pub trait Real: WithDType {
@@ -90,7 +90,7 @@ impl Real for f32 {
 
 /// x Φ(x).
 #[inline(always)]
-fn gelu<T: Real>(x: T) -> T {
+pub fn gelu<T: Real>(x: T) -> T {
     let half = T::from_f64(0.5);
     half * x * (T::one() + (x * T::from_f64(std::f64::consts::FRAC_1_SQRT_2)).erf())
 }
@@ -98,7 +98,7 @@ fn gelu<T: Real>(x: T) -> T {
 /// Combines the numbers of `row`, each first passed through `map`, in [`LANES`] strands and
 /// then across them.
 #[inline(always)]
-fn reduce<T: Real>(
+pub fn reduce<T: Real>(
     row: &[T],
     start: T,
     map: impl Fn(T) -> T,
@@ -144,6 +144,7 @@ macro_rules! vectorized {
         }
     };
 }
+pub(crate) use vectorized;
 
 vectorized! {
     /// Adds `bias` to each row of `rows`.

@@ -1,6 +1,6 @@
 //! Tensors as plain memory, and the matrix product on it.
 
-use candle_core::{Layout, Storage, StorageRef, Tensor};
+use candle_core::{CpuStorage, Layout, Storage, StorageRef, Tensor};
 use gemm::Parallelism;
 
 use crate::error::Result;
@@ -43,6 +43,16 @@ impl<'a> Memory<'a> {
         // Everything that `Heads::at` can point to, as long as its arguments are within `dims`.
         let numbers = &all[self.layout.start_offset()..][..reach + 1];
         Ok(Heads { numbers, strides: [strides[0], strides[1], strides[2], strides[3]] })
+    }
+}
+
+/// The numbers of a contiguous tensor, as an operation of candle's is given it.
+pub fn contiguous<'a, T: Real>(
+    (storage, layout): (&'a CpuStorage, &Layout),
+) -> candle_core::Result<&'a [T]> {
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(&storage.as_slice()?[start..end]),
+        None => candle_core::bail!("the kernels take contiguous tensors here"),
     }
 }
 

@@ -84,7 +84,7 @@ fn compute<T: Real>(
     Ok(T::to_cpu_storage_owned(result))
 }
 
-fn matrix<T>(numbers: &[T], layout: &Layout) -> Matrix<T> {
+pub fn matrix<T>(numbers: &[T], layout: &Layout) -> Matrix<T> {
     Matrix {
         start: &numbers[layout.start_offset()],
         row: layout.stride()[0],

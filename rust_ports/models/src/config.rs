@@ -18,7 +18,7 @@ pub(crate) use fields::{Fields, one_of};
 use crate::error::Result;
 
 /// The deepest encoder ever trained has fewer; a list of more layers cannot be meant.
-const MOST_LAYERS: usize = 1000;
+pub(crate) const MOST_LAYERS: usize = 1000;
 
 /// What inputs must keep to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,7 +146,7 @@ fn only_values() -> [(&'static str, Value); 6] {
 }
 
 impl EncoderConfig {
-    fn read(fields: &Fields, defaults: &Defaults) -> Result<Self> {
+    pub(crate) fn read(fields: &Fields, defaults: &Defaults) -> Result<Self> {
         fields.check_only_values(&only_values())?;
         let config = Self {
             model_type: fields.text("model_type")?.unwrap_or_default(),

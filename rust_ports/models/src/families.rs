@@ -7,10 +7,12 @@ use serde_json::Value;
 
 use crate::error::Result;
 use crate::family::{Config, Family};
-use crate::{bert, distilbert, electra, modernbert, mpnet, roberta, rope_encoder};
+use crate::{
+    bert, char_encoder, distilbert, electra, modernbert, mpnet, roberta, rope_encoder,
+};
 
 /// Every family that there is.
-pub static FAMILIES: [&Family; 7] = [
+pub static FAMILIES: [&Family; 8] = [
     &bert::FAMILY,
     &roberta::FAMILY,
     &modernbert::FAMILY,
@@ -18,6 +20,7 @@ pub static FAMILIES: [&Family; 7] = [
     &mpnet::FAMILY,
     &electra::FAMILY,
     &rope_encoder::FAMILY,
+    &char_encoder::FAMILY,
 ];
 
 impl Config {

@@ -79,7 +79,9 @@ pub trait Encoder: Debug + Send + Sync {
 
     /// A vector for every token of `inputs`, padded or packed.
     fn forward(&self, inputs: &Inputs) -> Result<EncoderOutput> {
-        self.encode(&inputs.check(&self.limits())?)
+        let inputs = inputs.check(&self.limits())?;
+        inputs.check_candidates(None)?;
+        self.encode(&inputs)
     }
 
     /// What texts are compared by in training: the cosine of every one of `vectors` `[texts,
@@ -95,6 +97,12 @@ pub trait Encoder: Debug + Send + Sync {
 pub trait Head: Debug + Send + Sync {
     /// The encoder under the head.
     fn encoder(&self) -> &dyn Encoder;
+
+    /// How many answers there are, where [`Inputs::candidates`] may name a few of them to be
+    /// scored; None: those of this head are always all scored.
+    fn outputs(&self) -> Option<usize> {
+        None
+    }
 
     /// The logits, from what the encoder gave.
     fn score(&self, outputs: &EncoderOutput, inputs: &Batch) -> Result<Tensor>;
@@ -117,6 +125,7 @@ pub fn scored<H: Head + ?Sized>(
     inputs: &Batch,
     labels: Option<&Tensor>,
 ) -> Result<HeadOutput> {
+    inputs.check_candidates(head.outputs())?;
     let outputs = at_places(head.encoder().encode(inputs)?, inputs.places)?;
     let logits = head.score(&outputs, inputs)?;
     let loss = labels.map(|labels| head.loss(&logits, labels)).transpose()?;

@@ -1,8 +1,13 @@
 //! What goes into a model, and what it refuses before it computes anything.
 
-use candle_core::{DType, Tensor};
+mod checks;
+
+use candle_core::Tensor;
 use encoders_kernels::{Lengths, input_error};
 
+use self::checks::{
+    check_ids, check_rows, check_same_shape, check_shape, optional, whole_numbers,
+};
 use crate::config::Limits;
 use crate::error::Result;
 use crate::rope::RopeTables;
@@ -24,6 +29,11 @@ pub struct Inputs<'a> {
     /// `[places]`, for a packed row only: the tokens whose scores by a head are wanted, where
     /// it scores each by itself. None: all.
     pub places: Option<&'a Tensor>,
+    /// `[candidates]`: which answers are scored, by a head that chooses among many. None: all.
+    pub candidates: Option<&'a Tensor>,
+    /// `[places, candidates]`: what is added to these scores, minus infinity too. None:
+    /// nothing.
+    pub offsets: Option<&'a Tensor>,
     /// Whether every layer's output is wanted too.
     pub output_hidden_states: bool,
     /// What a model with rotary positions is to turn queries and keys by, for each kind of
@@ -49,6 +59,10 @@ pub struct Batch<'a> {
     /// As [`Inputs`] has it.
     pub places: Option<&'a Tensor>,
     /// As [`Inputs`] has it.
+    pub candidates: Option<&'a Tensor>,
+    /// As [`Inputs`] has it.
+    pub offsets: Option<&'a Tensor>,
+    /// As [`Inputs`] has it.
     pub output_hidden_states: bool,
     /// As [`Inputs`] has it.
     pub rope_tables: Option<&'a RopeTables>,
@@ -72,6 +86,8 @@ impl<'a> Inputs<'a> {
             token_type_ids: None,
             cu_seqlens: None,
             places: None,
+            candidates: None,
+            offsets: None,
             output_hidden_states: false,
             rope_tables: None,
         }
@@ -86,6 +102,8 @@ impl<'a> Inputs<'a> {
             lengths: check_shape(self.input_ids, self.cu_seqlens)?,
             choices: None,
             places: self.places,
+            candidates: self.candidates,
+            offsets: self.offsets,
             output_hidden_states: self.output_hidden_states,
             rope_tables: self.rope_tables,
         };
@@ -122,6 +140,8 @@ impl<'a> Inputs<'a> {
             lengths: None,
             choices: Some(choices),
             places: self.places,
+            candidates: self.candidates,
+            offsets: self.offsets,
             output_hidden_states: self.output_hidden_states,
             rope_tables: self.rope_tables,
         };
@@ -131,6 +151,61 @@ impl<'a> Inputs<'a> {
 }
 
 impl Batch<'_> {
+    /// Texts of which only their mask `[batch, tokens]` is looked at.
+    pub(crate) fn of_mask(attention_mask: &Tensor) -> Self {
+        Self {
+            input_ids: attention_mask.clone(),
+            attention_mask: Some(attention_mask.clone()),
+            token_type_ids: None,
+            lengths: None,
+            choices: None,
+            places: None,
+            candidates: None,
+            offsets: None,
+            output_hidden_states: false,
+            rope_tables: None,
+        }
+    }
+
+    /// Refuses candidates that are none of the `outputs` among which a head chooses, all of
+    /// them where it scores what it has and nothing less, and offsets that do not fit.
+    pub fn check_candidates(&self, outputs: Option<usize>) -> Result<()> {
+        let Some(candidates) = self.candidates else {
+            return match self.offsets {
+                None => Ok(()),
+                Some(_) => Err(input_error!(
+                    "offsets are added to the scores of candidates, and there are none"
+                )),
+            };
+        };
+        let Some(outputs) = outputs else {
+            return Err(input_error!(
+                "candidates are for a head that chooses among output tokens; this model has \
+                 none"
+            ));
+        };
+        let (&[count], 1..) = (candidates.dims(), candidates.elem_count()) else {
+            return Err(input_error!(
+                "candidates has shape {:?}; it must be [candidates], at least one of them",
+                candidates.dims()
+            ));
+        };
+        check_ids("candidates", &whole_numbers("candidates", candidates)?, outputs)?;
+        let scored = self.places.unwrap_or(&self.input_ids);
+        let expected = [scored.dims(), &[count]].concat();
+        match self.offsets {
+            Some(offsets) if offsets.dims() != expected || offsets.dtype().is_int() => {
+                Err(input_error!(
+                    "offsets is {:?} of shape {:?}; it must hold floating numbers in the shape \
+                     {expected:?}, that of the scores",
+                    offsets.dtype(),
+                    offsets.dims()
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn check(&self, limits: &Limits) -> Result<()> {
         check_ids("input_ids", &self.input_ids, limits.vocab_size)?;
         if let Some(places) = self.places {
@@ -183,68 +258,5 @@ impl Batch<'_> {
             )),
             _ => Ok(()),
         }
-    }
-}
-
-fn check_shape<'a>(
-    input_ids: &Tensor,
-    cu_seqlens: Option<&'a [usize]>,
-) -> Result<Option<Lengths<'a>>> {
-    match (input_ids.dims(), cu_seqlens) {
-        (&[tokens], Some(cu_seqlens)) => Ok(Some(Lengths::new(cu_seqlens, tokens)?)),
-        (&[batch, tokens], None) if batch > 0 && tokens > 0 => Ok(None),
-        (shape, None) => Err(input_error!(
-            "input_ids has shape {shape:?}; it must be [batch, tokens], neither of them 0"
-        )),
-        (shape, Some(_)) => Err(input_error!(
-            "input_ids has shape {shape:?}; beside cu_seqlens it must be [tokens]"
-        )),
-    }
-}
-
-fn check_same_shape(name: &str, tensor: &Tensor, input_ids: &Tensor) -> Result<()> {
-    if tensor.dims() == input_ids.dims() {
-        return Ok(());
-    }
-    Err(input_error!(
-        "{name} has shape {:?} but input_ids {:?}; they must be equal",
-        tensor.dims(),
-        input_ids.dims()
-    ))
-}
-
-/// The tensor as i64. candle's own models take u32.
-fn whole_numbers(name: &str, tensor: &Tensor) -> Result<Tensor> {
-    match tensor.dtype() {
-        DType::I64 | DType::U32 | DType::U8 => Ok(tensor.to_dtype(DType::I64)?),
-        other => {
-            Err(input_error!("{name} is of dtype {other:?}; it must be one of I64, U32 and U8"))
-        }
-    }
-}
-
-fn optional(name: &str, tensor: Option<&Tensor>) -> Result<Option<Tensor>> {
-    tensor.map(|tensor| whole_numbers(name, tensor)).transpose()
-}
-
-/// A text without a single token has no vector.
-fn check_rows(attention_mask: &Tensor) -> Result<()> {
-    let rows: Vec<Vec<i64>> = attention_mask.to_vec2()?;
-    match rows.iter().position(|row| row.iter().all(|real| *real == 0)) {
-        None => Ok(()),
-        Some(row) => Err(input_error!(
-            "row {row} of attention_mask is all padding; a text has at least one token"
-        )),
-    }
-}
-
-fn check_ids(name: &str, ids: &Tensor, count: usize) -> Result<()> {
-    let ids: Vec<i64> = ids.flatten_all()?.to_vec1()?;
-    match ids.into_iter().find(|id| !(0..count as i64).contains(id)) {
-        None => Ok(()),
-        Some(id) => Err(input_error!(
-            "{name} holds {id}; its values must lie between 0 and {}",
-            count - 1
-        )),
     }
 }

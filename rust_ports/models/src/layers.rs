@@ -13,7 +13,7 @@ use encoders_kernels as kernels;
 
 pub use activations::*;
 pub(crate) use fused::joined;
-pub use fused::{activated, add_norm, gated, sum_norm};
+pub use fused::{activated, add_norm, gated, norm_activated, sum_norm};
 
 use crate::dropout::{keep, scale};
 use crate::error::Result;
@@ -49,9 +49,13 @@ impl Linear {
 
     /// `x` is `[..., inputs]`, the result `[..., outputs]`. A trace notes it.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let result = match kernels::wanted(self.tensors().chain([x])) {
-            true => kernels::linear(self.dense(), x),
-            false => self.plain(x),
+        let tensors = || self.tensors().chain([x]);
+        let result = match &self.bias {
+            _ if kernels::wanted(tensors()) => kernels::linear(self.dense(), x),
+            Some(bias) if kernels::available(tensors()) => {
+                kernels::affine(x, &self.weight, bias)
+            }
+            _ => self.plain(x),
         };
         Ok(note(&self.path, result?))
     }
@@ -180,6 +184,9 @@ pub fn dropout(x: &Tensor, rate: f64) -> Result<Tensor> {
     let Some(kept) = keep(x.dims(), rate) else {
         return Ok(x.clone());
     };
+    if kernels::available([x]) {
+        return kernels::keep(x, kept, scale(rate));
+    }
     let kept = Tensor::from_vec(kept, x.shape(), x.device())?.to_dtype(x.dtype())?;
     Ok((x * (kept * scale(rate))?)?)
 }

@@ -1,10 +1,10 @@
 //! Transformer encoders on candle, from tensors to tensors.
 //!
 //! One concept is one module, under the name that it has in the PyTorch and MLX ports of the
-//! same models: [`pooling`], [`layers`], [`rope`], [`attention`], [`heads`], [`masking`],
-//! [`losses`], [`training`]. A family of models is a module too, with its configuration, its
-//! encoder and its heads, as [`bert`] is; [`families`] lists them. Field names are the keys of
-//! Transformers' checkpoints.
+//! same models: [`pooling`], [`layers`], [`rope`], [`attention`], [`convolution`], [`heads`],
+//! [`masking`], [`losses`], [`training`]. A family of models is a module too, with its
+//! configuration, its encoder and its heads, as [`bert`] is; [`families`] lists them. Field
+//! names are the keys of Transformers' checkpoints.
 //!
 //! A plain form and a fast one stand side by side in [`layers`] and [`attention`], and are
 //! chosen there; models know of one form only. Nothing here reads files or text: the crate
@@ -14,7 +14,9 @@
 
 pub mod attention;
 pub mod bert;
+pub mod char_encoder;
 pub mod config;
+pub mod convolution;
 pub mod distilbert;
 pub mod dropout;
 pub mod electra;

@@ -28,8 +28,7 @@ pub fn cross_entropy(
         ));
     }
     let labels = labels.flatten_all()?.to_vec1::<i64>()?;
-    let kept: Vec<i64> =
-        (0..labels.len() as i64).filter(|row| labels[*row as usize] != ignore_index).collect();
+    let kept = places(&labels, |label| *label != ignore_index);
     let labels: Vec<i64> = labels.into_iter().filter(|label| *label != ignore_index).collect();
     if let Some(label) = labels.iter().find(|label| !(0..classes as i64).contains(*label)) {
         return Err(input_error!(
@@ -38,9 +37,7 @@ pub fn cross_entropy(
         ));
     }
     if kept.is_empty() {
-        // The mean over nothing, which is what Transformers gives. It is no function of the
-        // logits: no gradient.
-        return Ok((Tensor::zeros((), logits.dtype(), logits.device())? + f64::NAN)?);
+        return nothing(logits);
     }
     let rows =
         logits.reshape(((), classes))?.index_select(&Tensor::new(kept, logits.device())?, 0)?;
@@ -58,12 +55,30 @@ pub fn cross_entropy(
     Ok(((chosen * &weights)?.sum_all()? / weights.sum_all()?)?.neg()?)
 }
 
-/// The mean over independent yes-or-no questions, in the form that no large logit overflows.
+/// The mean over independent yes-or-no questions, those with the label `ignore_index` left out,
+/// in the form that no large logit overflows; NaN where none is left.
 ///
 /// -y log σ(x) - (1 - y) log(1 - σ(x)) = max(x, 0) - x y + log(1 + exp(-|x|)).
 /// `logits` and `labels` are of one shape and one floating dtype; the result is a scalar.
-pub fn binary_cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
+pub fn binary_cross_entropy(
+    logits: &Tensor,
+    labels: &Tensor,
+    ignore_index: Option<f64>,
+) -> Result<Tensor> {
     check_same_shape("logits", logits, labels)?;
+    if let Some(ignored) = ignore_index {
+        let flat = labels.flatten_all()?;
+        let numbers = flat.to_dtype(DType::F64)?.to_vec1::<f64>()?;
+        let kept = places(&numbers, |label| *label != ignored);
+        if kept.is_empty() {
+            return nothing(logits);
+        }
+        if kept.len() < numbers.len() {
+            let kept = &Tensor::new(kept, logits.device())?;
+            let those = |x: &Tensor| x.flatten_all()?.index_select(kept, 0);
+            return binary_cross_entropy(&those(logits)?, &those(&flat)?, None);
+        }
+    }
     let small = logits.abs()?.neg()?.exp()?;
     mean(((relu(logits)? - (logits * labels)?)? + log_one_plus(&small)?)?)
 }
@@ -103,9 +118,21 @@ pub fn classification_loss(
         "single_label_classification" => {
             cross_entropy(logits, &labels.flatten_all()?, -100, None)
         }
-        "multi_label_classification" => binary_cross_entropy(logits, &fitted()?),
+        "multi_label_classification" => binary_cross_entropy(logits, &fitted()?, None),
         other => Err(config_error!("problem_type is {other:?}, which is not implemented")),
     }
+}
+
+/// Where the labels stand that are wanted.
+fn places<T>(labels: &[T], wanted: impl Fn(&T) -> bool) -> Vec<i64> {
+    let numbered = (0..).zip(labels);
+    numbered.filter(|(_, label)| wanted(label)).map(|(place, _)| place).collect()
+}
+
+/// The mean over nothing, which is what Transformers gives. It is no function of the logits: no
+/// gradient.
+fn nothing(logits: &Tensor) -> Result<Tensor> {
+    Ok((Tensor::zeros((), logits.dtype(), logits.device())? + f64::NAN)?)
 }
 
 /// x - log(sum(exp(x))) along the last axis, shifted by the largest so that nothing overflows.
@@ -197,13 +224,38 @@ mod tests {
     fn binary_cross_entropy_keeps_its_digits_at_either_end() {
         let loss = |x: f32, y: f32| {
             let tensor = |number| Tensor::new(&[number], &Device::Cpu).unwrap();
-            binary_cross_entropy(&tensor(x), &tensor(y)).unwrap().to_scalar::<f32>().unwrap()
+            binary_cross_entropy(&tensor(x), &tensor(y), None)
+                .unwrap()
+                .to_scalar::<f32>()
+                .unwrap()
         };
         assert_eq!(loss(1000.0, 0.0), 1000.0);
         assert_eq!(loss(-1000.0, 1.0), 1000.0);
         assert_eq!(loss(1000.0, 1.0), 0.0);
         let exact = (-20f64).exp().ln_1p() as f32;
         assert!((loss(20.0, 1.0) - exact).abs() < 1e-6 * exact);
+    }
+
+    #[test]
+    fn binary_cross_entropy_leaves_ignored_labels_out() {
+        let tensor = |numbers: &[f64]| Tensor::new(numbers, &Device::Cpu).unwrap();
+        let logits =
+            candle_core::Var::from_tensor(&tensor(&[1.0, f64::NEG_INFINITY, -2.0])).unwrap();
+        let labels = tensor(&[1.0, -100.0, 0.0]);
+        let loss = binary_cross_entropy(&logits, &labels, Some(-100.0)).unwrap();
+        let expected = ((-1f64).exp().ln_1p() + (-2f64).exp().ln_1p()) / 2.0;
+        assert!((loss.to_scalar::<f64>().unwrap() - expected).abs() < 1e-15);
+        let store = loss.backward().unwrap();
+        let gradient = store.get(&logits).unwrap().to_vec1::<f64>().unwrap();
+        assert_eq!(gradient[1], 0.0, "of {gradient:?}");
+        let none = tensor(&[-100.0; 3]);
+        assert!(scalar(binary_cross_entropy(&logits, &none, Some(-100.0))).is_nan());
+        let all = tensor(&[1.0, 0.0, 1.0]);
+        let finite = tensor(&[1.0, 3.0, -2.0]);
+        assert_eq!(
+            scalar(binary_cross_entropy(&finite, &all, Some(-100.0))),
+            scalar(binary_cross_entropy(&finite, &all, None))
+        );
     }
 
     #[test]
@@ -216,7 +268,10 @@ mod tests {
             chosen(&classes, None),
             scalar(cross_entropy(&logits, &classes, -100, None))
         );
-        assert_eq!(chosen(&targets, None), scalar(binary_cross_entropy(&logits, &targets)));
+        assert_eq!(
+            chosen(&targets, None),
+            scalar(binary_cross_entropy(&logits, &targets, None))
+        );
         assert_eq!(
             chosen(&targets, Some("regression")),
             scalar(mean_squared_error(&logits, &targets))

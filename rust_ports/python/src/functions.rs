@@ -2,6 +2,7 @@
 //! each room of the library.
 
 pub mod attention;
+pub mod convolution;
 pub mod layers;
 pub mod losses;
 pub mod masking;

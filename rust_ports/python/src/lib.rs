@@ -17,6 +17,8 @@ mod _native {
         positions, scaled_dot_product_attention, sliding_window_mask, split_heads,
     };
     #[pymodule_export]
+    use crate::functions::convolution::{convolved, lengthened, shortened, windows};
+    #[pymodule_export]
     use crate::functions::layers::{
         activate, activation_names, gelu, gelu_tanh, linear, quick_gelu, relu_squared,
     };

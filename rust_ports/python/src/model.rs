@@ -31,6 +31,8 @@ pub struct Arrays {
     token_type_ids: Option<Tensor>,
     cu_seqlens: Option<Vec<usize>>,
     places: Option<Tensor>,
+    candidates: Option<Tensor>,
+    offsets: Option<Tensor>,
 }
 
 type Object<'a, 'py> = &'a Bound<'py, PyAny>;
@@ -52,6 +54,10 @@ impl Arrays {
                 .map(|array| arrays::cu_seqlens(&array))
                 .transpose()?,
             places: optional("places")?,
+            candidates: optional("candidates")?,
+            offsets: given("offsets")?
+                .map(|array| arrays::float("offsets", &array))
+                .transpose()?,
         })
     }
 
@@ -64,6 +70,8 @@ impl Arrays {
             token_type_ids: self.token_type_ids.map(there).transpose()?,
             cu_seqlens: self.cu_seqlens,
             places: self.places.map(there).transpose()?,
+            candidates: self.candidates.map(there).transpose()?,
+            offsets: self.offsets.map(there).transpose()?,
         })
     }
 
@@ -78,6 +86,8 @@ impl Arrays {
             token_type_ids: self.token_type_ids.as_ref(),
             cu_seqlens: self.cu_seqlens.as_deref(),
             places: self.places.as_ref(),
+            candidates: self.candidates.as_ref(),
+            offsets: self.offsets.as_ref(),
             output_hidden_states,
             rope_tables,
         }

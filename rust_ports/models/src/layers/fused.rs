@@ -32,6 +32,14 @@ pub fn add_norm(
     norm.forward(&(dropout(&dense.forward(x)?, rate)? + residual)?)
 }
 
+/// activation(norm(x)): `x` is `[..., hidden]`, and so is the result.
+pub fn norm_activated(norm: &LayerNorm, activation: Activation, x: &Tensor) -> Result<Tensor> {
+    if is_exact_gelu(activation) && kernels::available(norm.tensors().chain([x])) {
+        return kernels::norm_gelu(norm.norm(), x);
+    }
+    activation(&norm.forward(x)?)
+}
+
 /// activation(dense(x)): `x` is `[..., inputs]`, the result `[..., outputs]`.
 pub fn activated(dense: &Linear, activation: Activation, x: &Tensor) -> Result<Tensor> {
     if is_exact_gelu(activation) && joined(dense.tensors().chain([x])) {

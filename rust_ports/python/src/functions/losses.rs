@@ -22,15 +22,20 @@ pub fn cross_entropy<'py>(
     compute(py, || losses::cross_entropy(&logits, &labels, ignore_index, weights.as_ref()))
 }
 
-/// The mean over independent yes-or-no questions: a scalar.
+/// The mean over independent yes-or-no questions, those with the label ignore_index left out: a
+/// scalar.
 #[pyfunction]
+#[pyo3(signature = (logits, labels, ignore_index=None))]
 pub fn binary_cross_entropy<'py>(
     py: Python<'py>,
     logits: Object,
     labels: Object,
+    ignore_index: Option<f64>,
 ) -> PyArray<'py> {
     let (logits, labels) = (float("logits", logits)?, float("labels", labels)?);
-    compute(py, || losses::binary_cross_entropy(&logits, &labels.to_dtype(logits.dtype())?))
+    compute(py, || {
+        losses::binary_cross_entropy(&logits, &labels.to_dtype(logits.dtype())?, ignore_index)
+    })
 }
 
 /// The mean of the squared differences: a scalar.
