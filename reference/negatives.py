@@ -1,10 +1,10 @@
 """A few words that stand for a whole vocabulary, drawn once for every framework.
 
-A softmax over thousands of words costs most of a small model's step. Sampled softmax (Jean et
-al. 2015) scores the right word and some negatives, and takes from each logit the logarithm of
-how likely its word was to be among them. A word that is seldom drawn then counts for all those
-that might have been drawn in its place, and so the gradient comes close to that of the whole
-softmax as the negatives grow.
+A softmax over thousands of words costs a small model a third of each step, or more. Sampled
+softmax (Jean et al. 2015) scores the right word and some negatives, and takes from each logit
+the logarithm of how likely its word was to be among them. A word that is seldom drawn then
+counts for all those that might have been drawn in its place, and so the gradient comes close to
+that of the whole softmax as the negatives grow.
 
 Frequent words are drawn more often, by a law that needs no table: of words sorted by frequency,
 the most frequent first, word k has the share log((k + 2) / (k + 1)) / log(size + 1).

@@ -6,11 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reference import negatives as room
 from reference.errors import InputError
 from reference.negatives import Negatives, candidates, draw, log_uniform
+from reference.parity.faults.characters import FAULTS
+from reference.parity.faults.fault import patched
 
 SIZE, ANSWER = 60, 2
 DRAWS = 1500
+RIGHT = 0.005  # off by so much is the gradient from half of the words, on average
 
 
 def test_shares_add_up_and_fall():
@@ -63,7 +67,7 @@ def logits(probability: float) -> np.ndarray:
 
 def sampled(scores: np.ndarray, count: int, seed: int) -> np.ndarray:
     """The gradient of sampled softmax in all logits."""
-    found = candidates(np.array([ANSWER]), draw(count, SIZE, seed))
+    found = room.candidates(np.array([ANSWER]), draw(count, SIZE, seed))
     gradient = np.zeros(SIZE)
     gradient[found.ids] = softmax(scores[found.ids] + found.offsets[0])
     gradient[ANSWER] -= 1
@@ -98,14 +102,38 @@ def off(form, probability: float, count: int) -> float:
 
 
 def test_the_gradient_of_a_confident_model_becomes_that_of_the_whole_softmax():
-    few, more, most = (off(sampled, 0.5, count) for count in (3, 12, SIZE - 1))
-    assert few > 0.2 > more > 0.05 and most < 0.01
+    counts = (3, 12, SIZE // 2, SIZE - 1)
+    few, more, half, most = (off(sampled, 0.5, count) for count in counts)
+    assert few > 0.2 > more > 0.05 and half < RIGHT and most < 0.01
 
 
 def test_the_form_with_replacement_goes_elsewhere_which_a_new_model_does_not_show():
     assert off(with_replacement, 0.5, 20 * SIZE) > 0.3
     assert off(with_replacement, 0.001, 20 * SIZE) < 0.02
     assert off(sampled, 0.001, SIZE - 1) < 0.01
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, fault in FAULTS.items() if fault.shows == "gradient"]
+)
+def test_a_fault_of_the_correction_stays_away_from_the_whole_softmax(name):
+    with patched(FAULTS[name].patch()):
+        assert off(sampled, 0.5, SIZE // 2) > 0.1 > 10 * RIGHT
+
+
+def test_what_is_left_uncorrected_shows_in_the_offsets():
+    """Only there: the answer is scored for certain, and without a correction of its own the
+    estimate converges as well."""
+    answers, negatives = np.array([3, 40]), draw(9, SIZE, seed=0)
+
+    def corrected() -> bool:
+        found = room.candidates(answers, negatives)
+        own = found.offsets[[0, 1], found.labels]
+        return np.allclose(own, -np.log(negatives.expected(answers)))
+
+    assert corrected()
+    with patched(FAULTS["positives_uncorrected"].patch()):
+        assert not corrected() and off(sampled, 0.5, SIZE - 1) < 0.01
 
 
 @pytest.mark.parametrize(

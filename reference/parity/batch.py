@@ -141,5 +141,10 @@ def batch_of(
 def _has_tokenizer(checkpoint: Checkpoint) -> bool:
     return any(
         (checkpoint.folder / name).exists()
-        for name in ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model")
+        for name in (
+            "tokenizer.json",
+            "vocab.txt",
+            "sentencepiece.bpe.model",
+            "characters.json",
+        )
     )

@@ -8,11 +8,15 @@ lengths count them, not bytes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
-from reference.errors import CheckpointError, InputError, shown
+from reference.checks import check_whole
+from reference.errors import CheckpointError, EncodersError, InputError, shown
+from reference.files import read_json
 from reference.text.encoding import Encoding, Origins
 
 PAD, UNKNOWN, MASK = SPECIAL = ("[PAD]", "[UNK]", "[MASK]")
@@ -20,6 +24,10 @@ PAD_ID, UNKNOWN_ID, MASK_ID = range(3)
 FIRST = len(SPECIAL)  # the id of the first character; no text can name one before it
 CODE_POINTS = 0x110000  # so many there are in Unicode
 REPLACEMENT = "\ufffd"  # how Unicode writes a character that is not known
+
+FILE = "characters.json"  # of a model's folder; beside other things it says what is read here
+LISTED, HASHED = KINDS = ("listed", "hashed")  # ids by a list, or by numbers in Unicode
+HASHES = 8  # tables that a new model hashes the latter to
 
 
 class CharacterVocabulary:
@@ -101,6 +109,50 @@ class CharacterVocabulary:
         if self.characters is None:
             return chr(place) if place < CODE_POINTS else ""
         return self.characters[place] if place < len(self.characters) else ""
+
+
+@dataclass(frozen=True)
+class CharacterFile:
+    """What a folder's characters.json says of its texts."""
+
+    vocabulary: CharacterVocabulary
+    longest: int  # so many characters of a text are read
+    outputs: int  # so many output tokens belong to it
+
+    @property
+    def of_model(self) -> dict[str, int]:
+        """What a new model takes from it."""
+        hashes = HASHES if self.vocabulary.characters is None else 0
+        return {
+            "max_example_len": self.longest,
+            "num_outputs": self.outputs,
+            "num_hashes": hashes,
+        }
+
+
+def read_characters(path: Path) -> CharacterFile:
+    """The file as it is read by whoever has texts; what else is in it, its writer reads."""
+    content = read_json(path, CheckpointError)
+    kind, characters = content.get("kind"), content.get("characters")
+    if kind not in KINDS:
+        raise CheckpointError(f"{path}: kind is {shown(kind)}; it is one of {', '.join(KINDS)}")
+    if kind == HASHED and characters is not None:
+        raise CheckpointError(
+            f"{path}: characters is {shown(characters)}; of the kind hashed it is null"
+        )
+    if kind == LISTED and (not isinstance(characters, str) or not characters):
+        raise CheckpointError(
+            f"{path}: characters is {shown(characters)}; it must be a string of those that "
+            "have an id"
+        )
+    try:
+        return CharacterFile(
+            CharacterVocabulary(characters),
+            check_whole("max_example_len", content.get("max_example_len"), 1),
+            check_whole("num_outputs", content.get("num_outputs"), 1),
+        )
+    except EncodersError as problem:
+        raise CheckpointError(f"{path}: {problem}") from None
 
 
 def code_points(text: str) -> np.ndarray:

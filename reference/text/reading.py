@@ -13,6 +13,8 @@ from reference.families import BY_MODEL_TYPE, EncoderConfig
 from reference.files import is_file, read_json
 from reference.text.added_tokens import named_tokens, special_names, with_added_tokens
 from reference.text.bare_pieces import OWN, OWN_PIECES, PIECES, check_bare
+from reference.text.characters import FILE as CHARACTERS
+from reference.text.characters import MASK_ID, PAD_ID, UNKNOWN_ID, read_characters
 from reference.text.classes import Part, TokenizerClass, class_for
 from reference.text.guard import guarded
 from reference.text.hugging_face import HuggingFaceVocabulary, lower_casing
@@ -30,7 +32,10 @@ TOKENIZER_FILES = (
     "tokenizer.vocab",
     "special_tokens_map.json",
     "added_tokens.json",
+    CHARACTERS,
+    "output_tokens.json",  # which a model of characters is asked for
 )
+OF_CHARACTERS = "CharacterVocabulary"  # in the place of a tokenizer's class
 SPECIAL = ("cls", "sep", "pad", "unk", "mask")
 # What the special tokens are called where neither settings nor a class name them: by BERT, and
 # by RoBERTa.
@@ -48,6 +53,8 @@ def read_tokenizer(folder: Path, config: EncoderConfig | None = None) -> Tokeniz
     then vocab.txt, then a SentencePiece model. Without a config it is that of a folder that
     holds a tokenizer alone, whose texts may be as long as its settings say."""
     folder = Path(folder)
+    if _reads_characters(folder, config):
+        return _character_tokenizer(folder, config)
     path = folder / "tokenizer_config.json"
     of_sentences = read_text_settings(folder)
     settings = _read_settings(folder) | of_sentences.tokenizer
@@ -66,6 +73,35 @@ def read_tokenizer(folder: Path, config: EncoderConfig | None = None) -> Tokeniz
         typed and (config is None or config.has_token_types),  # without them, all are 0
         _special_tokens(vocabulary, names, vocab_size),
         frozenset(map(vocabulary.token_id, special)) - {None},
+    )
+
+
+def _reads_characters(folder: Path, config: EncoderConfig | None) -> bool:
+    if config is None:
+        return is_file(folder / CHARACTERS)
+    return BY_MODEL_TYPE[config.model_type].tokenizers[config.model_type] == OF_CHARACTERS
+
+
+def _character_tokenizer(folder: Path, config: EncoderConfig | None) -> Tokenizer:
+    if not is_file(folder / CHARACTERS):
+        raise CheckpointError(
+            f"{folder} does not say which characters there are: no {CHARACTERS}"
+        )
+    found = read_characters(folder / CHARACTERS)
+    size, longest = len(found.vocabulary), found.longest
+    if config is not None and size > config.vocab_size:
+        raise CheckpointError(
+            f"{folder / CHARACTERS} has {size} ids, but the model's vocab_size is "
+            f"{config.vocab_size}: they do not belong together"
+        )
+    return Tokenizer(
+        found.vocabulary,
+        longest if config is None else min(longest, config.max_tokens),
+        size if config is None else config.vocab_size,
+        False,
+        {"pad": PAD_ID, "unk": UNKNOWN_ID, "mask": MASK_ID},
+        frozenset({PAD_ID, UNKNOWN_ID, MASK_ID}),
+        found.of_model,
     )
 
 

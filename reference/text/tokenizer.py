@@ -60,6 +60,8 @@ class Tokenizer:
     special_tokens: Mapping[str, int] = field(default_factory=dict)  # {"mask": 103, ...}
     # Of special tokens that settings or the class name: Transformers' all_special_ids.
     special_ids: frozenset[int] = frozenset()
+    # What a new model's configuration takes from it, besides the size of the vocabulary.
+    of_model: Mapping[str, int] = field(default_factory=dict)
 
     def __call__(
         self,

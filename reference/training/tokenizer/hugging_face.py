@@ -107,7 +107,7 @@ def _learned(
     has no more, and more where the alphabet alone has; neither is what was meant."""
     learner = tokenizers.Tokenizer(model)
     learner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    learner.train_from_iterator(_repeated(words), trainer)
+    learner.train_from_iterator(repeated(words), trainer)
     found = learner.get_vocab_size()
     if found < options.vocab_size:
         raise options.too_large(found)
@@ -116,7 +116,7 @@ def _learned(
     return learner
 
 
-def _repeated(words: Counter[str]) -> Iterator[str]:
+def repeated(words: Counter[str]) -> Iterator[str]:
     """Every word as often as it came: the library takes texts only, and no counts."""
     for word in sorted(words):
         count, most = words.pop(word), 1 + CHARACTERS_AT_ONCE // len(word)

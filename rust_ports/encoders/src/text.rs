@@ -1,6 +1,7 @@
 //! Text to ids, through a checkpoint's tokenizer, opened as Transformers opens it.
 
 mod added;
+mod characters;
 mod classes;
 mod encoding;
 mod guard;
@@ -18,6 +19,7 @@ use encoders_models::{Result, checkpoint_error, config_error, input_error};
 use serde_json::{Value, json};
 use tokenizers::{PostProcessor, TruncationDirection};
 
+use self::characters::{CLASS as OF_CHARACTERS, Characters};
 use self::classes::{Build, Class, SETTINGS, class_for};
 pub use self::encoding::Encoded;
 pub(crate) use self::encoding::{Encoding, Given, Token};
@@ -36,6 +38,8 @@ use crate::pretrained::locate;
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
+    /// Of a model that reads characters; `inner` is then a table of them.
+    characters: Option<Characters>,
     special: BTreeSet<u32>,
     /// The ids of the special tokens that have a name, by their kind.
     kinds: BTreeMap<&'static str, u32>,
@@ -63,6 +67,9 @@ impl Tokenizer {
     /// tokenizer_config.json and sentence_bert_config.json say. The lengths to which the file
     /// itself pads and cuts were those of its training, and do not count.
     pub fn from_folder(folder: &Path, config: &Config) -> Result<Self> {
+        if config.tokenizer() == OF_CHARACTERS {
+            return Self::of_characters(folder, config);
+        }
         let of_sentences = TextSettings::read(folder)?;
         let mut settings = read_settings(folder)?;
         settings.extend(of_sentences.tokenizer.clone());
@@ -90,6 +97,7 @@ impl Tokenizer {
             kinds: special::special_ids(&inner, &names, vocab_size),
             tidies: special::tidies(&inner, &settings)?,
             inner,
+            characters: None,
             special,
             side,
             max_length: 0,
@@ -99,6 +107,29 @@ impl Tokenizer {
         };
         tokenizer.truncate(max_length(folder, config, &of_sentences, &settings)?)?;
         Ok(tokenizer)
+    }
+
+    fn of_characters(folder: &Path, config: &Config) -> Result<Self> {
+        let limits = config.limits();
+        let characters = Characters::read(folder, &limits)?;
+        let kinds = Characters::kinds();
+        Ok(Self {
+            inner: characters.table()?,
+            special: kinds.values().copied().collect(),
+            kinds,
+            side: TruncationDirection::Right,
+            max_length: characters.longest,
+            vocab_size: limits.vocab_size,
+            truncates: !config.family().refuses_long_texts,
+            typed: false,
+            tidies: false,
+            characters: Some(characters),
+        })
+    }
+
+    /// Whether texts are read as characters.
+    pub fn reads_characters(&self) -> bool {
+        self.characters.is_some()
     }
 
     /// Cuts every text at `max_length` tokens, its special tokens included.

@@ -93,6 +93,13 @@ impl MaskedLM {
     /// Loads a folder, or a hub id through the hub's cache; see [`locate`].
     pub fn from_pretrained(model: &str, device: &Device) -> Result<Self> {
         let pipeline = Pipeline::load(&locate(model)?, "ForMaskedLM", device)?;
+        if pipeline.tokenizer.reads_characters() {
+            return Err(input_error!(
+                "{} reads characters and answers with output tokens, which are not filled in \
+                 here; its encoder and other heads are read",
+                pipeline.folder.display()
+            ));
+        }
         let ids = 0..pipeline.config.limits().vocab_size;
         let nameless =
             ids.filter(|id| pipeline.tokenizer.piece(*id as u32).is_none()).collect();

@@ -97,6 +97,14 @@ impl Encoding {
 impl Tokenizer {
     /// The ids of each text, special tokens included, without padding.
     pub fn ids<S: AsRef<str>>(&self, texts: &[S]) -> Result<Vec<Vec<i64>>> {
+        if self.characters.is_some() {
+            let given: Vec<Given> = texts.iter().map(|text| (text.as_ref(), None)).collect();
+            let encodings = self.encodings(&given, "texts", 0)?;
+            let ids = |encoding: &Encoding| {
+                encoding.tokens.iter().map(|token| i64::from(token.id)).collect()
+            };
+            return Ok(encodings.iter().map(ids).collect());
+        }
         let whole = texts.iter().map(AsRef::as_ref).collect();
         let encodings =
             guarded(super::unusable, || self.inner.encode_batch_fast::<&str>(whole, true))?;
@@ -180,18 +188,7 @@ impl Tokenizer {
         name: &str,
         first: usize,
     ) -> Result<Vec<Encoding>> {
-        let inputs: Vec<EncodeInput> = given
-            .iter()
-            .map(|(text, pair)| match pair {
-                None => (*text).into(),
-                Some(pair) => (*text, *pair).into(),
-            })
-            .collect();
-        let found: Vec<Encoding> = guarded(super::unusable, || {
-            let found = self.inner.encode_batch(inputs, true)?;
-            let pairs = found.iter().zip(given);
-            Ok(pairs.map(|(whole, texts)| Encoding::of(whole, texts, self.typed)).collect())
-        })?;
+        let found = self.tokenized(given)?;
         for (number, encoding) in found.iter().enumerate() {
             let largest = encoding.tokens.iter().map(|token| token.id as usize).max();
             let name = format!("{name}[{}]", first + number);
@@ -212,6 +209,26 @@ impl Tokenizer {
             }
         }
         Ok(found)
+    }
+}
+
+impl Tokenizer {
+    fn tokenized(&self, given: &[Given]) -> Result<Vec<Encoding>> {
+        if let Some(characters) = &self.characters {
+            return given.iter().map(|given| characters.encoding(given)).collect();
+        }
+        let inputs: Vec<EncodeInput> = given
+            .iter()
+            .map(|(text, pair)| match pair {
+                None => (*text).into(),
+                Some(pair) => (*text, *pair).into(),
+            })
+            .collect();
+        guarded(super::unusable, || {
+            let found = self.inner.encode_batch(inputs, true)?;
+            let pairs = found.iter().zip(given);
+            Ok(pairs.map(|(whole, texts)| Encoding::of(whole, texts, self.typed)).collect())
+        })
     }
 }
 
