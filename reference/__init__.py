@@ -64,7 +64,7 @@ def load(
     chosen = None if named is None else pipelines.pipeline_class(named, folder)
     checkpoint = read_checkpoint(folder, None if chosen is None else chosen.task)
     config, architecture = checkpoint.config, checkpoint.architecture
-    chosen = chosen or pipelines.pipeline_class(architecture.task.pipeline)
+    chosen = chosen or pipelines.pipeline_class(architecture.task.pipeline, folder)
     network = build(backend, config, architecture, checkpoint.tensors, dtype, device)
     return chosen(checkpoint, network, backend, dtype, device)
 

@@ -6,12 +6,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import cycle, product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from reference.checks import check_iterable, check_switch, check_texts, check_whole
 from reference.errors import InputError, shown
+from reference.files import is_file
+from reference.pipelines.base import Pipeline
 from reference.pipelines.batching import windows
 from reference.pipelines.cloze import Answer, Cloze, Gap, Partly, its_place
 from reference.pipelines.cutting import Cuts
@@ -20,6 +23,7 @@ from reference.pipelines.probabilities import best_first, log_softmax
 from reference.pipelines.results import Result, Results
 from reference.processes import computing
 from reference.text import Encoding
+from reference.text.characters import FILE as CHARACTERS
 
 MOST_TOGETHER = 8  # masks that are filled jointly
 MOST_COMBINATIONS = 1_000  # that are found then; the work grows with their square
@@ -49,6 +53,13 @@ class MaskedLM(Cloze):
     """Logits over the vocabulary at every position: [batch, tokens, vocab]."""
 
     name = "masked-lm"
+
+    @classmethod
+    def for_folder(cls, folder: Path) -> type[Pipeline]:
+        """A model that reads characters hides some of them, and is asked for output tokens."""
+        from reference.pipelines.masked_characters import MaskedCharacters
+
+        return MaskedCharacters if is_file(folder / CHARACTERS) else cls
 
     def fill(
         self,

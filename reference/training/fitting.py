@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,30 @@ def prepare(
     **settings: Any,
 ) -> Run:
     """All that `fit` does before the first step; nothing is written."""
+    return prepare_from(
+        partial(_start, model, family, tokenizer, model_config),
+        data,
+        objective=objective,
+        validation=validation,
+        columns=columns,
+        backend=backend,
+        device=device,
+        **settings,
+    )
+
+
+def prepare_from(
+    begin: Callable[[], Start],
+    data: Any,
+    *,
+    objective: str,
+    validation: Any = None,
+    columns: Mapping[str, str] | None = None,
+    backend: str = "torch",
+    device: str | None = None,
+    **settings: Any,
+) -> Run:
+    """The same, of a start that is made once all else was found sound."""
     kind = OBJECTIVES[check_name(objective, OBJECTIVES, "objective")]
     ranks.check_backend(check_name(backend, BACKENDS, "backend"))
     device = ranks.own_device(device)
@@ -104,7 +129,7 @@ def prepare(
     chosen, how = kind(**of_objective), Settings(**of_run)
     if how.patience is not None and validation is None and how.validation_split == 0:
         raise InputError("patience waits for better scores, but nothing is held out to score")
-    start = _start(model, family, tokenizer, model_config)
+    start = begin()
     check_known(columns or {}, kind.columns, f"the columns of {objective}")
     columns = {**kind.columns, **(columns or {})}
     samples = chosen.samples(data, columns)

@@ -124,7 +124,7 @@ def from_nothing(
         for name, token in IDS.items()
         if token in opened.special_tokens and _uses(kind, name)
     }
-    size = {"vocab_size": len(opened.vocabulary)}
+    size = {"vocab_size": len(opened.vocabulary), **opened.of_model}
     named = {"model_type": family, "architectures": []}
     return Start(config_from_dict({**named, **size, **special, **given}, "model"), folder)
 

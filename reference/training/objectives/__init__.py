@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reference.training.objectives.contrastive import Contrastive
+from reference.training.objectives.masked_characters import MaskedCharacters
 from reference.training.objectives.masked_lm import MaskedLM
 from reference.training.objectives.objective import Given, Objective, Size, in_batches, setting
 from reference.training.objectives.scored_pairs import ScoredPairs
@@ -13,6 +14,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     kind.name: kind
     for kind in (
         MaskedLM,
+        MaskedCharacters,
         Contrastive,
         ScoredPairs,
         SequenceClassification,
@@ -24,6 +26,7 @@ __all__ = [
     "OBJECTIVES",
     "Contrastive",
     "Given",
+    "MaskedCharacters",
     "MaskedLM",
     "Objective",
     "ScoredPairs",

@@ -49,6 +49,11 @@ class MaskedLM(Objective):
     def rows(self, samples: Sequence[str], given: Given) -> list[np.ndarray]:
         """Long texts are cut into several rows of about one length, special tokens about
         each."""
+        if given.tokenizer.of_model:
+            raise InputError(
+                "this model reads characters and answers with output tokens; it learns "
+                "masked-characters"
+            )
         if given.tokenizer.mask_token_id is None:
             raise InputError("this tokenizer has no mask, behind which words could be hidden")
         start, end = frame(given)

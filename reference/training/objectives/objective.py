@@ -42,6 +42,7 @@ class Given:
     max_tokens: int  # of a row, special tokens included
     # The folder of the whole model that is gone on from, in which its sentence modules are.
     home: Path | None = None
+    tokenizer_folder: Path | None = None
 
 
 @dataclass(frozen=True)
