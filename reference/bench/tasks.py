@@ -20,6 +20,7 @@ from reference.text import Tokenizer
 
 Work = Callable[[list[str]], Any]  # what is timed: from texts to results
 TOP_K = 10
+CHARACTER_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -59,22 +60,26 @@ def _search(search: Callable[..., Any]) -> Work:
 
 def _train(model: Any) -> Work:
     """A step of AdamW for each 32 texts of like length, of whose words 15 % are hidden, and
-    its loss."""
+    its loss; for each 64 of a model that reads characters."""
     from reference.backend import learner
     from reference.learning import AdamW, take_step
+    from reference.training.objectives.masked_characters import MaskedCharacters
     from reference.training.objectives.masked_lm import MaskedLM
     from reference.training.objectives.objective import Given, Size, in_batches
 
     architecture, start = model.checkpoint.architecture, model.model.state()
     subject = learner(model.backend, model.config, architecture, start, AdamW())
-    objective = MaskedLM()
-    given = Given(model.tokenizer, model.config, model.tokenizer.max_length)
+    characters = bool(model.tokenizer.of_model)
+    objective = MaskedCharacters() if characters else MaskedLM()
+    size = Size(CHARACTER_BATCH if characters else peers.BATCH)
+    length, folder = model.tokenizer.max_length, model.checkpoint.folder
+    given = Given(model.tokenizer, model.config, length, tokenizer_folder=folder)
 
     def work(texts: list[str]) -> list[float]:
         rows, losses = objective.rows(texts, given), []
         lengths = [len(row) for row in rows]
         order = sorted(range(len(rows)), key=lengths.__getitem__)
-        for seed, places in enumerate(in_batches(order, lengths, Size(peers.BATCH))):
+        for seed, places in enumerate(in_batches(order, lengths, size)):
             example = objective.example([rows[place] for place in places], given, seed)
             if example is not None:
                 step = take_step(subject, [example], peers.LEARNING_RATE, peers.MAX_NORM)
