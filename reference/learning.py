@@ -125,10 +125,11 @@ class Example:
 
     @property
     def count(self) -> float:
-        """What is not to be ignored counts: of classes as much as they weigh, and numbers one
-        by one."""
+        """Classes count where they are not to be ignored, as much as they weigh; numbers
+        always, one by one, but for those of candidates, which may be none for an answer."""
         if self.labels.dtype.kind not in "iu":
-            return int((self.labels != IGNORED).sum())
+            in_part = self.inputs is not None and self.inputs.candidates is not None
+            return int((self.labels != IGNORED).sum()) if in_part else self.labels.size
         kept = self.labels[self.labels != IGNORED]
         return (
             kept.size if self.class_weights is None else float(self.class_weights[kept].sum())
