@@ -55,11 +55,13 @@ class TowerConfig:
         check_choice("upsample", self.upsample, UPSAMPLINGS)
         if self.num_layers > MOST_LAYERS or self.n_strided_convs > MOST_LAYERS:
             raise ConfigError(f"a tower has no more than {MOST_LAYERS} layers of a kind")
-        if self.stride_len**self.n_strided_convs != self.downsample_factor:
+        factor = self.stride_len**self.n_strided_convs
+        if factor != self.downsample_factor:
+            # Python does not write a number of thousands of digits.
+            found = factor if factor < 2**63 else "more than any text is long"
             raise ConfigError(
                 f"stride_len {self.stride_len} ** n_strided_convs {self.n_strided_convs} is "
-                f"{self.stride_len**self.n_strided_convs}; it must be downsample_factor "
-                f"{self.downsample_factor}"
+                f"{found}; it must be downsample_factor {self.downsample_factor}"
             )
         check_heads("n_conv_filters", self.n_conv_filters, self.num_heads)
 

@@ -19,6 +19,7 @@ import reference.mlx.convolution
 import reference.torch.char_encoder
 import reference.torch.convolution
 from reference.backend import BACKENDS, build, learner
+from reference.candle import _native
 from reference.checkpoint import read_checkpoint
 from reference.errors import ConfigError, InputError
 from reference.families import ARCHITECTURES
@@ -88,6 +89,10 @@ def test_what_is_written_is_read():
         ({"towers": [3]}, r"towers\[0\] is 3"),
         ({"towers": [{"filters": 3}]}, r"towers\[0\] has 'filters', which no tower has"),
         ({"towers": [{"stride_len": 3}]}, r"towers\[0\]: stride_len 3 \*\* .* is 81; it must"),
+        (
+            {"towers": [{"stride_len": 2**31 - 1, "n_strided_convs": 1000}]},
+            r"towers\[0\]: stride_len 2147483647 .* is more than any text is long; it must",
+        ),
         ({"towers": [{"n_conv_filters": 100, "num_heads": 8}]}, r"n_conv_filters 100"),
         ({"towers": [{"n_conv_filters": 12, "num_heads": 4}]}, r"n_conv_filters 12"),
         ({"towers": [{"upsample": "nearest"}]}, r"towers\[0\]: upsample is 'nearest'"),
@@ -112,9 +117,7 @@ def test_bad_values_are_refused_here_and_in_rust(change, message):
     with pytest.raises(ConfigError, match=message):
         config_from_dict(KIND | change)
     with pytest.raises(ConfigError, match=next(iter(change))):
-        reference.candle._native.Model(
-            json.dumps(KIND | change), "CharEncoderModel", {}, "float32"
-        )
+        _native.Model(json.dumps(KIND | change), "CharEncoderModel", {}, "float32")
 
 
 # First weights
