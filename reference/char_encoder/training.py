@@ -20,6 +20,7 @@ from reference.families.initial import initial_tensors
 from reference.families.tasks import BASE, Task
 from reference.training.characters.preprocessor import MLMPreprocessor
 from reference.training.fitting import prepare_from
+from reference.training.settings import listed
 from reference.training.start import Start
 
 
@@ -63,15 +64,17 @@ class Trainable:
         dataset: Any,
         objective: str,
         task: Task,
-        freeze: Sequence[str],
+        still: Sequence[str],
         output: str | os.PathLike[str] | None,
         resume: bool,
         show_progress: bool,
         **settings: Any,
     ) -> None:
-        """Learn, and hold what was learned. `freeze` names modules of the encoder."""
+        """Learn, and hold what was learned. `still` names modules of the encoder that are
+        frozen, and the setting `freeze` more of them as they are in the whole."""
         prefix = "" if task is BASE else f"{self.architecture.family.attribute}."
-        settings["freeze"] = [*(prefix + name for name in freeze), *settings.get("freeze", ())]
+        more = listed("freeze", settings.get("freeze", ()))
+        settings["freeze"] = [*(prefix + name for name in still), *more]
         with tempfile.TemporaryDirectory() as folder:
             self.preprocessor.save(folder)
             start = Start(

@@ -6,6 +6,7 @@ import mlx.core as mx
 from jaxtyping import Float, Int, Num
 from mlx import nn
 
+from reference.errors import InputError
 from reference.families.config import EncoderConfig
 from reference.inputs import Inputs
 from reference.mlx.layers import Embedding, Linear, dropout
@@ -43,6 +44,7 @@ class Head(nn.Module):
     scores and how it is trained."""
 
     base: str  # the attribute, and so the key prefix, of the encoder
+    scores_candidates = False  # whether it can score some answers in place of all
 
     def __init__(self, config: EncoderConfig, encoder: nn.Module) -> None:
         super().__init__()
@@ -59,6 +61,8 @@ class Head(nn.Module):
         output_hidden_states: bool = False,
         labels: Num[mx.array, "..."] | None = None,
     ) -> HeadOutput:
+        if inputs.candidates is not None and not self.scores_candidates:
+            raise InputError("this head scores all its answers, and takes no candidates")
         outputs = self.encoder(inputs, output_hidden_states)
         logits = self.score(at_places(outputs, inputs.places), inputs)
         loss = None if labels is None else self.loss(logits, labels)

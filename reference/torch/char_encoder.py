@@ -270,6 +270,7 @@ class CharEncoderForMaskedLM(Head):
     there."""
 
     base = "model"
+    scores_candidates = True
 
     def __init__(self, config: CharEncoderConfig) -> None:
         super().__init__(config, CharEncoderModel(config))

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
 
+from reference.errors import InputError
 from reference.families.config import EncoderConfig
 from reference.inputs import Inputs
 from reference.torch.layers import Embedding, Linear, dropout
@@ -44,6 +45,7 @@ class Head(nn.Module):
     scores and how it is trained."""
 
     base: str  # the attribute, and so the key prefix, of the encoder
+    scores_candidates = False  # whether it can score some answers in place of all
 
     def __init__(self, config: EncoderConfig, encoder: nn.Module) -> None:
         super().__init__()
@@ -60,6 +62,8 @@ class Head(nn.Module):
         output_hidden_states: bool = False,
         labels: Num[Tensor, "..."] | None = None,
     ) -> HeadOutput:
+        if inputs.candidates is not None and not self.scores_candidates:
+            raise InputError("this head scores all its answers, and takes no candidates")
         outputs = self.encoder(inputs, output_hidden_states)
         logits = self.score(at_places(outputs, inputs.places), inputs)
         loss = None if labels is None else self.loss(logits, labels)

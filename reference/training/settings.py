@@ -61,7 +61,7 @@ class Settings:
         for name in ("checkpoint_steps", "keep_checkpoints"):
             check_whole(name, getattr(self, name), 1)
         check_whole("seed", self.seed, 0)
-        object.__setattr__(self, "freeze", _names("freeze", self.freeze))
+        object.__setattr__(self, "freeze", listed("freeze", self.freeze))
         for name, least in (
             ("batch_tokens", 1),
             ("max_tokens", 3),
@@ -97,7 +97,7 @@ class Settings:
         return Schedule(self.learning_rate, self.warmup, self.schedule)
 
 
-def _names(what: str, given: Any) -> tuple[str, ...]:
+def listed(what: str, given: Any) -> tuple[str, ...]:
     """A list of names, or one with commas between them."""
     names = given.split(",") if isinstance(given, str) else given
     if not isinstance(names, (list, tuple)) or not all(isinstance(one, str) for one in names):

@@ -191,6 +191,20 @@ def test_characters_that_nobody_has_seen_are_hashed():
     assert np.abs(first - second).max() > 1e-3
 
 
+def test_more_can_be_frozen_by_name(preprocessor):
+    words = MaskedLanguagePretrainer(base_on(preprocessor), **FOUR)
+    before = {key: own.copy() for key, own in words.tensors.items()}
+    words.fit(TEXTS, epochs=1, freeze="decoder, model.towers.0.merge", **QUICK)
+    for key, own in before.items():
+        still = key.startswith(("decoder.", "model.towers.0.merge."))
+        assert np.array_equal(words.tensors[key], own) == still, key
+
+
+def test_what_was_learned_is_not_altered(preprocessor):
+    with pytest.raises(InputError, match="max_example_len decides what is learned"):
+        preprocessor.altered(max_example_len=8)
+
+
 def test_noise_is_learned_from(preprocessor):
     noisy = preprocessor.altered(augmentation=Augmentation(swap=0.2, drop=0.1, case=0.3))
     clean, worse = (

@@ -360,6 +360,17 @@ def test_sampled_answers_are_scored_alike_in_the_three_ports(tmp_path):
         assert all(np.isfinite(gradient).all() for gradient in gradients.values())
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_head_that_scores_all_answers_takes_no_candidates(tmp_path, backend):
+    checkpoint = read_checkpoint(
+        random_checkpoint(tmp_path, "CharEncoderForTokenClassification")
+    )
+    model = build(backend, checkpoint.config, checkpoint.architecture, checkpoint.tensors)
+    inputs, _ = packed(checkpoint.config)
+    with pytest.raises(InputError, match="candidates"):
+        model.forward(with_candidates(inputs, np.array([0, 1]), None))
+
+
 # Folders
 
 

@@ -96,7 +96,14 @@ class MLMPreprocessor:
         return self
 
     def altered(self, **settings: Any) -> MLMPreprocessor:
-        """One that has learned the same, with other settings."""
+        """One that has learned the same, and masks otherwise: another min_mask_len, mask_share
+        or augmentation."""
+        for name in settings:
+            if name not in ("min_mask_len", "mask_share", "augmentation"):
+                raise InputError(
+                    f"{name} decides what is learned; make another MLMPreprocessor with it, "
+                    "and fit that"
+                )
         other = MLMPreprocessor(**self._settings() | settings)
         other._learned = self._learned
         return other

@@ -20,9 +20,8 @@ from reference.inputs import Inputs
 from reference.learning import Example
 from reference.masking import IGNORED
 from reference.negatives import Candidates, candidates, draw
-from reference.pipelines.probabilities import log_softmax
 from reference.training.characters.preprocessor import CHARACTERS, MLMPreprocessor
-from reference.training.objectives.masked_lm import MaskedLM
+from reference.training.objectives.masked_lm import MaskedLM, answer_scores
 from reference.training.objectives.objective import Given, Objective, setting
 from reference.training.tokenizer.sources import training_texts
 
@@ -98,21 +97,8 @@ class MaskedCharacters(Objective):
 
     def scores(self, model: Model, rows: Sequence[str], given: Given) -> dict[str, float]:
         """Among all answers; what is hidden is the same at every evaluation."""
-        loss, right, count = 0.0, 0, 0
-        for seed, batch in enumerate(_few(rows)):
-            inputs, answers = hidden(batch, given, seed)
-            if not len(answers):
-                continue
-            logits = model.forward(inputs)["logits"]
-            found = log_softmax(logits)[np.arange(len(answers)), answers]
-            loss -= float(found.sum(dtype=np.float64))
-            right += int((logits.argmax(axis=-1) == answers).sum())
-            count += len(answers)
-        if not count:
-            raise InputError("the rows held out have no span that is long enough to be hidden")
-        mean = loss / count
-        perplexity = math.exp(mean) if mean < 700 else math.inf
-        return {"loss": mean, "perplexity": perplexity, "accuracy": right / count}
+        batches = (hidden(batch, given, seed) for seed, batch in enumerate(_few(rows)))
+        return answer_scores(model, batches, "have no span that is long enough to be hidden")
 
     def _negatives(self, given: Given) -> int:
         usual = min(USUAL_NEGATIVES, max(1, given.config.outputs // 2))

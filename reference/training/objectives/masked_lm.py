@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -74,21 +74,9 @@ class MaskedLM(Objective):
         self, model: Model, rows: Sequence[np.ndarray], given: Given
     ) -> dict[str, float]:
         """The words that are hidden are the same at every evaluation."""
-        loss, right, count = 0.0, 0, 0
-        for seed, batch in enumerate(_few(rows)):
-            inputs, answers = self._hidden(batch, given, seed)
-            if not len(answers):
-                continue
-            logits = model.forward(inputs)["logits"]
-            found = log_softmax(logits)[np.arange(len(answers)), answers]
-            loss -= float(found.sum(dtype=np.float64))
-            right += int((logits.argmax(axis=-1) == answers).sum())
-            count += len(answers)
-        if not count:
-            raise InputError("the rows held out are too short to hide a word of them")
-        mean = loss / count
-        perplexity = math.exp(mean) if mean < 700 else math.inf
-        return {"loss": mean, "perplexity": perplexity, "accuracy": right / count}
+        numbered = enumerate(_few(rows))
+        hidden = (self._hidden(batch, given, seed) for seed, batch in numbered)
+        return answer_scores(model, hidden, "are too short to hide a word of them")
 
     def _hidden(
         self, rows: Sequence[np.ndarray], given: Given, seed: int
@@ -111,6 +99,27 @@ class MaskedLM(Objective):
         )
         places = np.flatnonzero(labels[0] != IGNORED)
         return Inputs(masked[0], None, None, bounds, places), labels[0][places]
+
+
+def answer_scores(
+    model: Model, hidden: Iterable[tuple[Inputs, np.ndarray]], otherwise: str
+) -> dict[str, float]:
+    """How well a model tells what was hidden, of batches and their answers; `otherwise` says
+    what is wrong with rows in which nothing was."""
+    loss, right, count = 0.0, 0, 0
+    for inputs, answers in hidden:
+        if not len(answers):
+            continue
+        logits = model.forward(inputs)["logits"]
+        found = log_softmax(logits)[np.arange(len(answers)), answers]
+        loss -= float(found.sum(dtype=np.float64))
+        right += int((logits.argmax(axis=-1) == answers).sum())
+        count += len(answers)
+    if not count:
+        raise InputError(f"the rows held out {otherwise}")
+    mean = loss / count
+    perplexity = math.exp(mean) if mean < 700 else math.inf
+    return {"loss": mean, "perplexity": perplexity, "accuracy": right / count}
 
 
 def _few(rows: Sequence[np.ndarray]) -> Iterator[Sequence[np.ndarray]]:
