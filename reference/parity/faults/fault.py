@@ -6,6 +6,7 @@ import contextlib
 import importlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from inspect import getattr_static
 from types import ModuleType
 from typing import Any
 
@@ -93,7 +94,8 @@ class Fault:
 @contextlib.contextmanager
 def patched(patches: list[Patch]) -> Iterator[None]:
     """Other attributes for as long as the context is open."""
-    plain = [(owner, name, getattr(owner, name)) for owner, name, _ in patches]
+    # As it is kept: of a class method, getattr would give one that is bound.
+    plain = [(owner, name, getattr_static(owner, name)) for owner, name, _ in patches]
     try:
         for owner, name, replacement in patches:
             setattr(owner, name, replacement)
