@@ -18,27 +18,32 @@ SCORES = 1 << 17  # so many there may be in a head, of several texts
 
 @dataclass(frozen=True)
 class Alike:
-    """Some texts: where each of their tokens stands in the row, and which of these are none."""
+    """Some texts: where each head of their tokens stands in a row of all tokens' heads, and
+    which of these tokens are none."""
 
-    places: Int[mx.array, "texts longest"]
+    places: Int[mx.array, "texts heads longest"]
     mask: Bool[mx.array, "texts 1 1 longest"] | None
 
 
 @lru_cache(maxsize=8)  # every layer asks for the same
-def alike(bounds: tuple[int, ...]) -> tuple[tuple[Alike, ...], Int[mx.array, "tokens"]]:
-    """The texts between these bounds in groups; and where each token of the row stands among
-    the padded tokens of all groups, one below the other."""
-    starts, lengths = np.array(bounds[:-1]), np.diff(bounds)
-    order, first = np.zeros(bounds[-1], np.int32), 0
+def alike(
+    bounds: tuple[int, ...], heads: int
+) -> tuple[tuple[Alike, ...], Int[mx.array, "tokens heads"]]:
+    """The texts between these bounds in groups; and where each head of each token of the row
+    stands in all groups, [texts, heads, longest] each, one below the other."""
+    starts, lengths, head = np.array(bounds[:-1]), np.diff(bounds), np.arange(heads)
+    order, first = np.zeros((bounds[-1], heads), np.int32), 0
     found = []
     for group in _groups(lengths):
         column = np.arange(lengths[group[0]])
         real = column < lengths[group, None]
         places = np.where(real, starts[group, None] + column, starts[group, None])
-        order[places[real]] = first + np.flatnonzero(real)
-        first += real.size
+        text, token = (where[:, None] for where in np.nonzero(real))
+        order[places[real]] = first + (text * heads + head) * len(column) + token
+        first += real.size * heads
         mask = None if real.all() else mx.array(real[:, None, None])
-        found.append(Alike(mx.array(places.astype(np.int32)), mask))
+        by_head = places[:, None] * heads + head[:, None]
+        found.append(Alike(mx.array(by_head.astype(np.int32)), mask))
     return tuple(found), mx.array(order)
 
 

@@ -135,15 +135,16 @@ def packed_attention(
     Texts of about one length go together, as a padded batch, so no score between two texts is
     ever computed. A bias is that of the longest text, and a shorter one takes its beginning.
     """
-    groups, order = alike(tuple(cu_seqlens.tolist()))
+    groups, order = alike(tuple(cu_seqlens.tolist()), query.shape[0])
+    # A token's heads lie side by side in memory; each is taken to where it belongs.
+    rows = [x.swapaxes(0, 1).flatten(0, 1) for x in (query, key, value)]
     contexts = []
     for group in groups:
-        # A token's heads lie side by side: [texts, longest, heads, head_dim].
-        parts = (x.swapaxes(0, 1)[group.places].swapaxes(1, 2) for x in (query, key, value))
-        its = slice(group.places.shape[1])
+        its = slice(group.places.shape[-1])
         near = None if bias is None else bias[:, its, its]
+        parts = (row[group.places] for row in rows)
         context = blockwise_attention(*parts, group.mask, window, near)
-        contexts.append(context.swapaxes(1, 2).flatten(0, 1))
+        contexts.append(context.flatten(0, -2))
     return mx.concatenate(contexts)[order].swapaxes(0, 1)
 
 

@@ -282,7 +282,7 @@ class CharEncoderForMaskedLM(Head):
         if inputs.candidates is None:
             return self.decoder(hidden)
         decoder, candidates = self.decoder, inputs.candidates
-        logits = mx.addmm(decoder.bias[candidates], hidden, decoder.weight[candidates].T)
+        logits = hidden @ decoder.weight[candidates].T + decoder.bias[candidates]
         return (
             logits if inputs.offsets is None else logits + inputs.offsets.astype(logits.dtype)
         )

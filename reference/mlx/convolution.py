@@ -34,7 +34,7 @@ class Convolution(nn.Module):
         self, x: Float[mx.array, "batch tokens inputs"]
     ) -> Float[mx.array, "batch tokens outputs"]:
         weight = self.weight.swapaxes(1, 2).flatten(1)  # [outputs, width * inputs]
-        return mx.addmm(self.bias, windows(x, self.weight.shape[2]), weight.T)
+        return windows(x, self.weight.shape[2]) @ weight.T + self.bias
 
 
 class StridedConvolution(nn.Module):
@@ -52,7 +52,7 @@ class StridedConvolution(nn.Module):
         stride = self.weight.shape[2]
         together = x.reshape(x.shape[0], -1, stride * x.shape[2])
         weight = self.weight.swapaxes(1, 2).flatten(1)  # [outputs, stride * inputs]
-        return mx.addmm(self.bias, together, weight.T)
+        return together @ weight.T + self.bias
 
 
 class TransposedConvolution(nn.Module):

@@ -27,7 +27,9 @@ _TAIL = (
     *(0.000195225293, 7.56647811e-05, -1.17033376e-05, 2.63990975e-06),
 )
 _EXP2 = (1.00000007, 0.69314697, 0.2402212, 0.05550713, 0.00967554, 0.00132765)
-_ROUND = 1.5 * 2**23  # float32 numbers of this size have no bits left for a fraction
+# Float32 numbers of this size have no bits left for a fraction; 127 is what a float adds to its
+# exponent.
+_ROUND = 1.5 * 2**23 + 127
 
 
 def wanted() -> bool:
@@ -113,14 +115,14 @@ def _softmax(scores: mx.array) -> mx.array:
 def _exp(x: mx.array) -> mx.array:
     """exp of numbers up to zero, in float32 as 2^n · 2^f with a whole n and a small f.
 
-    Adding _ROUND leaves n in the lowest bits of the number; moved to where a float has its
-    exponent, they are 2^n, and from -127 down that is zero.
+    Adding _ROUND leaves n + 127 in the lowest bits of the number; moved to where a float has
+    its exponent, they are 2^n, and from -127 down that is zero.
     """
     if x.dtype != mx.float32:
         return mx.exp(x)
     power = mx.maximum(x * math.log2(math.e), -127)
     rounded = power + _ROUND
-    whole = mx.view(mx.left_shift(mx.view(rounded, mx.int32), 23) + (127 << 23), mx.float32)
+    whole = mx.view(mx.left_shift(mx.view(rounded, mx.int32), 23), mx.float32)
     return whole * _polynomial(power - (rounded - _ROUND), _EXP2)
 
 

@@ -142,7 +142,7 @@ class TiedDecoder(nn.Module):
         self, hidden: Float[mx.array, "*batch tokens hidden"]
     ) -> Float[mx.array, "*batch tokens vocab"]:
         words, bias = self.owners[0].weight, self.owners[1].bias
-        return hidden @ words.T if bias is None else mx.addmm(bias, hidden, words.T)
+        return hidden @ words.T if bias is None else hidden @ words.T + bias
 
 
 def tie_decoder(
