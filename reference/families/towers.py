@@ -15,6 +15,8 @@ from reference.families.config import MOST_LAYERS
 from reference.families.family import Entries, Operation, dense, norm
 from reference.families.rope_encoder import RopeEncoderConfig
 
+# Every text is filled up to a multiple of the factor, however short it is.
+LARGEST_FACTOR = 4096
 TRANSPOSED, REPEAT = UPSAMPLINGS = ("transposed", "repeat")
 
 
@@ -62,6 +64,11 @@ class TowerConfig:
             raise ConfigError(
                 f"stride_len {self.stride_len} ** n_strided_convs {self.n_strided_convs} is "
                 f"{found}; it must be downsample_factor {self.downsample_factor}"
+            )
+        if factor > LARGEST_FACTOR:
+            raise ConfigError(
+                f"downsample_factor is {factor}; {LARGEST_FACTOR} is the most, for the shortest "
+                "text is filled up to as many characters"
             )
         check_heads("n_conv_filters", self.n_conv_filters, self.num_heads)
 

@@ -90,6 +90,10 @@ def test_what_is_written_is_read():
         ({"towers": [{"filters": 3}]}, r"towers\[0\] has 'filters', which no tower has"),
         ({"towers": [{"stride_len": 3}]}, r"towers\[0\]: stride_len 3 \*\* .* is 81; it must"),
         (
+            {"towers": [{"downsample_factor": 8192, "n_strided_convs": 13}]},
+            r"towers\[0\]: downsample_factor is 8192; 4096 is the most, for the shortest text",
+        ),
+        (
             {"towers": [{"stride_len": 2**31 - 1, "n_strided_convs": 1000}]},
             r"towers\[0\]: stride_len 2147483647 .* is more than any text is long; it must",
         ),

@@ -11,6 +11,9 @@ pub const TRANSPOSED: &str = "transposed";
 /// A length restored by repeating each vector, and a convolution.
 pub const REPEAT: &str = "repeat";
 
+/// Every text is filled up to a multiple of the factor, however short it is.
+const LARGEST_FACTOR: usize = 4096;
+
 /// One tower: how far it shortens a text and in how many steps, how it attends there, and how
 /// wide it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +114,13 @@ impl TowerConfig {
         if stride.checked_pow(steps as u32) != Some(self.downsample_factor) {
             return Err(config_error!(
                 "stride_len {stride} ** n_strided_convs {steps} must be downsample_factor {}",
+                self.downsample_factor
+            ));
+        }
+        if self.downsample_factor > LARGEST_FACTOR {
+            return Err(config_error!(
+                "downsample_factor is {}; {LARGEST_FACTOR} is the most, for the shortest text is \
+                 filled up to as many characters",
                 self.downsample_factor
             ));
         }

@@ -79,6 +79,10 @@ fn what_is_wrong_is_named() {
             "towers[0]: stride_len 2 ** n_strided_convs 4 must be downsample_factor 8",
         ),
         (
+            r#""towers": [{"downsample_factor": 8192, "n_strided_convs": 13}]"#,
+            "towers[0]: downsample_factor is 8192; 4096 is the most",
+        ),
+        (
             r#""towers": [{"stride_len": 2000000000, "n_strided_convs": 1000}]"#,
             "must be downsample_factor 16",
         ),
