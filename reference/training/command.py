@@ -14,12 +14,12 @@ from tokenizers import Tokenizer
 
 from reference import corpus, ranks
 from reference.backend import build
-from reference.checkpoint import SMALL_MODERNBERT, write_checkpoint
+from reference.checkpoint import write_checkpoint
 from reference.checks import check_whole
 from reference.errors import InputError
 from reference.folders import check_new_folder
 from reference.training.checkpoints import FOLDER, Checkpoints, fingerprint
-from reference.training.recipe import RECIPES, Recipe, Search
+from reference.training.recipe import RECIPES, Recipe, Search, Typos
 from reference.training.tokenizer import Options, tokenizer_files
 from reference.training.tokenizer.hugging_face import MASK
 
@@ -92,8 +92,8 @@ def _fine_tune(options: argparse.Namespace) -> int:
     for name in OF_MASKED_LM:
         if getattr(options, name) is not None:
             raise InputError(
-                f"--{name.replace('_', '-')} goes with --task {MASKED_LM}; {options.task} goes "
-                f"on from {SMALL_MODERNBERT} and reads installed docstrings"
+                f"--{name.replace('_', '-')} goes with --task {MASKED_LM}; {options.task} "
+                "reads installed docstrings, and its models have the sizes of its recipe"
             )
     recipe = replace(RECIPES[options.task], **_given(options, epochs=1, texts=1, seed=0))
     check_folder(options)
@@ -104,6 +104,8 @@ def _fine_tune(options: argparse.Namespace) -> int:
     }
     if isinstance(recipe, Search):
         return _search(options, recipe, where)
+    if isinstance(recipe, Typos):
+        return _typos(options, recipe, where)
     from reference.training import fine_tuning
 
     scores = fine_tuning.make(options.folder, recipe, _say, **where)["scores"]
@@ -125,6 +127,17 @@ def _search(options: argparse.Namespace, recipe: Search, where: dict[str, Any]) 
     width = max(map(len, scores))
     for name, score in scores.items():
         print(name.ljust(width), *(f"  {key} {score[key]:.3f}" for key in search.MEASURES))
+    return 0
+
+
+def _typos(options: argparse.Namespace, recipe: Typos, where: dict[str, Any]) -> int:
+    from reference.training import typos
+
+    scores = typos.make(options.folder, recipe, _say, **where)["scores"]
+    for kind, own in scores.items():
+        print(kind.ljust(24), *(f"{rate:6.0%}" for rate in typos.RATES[kind]))
+        for name, shares in own.items():
+            print(name.ljust(24), *(f"{share:6.3f}" for share in shares))
     return 0
 
 

@@ -49,10 +49,10 @@ def scores(
     (commonest, _), *_ = Counter(answers).most_common(1)
     guesses = {
         "model": _best(model, hidden),
-        "bag of words": _bag_of_words(learned, training[1], hidden),
+        "bag of words": BagOfWords(learned, training[1]).predict(hidden),
         "majority": [commonest] * len(answers),
         "model with names": _best(model, texts),
-        "bag of words with names": _bag_of_words(*training, texts),
+        "bag of words with names": BagOfWords(*training).predict(texts),
     }
     return {name: label_scores(answers, found) for name, found in guesses.items()}
 
@@ -62,28 +62,31 @@ def _best(model: Any, texts: list[str]) -> list[str]:
     return [classification.labels[0] for classification in found]
 
 
-def _bag_of_words(
-    training: Sequence[str], packages: Sequence[str], texts: Sequence[str]
-) -> list[str]:
+class BagOfWords:
     """Logistic regression on words that at least two texts have, the rarer the heavier
     (tf-idf), every text of length one."""
-    known = [_words(text) for text in training]
-    often = Counter(word for words in known for word in words)
-    places = {word: place for place, word in enumerate(w for w, n in often.items() if n > 1)}
-    weight = {word: np.log(len(known) / often[word]) + 1 for word in places}
 
-    def bags(given: Sequence[set[str]]) -> Bags:
-        kept = [sorted(word for word in words if word in places) for words in given]
-        rows = [np.array([weight[word] for word in words]) for words in kept]
+    def __init__(self, texts: Sequence[str], packages: Sequence[str]) -> None:
+        known = [_words(text) for text in texts]
+        often = Counter(word for words in known for word in words)
+        kept = [word for word, number in often.items() if number > 1]
+        self.places = {word: place for place, word in enumerate(kept)}
+        self.weight = {word: np.log(len(known) / often[word]) + 1 for word in kept}
+        self.logistic = Logistic(len(kept), len(LABELS), ridge=0.05)
+        self.logistic.fit(self._bags(known), [LABELS.index(package) for package in packages])
+
+    def predict(self, texts: Sequence[str]) -> list[str]:
+        found = self.logistic.predict(self._bags([_words(text) for text in texts]))
+        return [LABELS[label] for label in found]
+
+    def _bags(self, texts: Sequence[set[str]]) -> Bags:
+        kept = [sorted(words & self.places.keys()) for words in texts]
+        rows = [np.array([self.weight[word] for word in words]) for words in kept]
         return Bags(
-            np.array([places[word] for words in kept for word in words], np.int64),
+            np.array([self.places[word] for words in kept for word in words], np.int64),
             np.concatenate([row / max(1e-9, np.linalg.norm(row)) for row in rows]),
             np.cumsum([0, *map(len, kept)])[:-1],
         )
-
-    labels = [LABELS.index(package) for package in packages]
-    logistic = Logistic(len(places), len(LABELS), ridge=0.05).fit(bags(known), labels)
-    return [LABELS[label] for label in logistic.predict(bags([_words(t) for t in texts]))]
 
 
 def _words(text: str) -> set[str]:

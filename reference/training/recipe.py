@@ -123,10 +123,37 @@ class Search:
         return {name: value for name, value in asdict(self).items() if name not in own}
 
 
+@dataclass(frozen=True)
+class Typos:
+    """What the models are given that are held against each other on mistyped texts. Both are of
+    about the same size, see the same texts, and take as many steps."""
+
+    task: str
+    texts: int | None  # at most, of each package; None is all
+    characters: int = 240  # the beginning of a text that all of them are given
+    slips: float = 0.1  # the share of letters that are mistyped in half of the texts, if any
+    batch_size: int = 64
+    pretraining_epochs: int = 3
+    epochs: int = 6  # over each text twice
+    learning_rate: float = 1e-3
+    chosen_by: float = 0.1  # the share of texts by which the best of the epochs is chosen
+    # Of the model of characters, in two towers; all else is as it comes.
+    n_conv_filters: int = 96
+    hidden_dim: int = 192
+    # Of the one of pieces.
+    pieces: int = 4096
+    hidden_size: int = 96
+    num_hidden_layers: int = 4
+    num_attention_heads: int = 4
+    intermediate_size: int = 192
+    seed: int = 42
+
+
 # Of docstrings the first tokens tell most of the package; of lists of parameters each entry
 # counts.
-RECIPES: dict[str, FineTuning | Search] = {
+RECIPES: dict[str, FineTuning | Search | Typos] = {
     "packages": FineTuning("packages", texts=600, max_tokens=64),
     "parameters": FineTuning("parameters", texts=120, max_tokens=256),
     "search": Search("search", texts=None, max_tokens=128),
+    "typos": Typos("typos", texts=600),
 }

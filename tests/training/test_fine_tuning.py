@@ -268,7 +268,10 @@ def test_the_command(task, tmp_path, capsys, monkeypatch):
         (["--task", "parameters", "--layers", "2"], "--layers goes with --task masked-lm"),
         (["--task", "packages", "--texts", "0"], "--texts"),
         (["--task", "search", "--layers", "2"], "--layers goes with --task masked-lm"),
-        (["--texts", "5"], "--texts goes with --task packages or parameters or search"),
+        (
+            ["--texts", "5"],
+            "--texts goes with --task packages or parameters or search or typos",
+        ),
     ],
 )
 def test_options_of_another_task_are_refused(arguments, words, tmp_path, capsys):
