@@ -67,8 +67,8 @@ class TowerConfig:
             )
         if factor > LARGEST_FACTOR:
             raise ConfigError(
-                f"downsample_factor is {factor}; {LARGEST_FACTOR} is the most, for the shortest "
-                "text is filled up to as many characters"
+                f"downsample_factor is {factor}; {LARGEST_FACTOR} is the most, for the "
+                "shortest text is filled up to as many characters"
             )
         check_heads("n_conv_filters", self.n_conv_filters, self.num_heads)
 

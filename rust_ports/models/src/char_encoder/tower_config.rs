@@ -119,8 +119,8 @@ impl TowerConfig {
         }
         if self.downsample_factor > LARGEST_FACTOR {
             return Err(config_error!(
-                "downsample_factor is {}; {LARGEST_FACTOR} is the most, for the shortest text is \
-                 filled up to as many characters",
+                "downsample_factor is {}; {LARGEST_FACTOR} is the most, for the shortest text \
+                 is filled up to as many characters",
                 self.downsample_factor
             ));
         }
