@@ -48,16 +48,17 @@ def scores(
     hidden, learned = [prepare(text) for text in texts], [prepare(text) for text in training[0]]
     (commonest, _), *_ = Counter(answers).most_common(1)
     guesses = {
-        "model": _best(model, hidden),
+        "model": best(model, hidden),
         "bag of words": BagOfWords(learned, training[1]).predict(hidden),
         "majority": [commonest] * len(answers),
-        "model with names": _best(model, texts),
+        "model with names": best(model, texts),
         "bag of words with names": BagOfWords(*training).predict(texts),
     }
     return {name: label_scores(answers, found) for name, found in guesses.items()}
 
 
-def _best(model: Any, texts: list[str]) -> list[str]:
+def best(model: Any, texts: list[str]) -> list[str]:
+    """The likeliest package of each text."""
     found = model.classify(texts, top_k=1, truncation="ignore")
     return [classification.labels[0] for classification in found]
 

@@ -126,7 +126,8 @@ class Search:
 @dataclass(frozen=True)
 class Typos:
     """What the models are given that are held against each other on mistyped texts. Both are of
-    about the same size, see the same texts, and take as many steps."""
+    about the same size, see the same texts as often, and learn the task in as many steps; the
+    second tower of the one for characters has learned to tag besides."""
 
     task: str
     texts: int | None  # at most, of each package; None is all

@@ -9,6 +9,7 @@ import shutil
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,8 @@ def make(
         parameters in them.
     how: `backend`, `device` and `checkpoint_steps`.
     """
+    for kind, rates in RATES.items():
+        KINDS[kind](rates[-1])  # a missing codespell is told now, and not when all is trained
     texts = list(corpus.texts() if given is None else given)
     labelled = annotated.packages_of(texts)
     training, held_out, _ = split(
@@ -117,6 +120,10 @@ def make(
             path = room / f"{name}-{state}"
             trainer.learn(rows, judges, path)
             guesses[f"{name}, {state}"] = trainer.guesser(path)
+    # What is scored is what is written.
+    trained, draft = room / f"{CHARACTERS}-{MISTYPED}", room / "draft"
+    _write(draft, trained, {})
+    guesses[f"{CHARACTERS}, {MISTYPED}"] = pretrained[CHARACTERS].guesser(draft)
     facts = {
         "recipe": asdict(recipe),
         "text": {
@@ -128,7 +135,7 @@ def make(
         "parameters": {name: size(room / f"{name}-{CLEAN}") for name in trainers},
         "scores": scores(guesses, held_out, recipe, report),
     }
-    _write(folder, room / f"{CHARACTERS}-{MISTYPED}", facts)
+    _write(folder, trained, facts)
     shutil.rmtree(room)
     return facts
 
@@ -183,8 +190,15 @@ class Trainer:
     """One that is trained in steps, each of which writes a folder. What an ended run has
     finished is not done again."""
 
-    def __init__(self, recipe: Typos, room: Path, how: Mapping[str, Any]) -> None:
-        self.recipe, self.room, self.how = recipe, room, how
+    def __init__(
+        self,
+        texts: Sequence[str],
+        spans: Sequence[Any],
+        recipe: Typos,
+        room: Path,
+        how: Mapping[str, Any],
+    ) -> None:
+        self.recipe = recipe
         self.of_fit = {
             "batch_size": recipe.batch_size,
             "learning_rate": recipe.learning_rate,
@@ -193,6 +207,11 @@ class Trainer:
         }
         self.place = {name: how[name] for name in ("backend", "device") if name in how}
         room.mkdir(exist_ok=True)
+        self.pretrain(texts, spans, room)
+
+    def pretrain(self, texts: Sequence[str], spans: Sequence[Any], room: Path) -> None:
+        """Learn what texts are like, before any task."""
+        raise NotImplementedError
 
     def step(self, folder: Path, fit: Callable[..., Any], *data: Any, **settings: Any) -> Path:
         if not is_file(folder / "config.json"):
@@ -202,25 +221,15 @@ class Trainer:
 
     def guesser(self, folder: Path) -> Guess:
         """The likeliest package of each text, says what was learned."""
-        model = reference.load(folder, **self.place)
-        return lambda texts: [
-            found.labels[0] for found in model.classify(texts, top_k=1, truncation="ignore")
-        ]
+        return partial(packages.best, reference.load(folder, **self.place))
 
 
 class Characters(Trainer):
     """Two towers on one base: one learns to fill in hidden words, the other to find parameters
     and types."""
 
-    def __init__(
-        self,
-        texts: Sequence[str],
-        spans: Sequence[Any],
-        recipe: Typos,
-        room: Path,
-        how: Mapping[str, Any],
-    ) -> None:
-        super().__init__(recipe, room, how)
+    def pretrain(self, texts: Sequence[str], spans: Sequence[Any], room: Path) -> None:
+        recipe = self.recipe
         preprocessor = MLMPreprocessor(max_example_len=longest(recipe)).fit(texts)
         base = CCLMModelBase(preprocessor, seed=recipe.seed)
         sizes = {"n_conv_filters": recipe.n_conv_filters, "hidden_dim": recipe.hidden_dim}
@@ -243,16 +252,9 @@ class Characters(Trainer):
 class Pieces(Trainer):
     """A small BERT, which learns to fill in hidden pieces of words."""
 
-    def __init__(
-        self,
-        texts: Sequence[str],
-        spans: Sequence[Any],
-        recipe: Typos,
-        room: Path,
-        how: Mapping[str, Any],
-    ) -> None:
+    def pretrain(self, texts: Sequence[str], spans: Sequence[Any], room: Path) -> None:
         """It has no use for spans."""
-        super().__init__(recipe, room, how)
+        recipe = self.recipe
         tokenizer = room / "tokenizer"
         if not tokenizer.is_dir():
             options = {"vocab_size": recipe.pieces, "lower_case": True}

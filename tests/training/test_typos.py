@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ import reference
 from reference import annotated, corpus
 from reference.__main__ import main
 from reference.errors import InputError
-from reference.training import typos
+from reference.training import packages, typos
+from reference.training.characters import augmentation
+from reference.training.fine_tuning import split
 from reference.training.recipe import RECIPES
 from reference.weights import read_tensors
 
@@ -66,7 +69,16 @@ def test_it_writes_the_model_that_it_has_scored(made):
     assert len(model.config.towers) == 2 and model.name == "text-classification"
     (found,) = model.classify(["Do tensor graph."])
     assert set(found.labels) == {"numpy", "scipy"}
-    assert "216" not in lines[0] and "held out" in lines[0]
+    text = facts["text"]
+    assert lines[0] == f"{text['texts']} texts to learn from, {text['held_out_texts']} held out"
+    rows = (
+        (module, typos.beginning(text, RECIPE), package)
+        for module, text, package in annotated.packages_of(texts())
+    )
+    _, held_out, _ = split(rows, RECIPE)
+    again = typos.scores({"it": partial(packages.best, model)}, held_out, RECIPE, lines.append)
+    for kind, own in facts["scores"].items():
+        assert again[kind]["it"] == own["characters, mistyped"]
 
 
 def test_each_is_scored_at_every_rate_and_on_clean_texts_twice_alike(made):
@@ -140,6 +152,16 @@ def test_the_command_prints_the_scores(monkeypatch, tmp_path, capsys):
         for state in ("clean", "mistyped")
         for name in ("words", "characters", "pieces")
     ]
+
+
+def test_a_missing_dictionary_is_told_before_anything_is_trained(monkeypatch, tmp_path):
+    def missing():
+        raise InputError("codespell is not installed")
+
+    monkeypatch.setattr(augmentation, "misspellings", missing)
+    with pytest.raises(InputError, match="codespell"):
+        make(tmp_path / "model")
+    assert not (tmp_path / "model").exists()
 
 
 def test_too_few_texts_are_told(tmp_path):
