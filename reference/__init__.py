@@ -35,12 +35,14 @@ def load(
 ) -> Pipeline:
     """Load a model.
 
-    model: a folder, or a hub id. Five come with the package and need no network:
+    model: a folder, or a hub id. Six come with the package and need no network:
         all-MiniLM-L6-v2, under its id sentence-transformers/all-MiniLM-L6-v2; a small masked
         language model of technical English, encoders-three-ways/modernbert-docstrings; and,
         made of it, .../modernbert-packages, which says which package a docstring is from,
         .../modernbert-parameters, which finds the names and types of parameters, and
-        .../modernbert-search, which makes vectors by which documentation is searched.
+        .../modernbert-search, which makes vectors by which documentation is searched; and
+        .../characters-packages, which reads characters and tells the package of a docstring
+        even if it is mistyped.
     backend: "torch", "mlx" or "candle".
     pipeline: "embeddings" (also called "sentence-similarity" and "sentence-transformers"),
         "masked-lm", "zero-shot-classification", "text-classification",

@@ -26,13 +26,20 @@ from reference.sentence import transformer_folder
 from reference.weights import POSITION_IDS, read_tensors, serialize, sharded_files, some
 
 EMBEDDED_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
-# Trained by this package on docstrings (python -m reference train), the others from the first
-# one; the recipe and the scores of each lie beside it.
+# Trained by this package on docstrings (python -m reference train), those of ModernBERT's kind
+# from the first one; the recipe and the scores of each lie beside it.
 SMALL_MODERNBERT = "encoders-three-ways/modernbert-docstrings"
 PACKAGE_CLASSIFIER = "encoders-three-ways/modernbert-packages"
 PARAMETER_TAGGER = "encoders-three-ways/modernbert-parameters"
 SEARCH_MODEL = "encoders-three-ways/modernbert-search"
-OWN_MODELS = (SMALL_MODERNBERT, PACKAGE_CLASSIFIER, PARAMETER_TAGGER, SEARCH_MODEL)
+CHARACTER_CLASSIFIER = "encoders-three-ways/characters-packages"
+OWN_MODELS = (
+    SMALL_MODERNBERT,
+    PACKAGE_CLASSIFIER,
+    PARAMETER_TAGGER,
+    SEARCH_MODEL,
+    CHARACTER_CLASSIFIER,
+)
 HUB_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 HUB_SKIPPED = ("onnx/*", "openvino/*", "coreml/*", "original/*")
 

@@ -134,6 +134,8 @@ model = reference.load("encoders-three-ways/modernbert-parameters", backend={bac
 assert model.tag("Args: axis (int): Along which.")[0].text == "axis"
 model = reference.load("encoders-three-ways/modernbert-search", backend={backend!r})
 assert model.encode("Return the mean.").shape == (192,)
+model = reference.load("encoders-three-ways/characters-packages", backend={backend!r})
+assert len(model.classify("Retrun teh shortest path.").labels) == 12
 """
     done = offline.run("-c", code)
     assert done.returncode == 0, done.stderr
