@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::error::Result;
 use crate::loops::{self, Real, vectorized};
-use crate::memory::{Matrix, contiguous, multiply};
+use crate::memory::{Matrix, Memory, contiguous, multiply};
 use crate::product::{matrix, product};
 use crate::{TASK, by_dtype, input_error, rows_a_task};
 
@@ -109,8 +109,10 @@ fn forward<T: Real>(
 /// many threads there are, so that it is the same every time.
 fn sum_of_rows<T: Real>(x: &Tensor) -> Result<Tensor> {
     let size = x.dim(1)?;
-    let numbers = x.flatten_all()?.to_vec1::<T>()?;
-    let parts: Vec<Vec<f64>> = numbers
+    let x = x.contiguous()?;
+    let memory = Memory::of(&x);
+    let parts: Vec<Vec<f64>> = memory
+        .numbers::<T>()?
         .par_chunks((TASK * 4 / size).max(1) * size)
         .map(|rows| {
             let mut sums = vec![0.0; size];

@@ -2,10 +2,11 @@
 
 use candle_core::{CpuStorage, Layout, Storage, StorageRef, Tensor};
 use gemm::Parallelism;
+use rayon::prelude::*;
 
 use crate::error::Result;
-use crate::input_error;
 use crate::loops::Real;
+use crate::{TASK, input_error};
 
 /// The memory of a tensor, held for reading.
 pub struct Memory<'a> {
@@ -54,6 +55,13 @@ pub fn contiguous<'a, T: Real>(
         Some((start, end)) => Ok(&storage.as_slice()?[start..end]),
         None => candle_core::bail!("the kernels take contiguous tensors here"),
     }
+}
+
+/// The same numbers in memory of their own, copied by all threads.
+pub fn copied<T: Real>(numbers: &[T]) -> Vec<T> {
+    let mut result = Vec::new();
+    numbers.par_iter().with_min_len(TASK).copied().collect_into_vec(&mut result);
+    result
 }
 
 #[derive(Clone, Copy)]

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use self::loops::{Wide, norm_gelu_gradient, norm_gelu_of};
 use crate::error::Result;
 use crate::loops::Real;
-use crate::memory::{Memory, check_shape, contiguous};
+use crate::memory::{Memory, check_shape, contiguous, copied};
 use crate::norm::Norm;
 use crate::{by_dtype, input_error, rows_a_task};
 
@@ -53,7 +53,7 @@ impl CustomOp3 for NormGelu {
             bias: (&CpuStorage, &Layout),
             eps: f64,
         ) -> candle_core::Result<CpuStorage> {
-            let mut rows = contiguous::<T>(x)?.to_vec();
+            let mut rows = copied(contiguous::<T>(x)?);
             let norm = Wide { weight: contiguous(weight)?, bias: contiguous(bias)?, eps };
             let task = rows_a_task(norm.weight.len()) * norm.weight.len();
             rows.par_chunks_mut(task).for_each(|rows| norm_gelu_of(rows, &norm));
@@ -91,7 +91,8 @@ fn backward<T: Real>(
     gradient: &Tensor,
     eps: f64,
 ) -> Result<[Tensor; 3]> {
-    let mut rows = gradient.flatten_all()?.to_vec1::<T>()?;
+    let gradient = gradient.contiguous()?;
+    let mut rows = copied(Memory::of(&gradient).numbers::<T>()?);
     let (memory, weight, bias) = (Memory::of(x), Memory::of(weight), Memory::of(bias));
     let norm = Wide { weight: weight.numbers()?, bias: bias.numbers()?, eps };
     let size = norm.weight.len();
