@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from reference.errors import InputError, shown
-from reference.torch.masked_sequence.losses import IGNORED
+from reference.masking import IGNORED
 
 
 def check_indices(

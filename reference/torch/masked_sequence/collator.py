@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from reference.errors import InputError
-
-IGNORED = -100
+from reference.masking import IGNORED
 
 
 @dataclass(frozen=True)

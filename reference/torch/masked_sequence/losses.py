@@ -8,8 +8,7 @@ from jaxtyping import Float, Num
 from torch import Tensor
 
 from reference.errors import InputError
-
-IGNORED = -100
+from reference.masking import IGNORED
 
 
 def multilabel_loss(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from reference.errors import EncodersError
-from reference.torch.masked_sequence.losses import IGNORED
+from reference.masking import IGNORED
 from reference.torch.masked_sequence.model import AutoModelForMaskedSeqModeling
 
 

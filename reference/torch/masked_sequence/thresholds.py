@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float, Num
 
-IGNORED = -100
+from reference.masking import IGNORED
 
 
 def best_thresholds(
