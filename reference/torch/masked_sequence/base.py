@@ -22,7 +22,8 @@ from transformers.models.auto.modeling_auto import (
 
 from reference.errors import CheckpointError, ConfigError, InputError, shown
 
-GENERATES = ("ForCausalLM", "ForConditionalGeneration", "LMHeadModel")
+# Not LMHeadModel: XLMWithLMHeadModel is an encoder's.
+GENERATES = ("ForCausalLM", "ForConditionalGeneration")
 
 
 def read_base_config(name: str | os.PathLike[str], trust: bool, hub: dict[str, Any]) -> Any:
@@ -60,8 +61,9 @@ def check_encoder(config: Any, where: str) -> None:
 
 def open_base(
     name: str | os.PathLike[str], config: Any, trust: bool, options: dict[str, Any]
-) -> PreTrainedModel:
-    """The encoder with its weights, without a pooler where that can be left out."""
+) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """The encoder with its weights, without a pooler where that can be left out, and what
+    Transformers tells of loading it."""
     base, loading = AutoModel.from_pretrained(
         name,
         config=config,
@@ -77,7 +79,7 @@ def open_base(
             f"{', '.join(sorted(missing)[:4])}"
         )
     check_base(base)
-    return base
+    return base, loading
 
 
 def build_base(config: Any, attention: str | None) -> PreTrainedModel:

@@ -84,7 +84,7 @@ class AutoModelForMaskedSeqModeling(PreTrainedModel):
         class_weights: Sequence[float] | None = None,
         config: PreTrainedConfig | None = None,
         **options: Any,
-    ) -> PreTrainedModel:
+    ) -> Any:
         """On any encoder, from a folder or the hub, or as it was saved: the configuration says
         which of the two it is.
 
@@ -97,7 +97,8 @@ class AutoModelForMaskedSeqModeling(PreTrainedModel):
         span_pooling: of a detection of several tokens, what is classified: "first", "mean" or
             "first_last", the mean of these two.
         pos_weight, class_weights: a number for each label, by which the loss is weighted.
-        options: what Transformers' own from_pretrained takes.
+        options: what Transformers' own from_pretrained takes. With output_loading_info its
+            report comes beside the model.
         """
         name = pretrained_model_name_or_path
         hub = {key: options[key] for key in HUB if key in options}
@@ -117,6 +118,11 @@ class AutoModelForMaskedSeqModeling(PreTrainedModel):
         }
         given = {key: value for key, value in kept.items() if value is not None}
         if values.get("model_type") == MaskedSeqConfig.model_type:
+            if strict_mlm_check:
+                raise ConfigError(
+                    f"{name!s:.200} has its head already, and no masked language model's: "
+                    "strict_mlm_check is for an encoder"
+                )
             return cls._reopened(name, values, given, trust_remote_code, hub, options)
         if strict_mlm_check:
             check_masked_lm(name, trust_remote_code, hub)
@@ -129,11 +135,12 @@ class AutoModelForMaskedSeqModeling(PreTrainedModel):
         given["id2label"], given["label2id"] = labels(num_labels, id2label, label2id)
         given.pop("num_labels", None)
         whole = MaskedSeqConfig(**{"task": str(task), **given}, name_or_path=str(name))
-        base = open_base(name, base_config, trust_remote_code, options)
+        told = options.pop("output_loading_info", False)
+        base, loading = open_base(name, base_config, trust_remote_code, options)
         whole.dtype = base.dtype
         model = cls(whole, base).to(base.dtype)
         model._tokenizer_source = (str(name), trust_remote_code, hub)
-        return model.eval()
+        return (model.eval(), loading) if told else model.eval()
 
     @classmethod
     def _reopened(
@@ -144,7 +151,7 @@ class AutoModelForMaskedSeqModeling(PreTrainedModel):
         trust: bool,
         hub: dict[str, Any],
         options: dict[str, Any],
-    ) -> PreTrainedModel:
+    ) -> Any:
         """What save_pretrained wrote; what the caller says beside it must be what it is."""
         values = dict(values)
         base = values.get("base_config")
@@ -161,10 +168,10 @@ class AutoModelForMaskedSeqModeling(PreTrainedModel):
                     f"{name!s:.200} was saved with {key} {shown(own)}, not {shown(wanted)}; "
                     "leave it out, or start from the encoder"
                 )
-        model = super().from_pretrained(name, config=config, **options)
-        model = model[0] if isinstance(model, tuple) else model
+        found = super().from_pretrained(name, config=config, **options)
+        model = found[0] if isinstance(found, tuple) else found  # beside output_loading_info
         model._tokenizer_source = (str(name), trust, hub)
-        return model
+        return found
 
     @property
     def base(self) -> PreTrainedModel:

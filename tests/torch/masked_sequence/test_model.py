@@ -336,6 +336,14 @@ def test_it_is_told_from_a_base_by_its_configuration(model, bert, tmp_path):
     for wrong in ({"num_labels": 4}, {"task": "multiclass"}, {"id2label": {0: "x"}}):
         with pytest.raises(ConfigError, match="was saved with"):
             AutoModelForMaskedSeqModeling.from_pretrained(tmp_path, **wrong)
+    with pytest.raises(ConfigError, match="strict_mlm_check"):
+        AutoModelForMaskedSeqModeling.from_pretrained(tmp_path, strict_mlm_check=True)
+    assert "base_config" in repr(again.config)
+    for folder, options in ((bert, {"num_labels": 3}), (tmp_path, {})):
+        found, loading = AutoModelForMaskedSeqModeling.from_pretrained(
+            folder, **options, output_loading_info=True
+        )
+        assert found.config.num_labels == 3 and not loading["missing_keys"]
     same = AutoModelForMaskedSeqModeling.from_pretrained(tmp_path, 3, "multilabel")
     torch.testing.assert_close(
         same.detection_head.dense.weight, model.detection_head.dense.weight
@@ -360,6 +368,15 @@ def test_decoders_are_refused(tmp_path):
         config.save_pretrained(tmp_path / name)
         with pytest.raises(ConfigError, match="decoder"):
             AutoModelForMaskedSeqModeling.from_pretrained(tmp_path / name, num_labels=2)
+
+
+def test_an_encoder_with_an_old_name_is_none(tmp_path):
+    """XLM's class for masked words is called as others call their decoders'."""
+    sizes = {"emb_dim": 8, "n_layers": 1, "n_heads": 2, "vocab_size": 64}
+    config = transformers.XLMConfig(**sizes, max_position_embeddings=16)
+    transformers.XLMWithLMHeadModel(config).save_pretrained(tmp_path)
+    model = AutoModelForMaskedSeqModeling.from_pretrained(tmp_path, num_labels=2)
+    assert torch.isfinite(model(**batch()).logits).all()
 
 
 def test_a_masked_language_model_is_asked_for(bert, tmp_path):
@@ -468,6 +485,10 @@ def test_texts_with_fewer_detections_are_filled_up(model, side):
     assert (together["labels"][2] == IGNORED).all() and (
         together["labels"][1, 1] == IGNORED
     ).all()
+    for row, one in enumerate(examples):
+        at = together["mask_indices"][row, : len(one["mask_indices"])]
+        tokens = [one["input_ids"][place] for place in one["mask_indices"]]
+        assert together["input_ids"][row, at].tolist() == tokens
     found = model(**together)
     terms = []
     for one in examples[:2]:
