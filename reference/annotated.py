@@ -61,10 +61,23 @@ class Annotated:
 @dataclass(frozen=True)
 class Parameters:
     """The names and types of a docstring's parameters: in the whole of it, and in a text of one
-    line, which is the first paragraph and the lists."""
+    line, which is the first paragraph and the lists. In `untold` nothing is said of a parameter
+    but its name and what is written about it; the label of a name is what was declared of it,
+    such as " : int, optional"."""
 
     whole: Annotated
     line: Annotated
+    untold: Annotated
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """An entry of a list: the names, the type, and from where to where both ends of what is
+    declared of them stand."""
+
+    names: Spans
+    type: Spans
+    declared: tuple[int, int]
 
 
 def without_names(text: str) -> str:
@@ -103,7 +116,7 @@ def parameters_of(docstring: str) -> Parameters | None:
     text = inspect.cleandoc(docstring)
     for heading, end_and_indent, entry in _STYLES:
         lists: list[tuple[int, int]] = []
-        spans: list[tuple[int, int, str]] = []
+        there: list[_Entry] = []
         end = 0
         while found := heading.search(text, end):
             end, indent = end_and_indent(text, found)
@@ -111,12 +124,28 @@ def parameters_of(docstring: str) -> Parameters | None:
             if entries is None:
                 return None
             lists.append((found.start(), end))
-            spans += entries
-        if spans:
-            whole = Annotated(text, tuple(spans))
+            there += entries
+        if there:
+            spans = tuple(span for own in there for span in (*own.names, *own.type))
+            whole = Annotated(text, spans)
             paragraph = min(len(text.split("\n\n", 1)[0]), lists[0][0])
-            return Parameters(whole, _in_one_line(whole, [(0, paragraph), *lists]))
+            pieces = [(0, paragraph), *lists]
+            line = _in_one_line(whole, pieces)
+            return Parameters(whole, line, _untold(text, there, pieces))
     return None
+
+
+def _untold(text: str, entries: list[_Entry], pieces: list[tuple[int, int]]) -> Annotated:
+    """The pieces without what is declared in them."""
+    bounds = sorted(place for pair in pieces for place in pair)
+    bounds = sorted([*bounds, *(place for own in entries for place in own.declared)])
+    kept = list(zip(bounds[::2], bounds[1::2], strict=True))
+    names = tuple(
+        (start, end, text[slice(*own.declared)])
+        for own in entries
+        for start, end, _ in own.names
+    )
+    return _in_one_line(Annotated(text, names), kept)
 
 
 def _of_numpy(text: str, heading: re.Match[str]) -> tuple[int, int]:
@@ -145,10 +174,10 @@ _STYLES = (
 
 def _entries(
     text: str, start: int, end: int, indent: int, entry: re.Pattern[str]
-) -> Spans | None:
-    """The spans of a section, whose lines are entries if they are indented so far, and
+) -> list[_Entry] | None:
+    """The entries of a section, whose lines are entries if they are indented so far, and
     descriptions if they are further."""
-    spans: list[tuple[int, int, str]] = []
+    entries: list[_Entry] = []
     place = start
     while place < end:
         stop = text.find("\n", place, end)
@@ -161,13 +190,16 @@ def _entries(
         found = entry.match(text, place + indent, end) if own == indent else None
         if found is None:
             return None
-        for name in _NAME.finditer(found["names"]):
-            first = found.start("names") + name.start()
-            spans.append((first, first + len(name[0]), PARAMETER))
-        spans += _type(found)
+        names = [
+            (found.start("names") + name.start(), found.start("names") + name.end(), PARAMETER)
+            for name in _NAME.finditer(found["names"])
+        ]
+        last = found.end() - (text[found.end() - 1] in ":\n")  # which ends what is declared
+        declared = (found.end("names"), max(found.end("names"), last))
+        entries.append(_Entry(tuple(names), _type(found), declared))
         newline = text.find("\n", found.end() - 1, end)
         place = end if newline < 0 else newline + 1
-    return tuple(spans)
+    return entries
 
 
 def _type(found: re.Match[str]) -> Spans:
