@@ -19,6 +19,7 @@ import numpy as np
 
 from reference.errors import CheckpointError, ConfigError, InputError, shown
 from reference.families import BASE, Architecture, EncoderConfig, Task, architecture_for
+from reference.families.detections import HEAD
 from reference.families.reading import read_config
 from reference.families.tasks import MASKED_LM
 from reference.folders import write_together
@@ -33,11 +34,13 @@ PACKAGE_CLASSIFIER = "encoders-three-ways/modernbert-packages"
 PARAMETER_TAGGER = "encoders-three-ways/modernbert-parameters"
 SEARCH_MODEL = "encoders-three-ways/modernbert-search"
 CHARACTER_CLASSIFIER = "encoders-three-ways/characters-packages"
+DECLARATIONS = "encoders-three-ways/modernbert-declarations"
 OWN_MODELS = (
     SMALL_MODERNBERT,
     PACKAGE_CLASSIFIER,
     PARAMETER_TAGGER,
     SEARCH_MODEL,
+    DECLARATIONS,
     CHARACTER_CLASSIFIER,
 )
 HUB_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
@@ -146,7 +149,7 @@ def read_checkpoint(folder: Path, task: Task | str | None = None) -> Checkpoint:
     config, architecture = read_architecture(folder, task)
     tensors = read_tensors(folder)
     if task is None and (architecture.task is MASKED_LM or not config.architectures):
-        head = tuple(key for key, _ in architecture.family.head(config, MASKED_LM))
+        head = architecture.family.head_keys(config, MASKED_LM)
         held = any(key.startswith(head) for key in tensors)
         architecture = architecture_for(config, MASKED_LM if held else BASE)
     tensors = select_tensors(tensors, config, architecture, str(folder))
@@ -199,7 +202,7 @@ def _possible_pipelines(
 ) -> list[str]:
     """The pipelines whose heads are among the tensors; the encoder by itself is one."""
     family = architecture.family
-    heads = {task: {key for key, _ in family.head(config, task)} for task in family.tasks}
+    heads = {task: set(family.head_keys(config, task)) for task in family.all_tasks}
     return [task.pipeline for task, keys in heads.items() if keys <= set(tensors)]
 
 
@@ -218,7 +221,7 @@ def write_checkpoint(
     """
     if not isinstance(folder, (str, os.PathLike)) or not os.fspath(folder):
         raise InputError(f"a checkpoint is written to a folder, not to {folder!r:.80}")
-    settings = config.to_dict() | {"dtype": dtype} | dict(more or {})
+    settings = config.whole_dict() | {"dtype": dtype} | dict(more or {})
     files = {
         **(beside or {}),
         "model.safetensors": serialize(tensors, dtype),
@@ -290,6 +293,8 @@ def _fitted(
     """
     family = architecture.family
     prefix = f"{family.attribute}."
+    if config.detections is not None:
+        tensors = {_under(family.attribute, key): array for key, array in tensors.items()}
     if architecture.task is BASE:
         if not any(key.startswith(prefix) for key in tensors):
             return dict(tensors)
@@ -303,6 +308,12 @@ def _fitted(
     if not architecture.has_pooler():
         dropped = (*dropped, f"{prefix}pooler.")
     return {key: tensor for key, tensor in tensors.items() if not key.startswith(dropped)}
+
+
+def _under(attribute: str, key: str) -> str:
+    """Where a model for chosen positions has its encoder is for whoever makes it to say."""
+    first, _, rest = key.partition(".")
+    return key if first == HEAD else f"{attribute}.{rest}"
 
 
 def _drop_ties(tensors: dict[str, np.ndarray], ties: dict[str, str], where: str) -> None:

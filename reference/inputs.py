@@ -4,7 +4,7 @@ input."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +38,11 @@ class Inputs:
     # and nothing.
     candidates: Any = None
     offsets: Any = None
+    # Of a head at chosen positions, [..., detections, widest]: the places among all tokens of
+    # the batch, one text after another, whose vectors a detection's is made of; and the share
+    # that each has in it.
+    spans: Any = None
+    shares: Any = None
 
     def map(self, change: Callable[[Any], Any]) -> Inputs:
         """The same batch with every array changed that there is."""
@@ -63,7 +68,16 @@ class Inputs:
     @property
     def texts(self) -> Inputs:
         """A padded batch with the choices of all questions one below the other."""
-        return self.map(lambda array: array.reshape(-1, array.shape[-1]))
+        arrays = Inputs(self.input_ids, self.attention_mask, self.token_type_ids)
+        return arrays.map(lambda array: array.reshape(-1, array.shape[-1]))
+
+    def in_order(self, rows: np.ndarray) -> Inputs:
+        """A padded batch with its rows in that order."""
+        found = self.map(lambda array: array[rows])
+        if self.spans is None:
+            return found
+        moved = (np.arange(len(rows)) - rows) * self.input_ids.shape[-1]
+        return replace(found, spans=found.spans + moved[:, None, None])
 
 
 def check_padded(
@@ -74,7 +88,7 @@ def check_padded(
 ) -> Inputs:
     """Ids [batch, tokens], and mask and token types of the same shape or None; int64 arrays
     come back."""
-    ids = _integers("input_ids", input_ids)
+    ids = whole_numbers("input_ids", input_ids)
     if ids.ndim != 2:
         raise InputError(f"input_ids has shape {ids.shape}; it must be [batch, tokens]")
     if 0 in ids.shape:
@@ -106,7 +120,7 @@ def check_choices(
 ) -> Inputs:
     """Ids [batch, choices, tokens], and mask and token types of the same shape or None; int64
     arrays come back."""
-    ids = _integers("input_ids", input_ids)
+    ids = whole_numbers("input_ids", input_ids)
     if ids.ndim != 3 or 0 in ids.shape:
         raise InputError(
             f"input_ids has shape {ids.shape}; it must be [batch, choices, tokens], none of "
@@ -136,7 +150,7 @@ def check_packed(
     config: EncoderConfig, input_ids: Any, cu_seqlens: Any, token_type_ids: Any = None
 ) -> Inputs:
     """Ids [tokens] and the cumulative lengths 0, n1, n1 + n2, ... of the texts in the row."""
-    ids = _integers("input_ids", input_ids)
+    ids = whole_numbers("input_ids", input_ids)
     if ids.ndim != 1 or ids.size == 0:
         raise InputError(
             f"input_ids has shape {ids.shape}; packed ids stand in one row, [tokens], at least "
@@ -144,7 +158,7 @@ def check_packed(
         )
     _check_range("input_ids", ids, config.vocab_size, "vocab_size")
 
-    bounds = _integers("cu_seqlens", cu_seqlens)
+    bounds = whole_numbers("cu_seqlens", cu_seqlens)
     if bounds.ndim != 1 or bounds.size < 2 or bounds[0] != 0 or bounds[-1] != ids.size:
         raise InputError(
             f"cu_seqlens must run from 0 to the number of tokens, {ids.size}; it is "
@@ -189,7 +203,7 @@ def pack(sequences: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
     ), cu_seqlens
 
 
-def _integers(name: str, values: Any) -> np.ndarray:
+def whole_numbers(name: str, values: Any) -> np.ndarray:
     array = _array(name, values, "iu", "whole numbers")
     if array.dtype == np.uint64 and (array > np.iinfo(np.int64).max).any():
         raise InputError(
@@ -235,7 +249,7 @@ def _token_types(
 ) -> np.ndarray | None:
     if token_type_ids is None:
         return None
-    types = _integers("token_type_ids", token_type_ids)
+    types = whole_numbers("token_type_ids", token_type_ids)
     _check_same_shape("token_type_ids", types, ids)
     _check_range("token_type_ids", types, config.type_vocab_size, "type_vocab_size")
     return types if config.has_token_types else None

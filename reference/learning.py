@@ -126,9 +126,11 @@ class Example:
     @property
     def count(self) -> float:
         """Classes count where they are not to be ignored, as much as they weigh; numbers
-        always, one by one, but for those of candidates, which may be none for an answer."""
+        always, one by one, but for those of candidates, which may be none for an answer, and of
+        detections, of which each label is a question by itself."""
         if self.labels.dtype.kind not in "iu":
-            in_part = self.inputs is not None and self.inputs.candidates is not None
+            given = self.inputs
+            in_part = given is not None and not (given.candidates is given.spans is None)
             return int((self.labels != IGNORED).sum()) if in_part else self.labels.size
         kept = self.labels[self.labels != IGNORED]
         return (

@@ -156,7 +156,7 @@ def test_unknown_keys_warn_and_known_ones_do_not():
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
-    "name", [name for name, kind in ARCHITECTURES.items() if kind.family.in_transformers]
+    "name", [name for name, kind in ARCHITECTURES.items() if kind.in_transformers]
 )
 def test_what_transformers_writes_is_known(tmp_path, name):
     kind = getattr(transformers, name).config_class

@@ -18,7 +18,7 @@ SIZES = {
     "intermediate_size": 96,
 }
 SIZES |= {"vocab_size": 500, "pad_token_id": 1, "num_labels": 40}
-SHARED = [name for name, kind in ARCHITECTURES.items() if kind.family.in_transformers]
+SHARED = [name for name, kind in ARCHITECTURES.items() if kind.in_transformers]
 
 
 def config_of(name: str, **settings):

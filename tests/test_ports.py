@@ -15,10 +15,16 @@ PACKAGE = Path(reference.__file__).parent
 RUST = PACKAGE.parent / "rust_ports/models/src"
 # What makes a port fast or fits it to its framework is not a concept of the book's.
 OF_A_FRAMEWORK = {"__init__", "port", "fused", "blas", "alike", "trace", "ranks"}
-ROOMS = sorted({path.stem for path in (PACKAGE / "torch").glob("*.py")} - OF_A_FRAMEWORK)
+# In torch a room may be a package, of which these files are ported; the others are a model of
+# Transformers' kind, whose port it is.
+PACKAGES = {"masked_sequence": ("losses", "network")}
+ROOMS = sorted(
+    ({path.stem for path in (PACKAGE / "torch").glob("*.py")} - OF_A_FRAMEWORK) | set(PACKAGES)
+)
 
-# Transformers' own collator draws from PyTorch's generator, which the others do not have.
-TORCH_ONLY = {"collate"}
+# Transformers' own collator draws from PyTorch's generator, which the others do not have; and
+# its model is told where detections are, and how many labels a step of several batches has.
+TORCH_ONLY = {"collate", "counted_channels", "check_labels", "items"}
 # Rust has no base classes: what Python's give to a head, a function gives there.
 WITHOUT_INHERITANCE = set(
     "TextHead TokenHead ChoiceHead TiedDecoder ModernBertHead DistilBertTextHead".split()
@@ -54,8 +60,18 @@ def arguments(function: ast.FunctionDef) -> list[str]:
 
 def shared_names(room: str) -> dict[str, object]:
     """What PyTorch's room has and the others are to have."""
-    names = python_names(PACKAGE / f"torch/{room}.py")
-    return {name: found for name, found in names.items() if name not in TORCH_ONLY}
+    files = [f"{room}/{name}" for name in PACKAGES.get(room, ())] or [room]
+    names: dict[str, object] = {}
+    for file in files:
+        names |= python_names(PACKAGE / f"torch/{file}.py")
+    own = {name: found for name, found in names.items() if name not in TORCH_ONLY}
+    return {name: _ported(found) for name, found in own.items()}
+
+
+def _ported(found: object) -> object:
+    if not isinstance(found, list):
+        return found
+    return [argument for argument in found if argument not in TORCH_ONLY]
 
 
 def rust_source(room: str) -> str:

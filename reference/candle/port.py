@@ -31,4 +31,4 @@ def build(
     """The architecture with these tensors in it; Rust checks the configuration and each tensor
     again."""
     place = find_device(device, dtype)
-    return Model(json.dumps(config.to_dict()), architecture.name, tensors, dtype, place)
+    return Model(json.dumps(config.whole_dict()), architecture.name, tensors, dtype, place)

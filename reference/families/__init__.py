@@ -46,7 +46,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     prefix + task.suffix: Architecture(prefix + task.suffix, family, task)
     for family in FAMILIES
     for prefix in family.prefixes.values()
-    for task in family.tasks
+    for task in family.all_tasks
 }
 
 
@@ -70,7 +70,7 @@ def architecture_for(config: EncoderConfig, task: Task | str | None = None) -> A
     if task is not None or not config.architectures:
         return architecture_named(prefix + (task or BASE).suffix)
     if config.architectures[0] not in ARCHITECTURES:
-        known = ", ".join(prefix + task.suffix for task in family.tasks)
+        known = ", ".join(prefix + task.suffix for task in family.all_tasks)
         raise ConfigError(
             f"architecture {config.architectures[0]:.80} is not implemented; supported: "
             f"{known}. The encoder in it is read where embeddings are asked for "

@@ -18,6 +18,7 @@ from reference.families.checks import (
     check_number,
     check_switch,
 )
+from reference.families.detections import Detections, wrapped
 
 ACTIVATIONS = (
     "gelu",
@@ -60,6 +61,8 @@ class EncoderConfig:
     problem_type: str | None = None
     id2label: Mapping[int, str] = field(default_factory=lambda: {0: "LABEL_0", 1: "LABEL_1"})
     architectures: tuple[str, ...] = ()
+    # Of a model for chosen positions: what is on the encoder.
+    detections: Detections | None = None
 
     has_token_types: ClassVar[bool] = True
     # Each model type, and where its defaults differ from the class's.
@@ -158,7 +161,14 @@ class EncoderConfig:
         values["id2label"] = {str(number): label for number, label in self.id2label.items()}
         values["label2id"] = self.label2id
         values["architectures"] = list(self.architectures)
+        del values["detections"]
         return values
+
+    def whole_dict(self) -> dict[str, Any]:
+        """The same of the whole model, whose encoder's it is a part of where it is one for
+        chosen positions."""
+        values = self.to_dict()
+        return values if self.detections is None else wrapped(values, self.detections)
 
 
 @dataclass(frozen=True, kw_only=True)

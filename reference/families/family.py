@@ -11,8 +11,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from reference.families import detections
 from reference.families.config import EncoderConfig
-from reference.families.tasks import BASE, MASKED_LM, Task
+from reference.families.tasks import BASE, MASKED_LM, MASKED_SEQUENCE, Task
 
 Shapes = dict[str, tuple[int, ...]]
 Entries = Iterator[tuple[str, tuple[int, ...]]]  # key and shape, one tensor after another
@@ -37,6 +38,13 @@ class Operation:
     meaning: str  # for the reader of a report
     row: str = TOKEN  # or TEXT, or ANSWER: whatever the task's result has a row of
     first: int = 0  # the first layer that has it
+
+
+DETECTION_OPERATIONS = (
+    Operation("detection_head.dense", "the detection head's projection", ANSWER),
+    Operation("detection_head.norm", "its activation and norm", ANSWER),
+    Operation("detection_head.classifier", "the scores over the labels", ANSWER),
+)
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,18 @@ class Family(ABC):
     def head(self, config: Any, task: Task) -> Entries:
         """The tensors of a head, under their whole keys."""
 
+    @property
+    def all_tasks(self) -> tuple[Task, ...]:
+        """Its own, and that of any encoder."""
+        return (*self.tasks, MASKED_SEQUENCE)
+
+    def head_keys(self, config: Any, task: Task) -> tuple[str, ...]:
+        return tuple(key for key, _ in self.whole_head(config, task))
+
+    def whole_head(self, config: Any, task: Task) -> Entries:
+        """The tensors of a head, of its own or of one that is the same on every encoder."""
+        return _detection_head(config) if task is MASKED_SEQUENCE else self.head(config, task)
+
     def places(self, config: Any) -> dict[str, Place]:
         """Every operation of the encoder, by its path in it, and where it is."""
         found = {}
@@ -104,7 +124,7 @@ class Family(ABC):
 
     def head_prefixes(self, config: Any) -> tuple[str, ...]:
         """What the keys of its heads begin with, whatever the task."""
-        keys = [key for task in self.tasks for key, _ in self.head(config, task)]
+        keys = [key for task in self.all_tasks for key in self.head_keys(config, task)]
         return tuple({key.split(".")[0] + ".": None for key in [*keys, *self.ties(config)]})
 
     def pooled(self, task: Task) -> bool:
@@ -128,6 +148,13 @@ class Family(ABC):
         self, config: EncoderConfig, architecture: Architecture, **changes: Any
     ) -> EncoderConfig:
         """The configuration of a checkpoint of that architecture, with these changes."""
+        if architecture.task is MASKED_SEQUENCE:
+            own = changes.get("detections") or config.detections or detections.Detections()
+            problem = config.problem_type or detections.PROBLEM_TYPES["multilabel"]
+            changes = {"problem_type": problem} | changes
+            changes["detections"] = replace(own, base=self.attribute)
+        else:
+            changes = {"detections": None} | changes
         return replace(config, architectures=(architecture.name,), **changes)
 
     def temperature(self, config: Any) -> str | None:
@@ -159,8 +186,23 @@ class Architecture:
 
     @property
     def port_class(self) -> str:
-        """What the ports call it: model types of one family share their classes."""
-        return next(iter(self.family.prefixes.values())) + self.task.suffix
+        """What the ports call it: model types of one family share their classes. A head that
+        is put on any encoder is put on this one."""
+        task = BASE if self.task is MASKED_SEQUENCE else self.task
+        return next(iter(self.family.prefixes.values())) + task.suffix
+
+    @property
+    def in_transformers(self) -> bool:
+        """Whether Transformers has a class of this name."""
+        return self.family.in_transformers and self.task is not MASKED_SEQUENCE
+
+    @property
+    def oracle(self) -> str:
+        """Who knows the truth about it."""
+        if self.task is MASKED_SEQUENCE:
+            kind = "Wrapper" if self.family.in_transformers else "Assembled"
+            return f"reference.parity.detections:{kind}Oracle"
+        return self.family.oracle
 
     @property
     def base_prefix(self) -> str:
@@ -172,7 +214,7 @@ class Architecture:
         listed."""
         encoder = self.family.encoder(config, pooler)
         shapes = {self.base_prefix + key: shape for key, shape in encoder}
-        return shapes | dict(self.family.head(config, self.task))
+        return shapes | dict(self.family.whole_head(config, self.task))
 
     def ties(self, config: EncoderConfig) -> dict[str, str]:
         """Key -> key of the tensor that it shares, for keys that a checkpoint may repeat."""
@@ -189,6 +231,7 @@ class Architecture:
         """Every operation of the model, by its path, and where it is."""
         encoder = self.family.places(config).items()
         heads = () if self.task is BASE else self.family.head_operations
+        heads = DETECTION_OPERATIONS if self.task is MASKED_SEQUENCE else heads
         places = {self.base_prefix + path: place for path, place in encoder}
         places |= {head.path: Place(None, head.meaning, head.row) for head in heads}
         return {
@@ -209,3 +252,10 @@ def norm(name: str, size: int, bias: bool = True) -> Entries:
     yield f"{name}.weight", (size,)
     if bias:
         yield f"{name}.bias", (size,)
+
+
+def _detection_head(config: EncoderConfig) -> Entries:
+    size, name = config.hidden_size, detections.HEAD
+    yield from dense(f"{name}.dense", size, size)
+    yield from norm(f"{name}.norm", size)
+    yield from dense(f"{name}.classifier", size, config.num_labels)

@@ -19,7 +19,7 @@ from reference.families.checks import (
 )
 from reference.families.config import ACTIVATIONS, TransformerConfig
 from reference.families.family import ANSWER, TINY, Entries, Family, Operation, dense, norm
-from reference.families.tasks import BASE, MASKED_LM, MULTIPLE_CHOICE, TASKS, Task
+from reference.families.tasks import BASE, MASKED_LM, MULTIPLE_CHOICE, OF_TRANSFORMERS, Task
 
 LAYER_TYPES = ("full_attention", "sliding_attention")
 THETAS = {"full_attention": 160_000.0, "sliding_attention": 10_000.0}
@@ -218,7 +218,7 @@ class ModernBert(Family):
     prefixes: ClassVar = {"modernbert": "ModernBert"}
     tokenizers: ClassVar = {"modernbert": "PreTrainedTokenizerFast"}
     attribute = "model"
-    tasks = tuple(TASKS.values())
+    tasks = OF_TRANSFORMERS
     pads_take_positions = False
     operations = (
         Operation("embeddings", "the embeddings and their norm"),

@@ -10,7 +10,7 @@ from reference.errors import ConfigError
 from reference.families.bert import AFTER_ATTENTION, BertLayerConfig
 from reference.families.family import TINY, Entries, Operation, dense, norm
 from reference.families.roberta import Roberta
-from reference.families.tasks import BASE, MULTIPLE_CHOICE, TASKS, Task
+from reference.families.tasks import BASE, MULTIPLE_CHOICE, OF_TRANSFORMERS, Task
 
 PAD = 1  # in Transformers' code, whatever the configuration says
 BUCKETS = 32  # likewise; half of them for keys before the query, half for those behind it
@@ -62,7 +62,7 @@ class MPNet(Roberta):
     prefixes: ClassVar = {"mpnet": "MPNet"}
     tokenizers: ClassVar = {"mpnet": "MPNetTokenizer"}
     attribute = "mpnet"
-    tasks = tuple(TASKS.values())
+    tasks = OF_TRANSFORMERS
     operations = (
         Operation("embeddings", "the sum of the embeddings and its norm"),
         Operation("encoder.layer.{}.attention.attn.q", "the query projection"),

@@ -13,11 +13,11 @@ from reference.errors import ConfigError, shortened, warn
 from reference.families import BY_MODEL_TYPE
 from reference.families.checks import check_choice, check_integer, unsupported
 from reference.families.config import EncoderConfig
+from reference.families.detections import KEYS, LABEL_KEYS, Detections, is_wrapped, unwrapped
+from reference.families.tasks import MASKED_SEQUENCE
 from reference.files import read_json
 
 MOST_LABELS = 1_000_000
-
-LABEL_KEYS = frozenset(("id2label", "label2id", "num_labels", "_num_labels"))
 
 # Keys that Transformers writes and that do not touch what an encoder computes.
 METADATA = frozenset(
@@ -66,6 +66,8 @@ def read_pipeline_keys(folder: Path) -> dict[str, Any]:
 
 
 def _config_from_dict(values: Mapping[str, Any], where: str) -> EncoderConfig:
+    if is_wrapped(values):
+        return _wrapped_config(values, where)
     model_type = values.get("model_type")
     check_choice("model_type", model_type, BY_MODEL_TYPE)
     kind = BY_MODEL_TYPE[model_type].config
@@ -80,8 +82,8 @@ def _config_from_dict(values: Mapping[str, Any], where: str) -> EncoderConfig:
         )
 
     values = kind.upgrade(dict(values))
-    names = {item.name for item in dataclasses.fields(kind)}
-    read = names | LABEL_KEYS | set(kind.ONLY_VALUES) | kind.LEGACY | METADATA
+    names = {item.name for item in dataclasses.fields(kind)} - {"detections"}
+    read = names | {*LABEL_KEYS} | set(kind.ONLY_VALUES) | kind.LEGACY | METADATA
     read |= PIPELINE_KEYS
     unknown = sorted(map(str, set(values) - read))
     if unknown:
@@ -96,6 +98,29 @@ def _config_from_dict(values: Mapping[str, Any], where: str) -> EncoderConfig:
     settings["id2label"] = _read_labels(values)
     settings["architectures"] = _read_architectures(values)
     return kind(**settings)
+
+
+def _wrapped_config(values: Mapping[str, Any], where: str) -> EncoderConfig:
+    """That of the encoder, with the labels and what is on it."""
+    own = unwrapped(values)
+    if own.get("model_type") not in BY_MODEL_TYPE:
+        raise ConfigError(
+            f"the encoder in it is a {own.get('model_type')!s:.80}, which no port computes; "
+            f"supported: {', '.join(BY_MODEL_TYPE)}. Any encoder that Transformers has opens "
+            "with reference.torch.masked_sequence"
+        )
+    config = _config_from_dict(own, f"{where}: base_config")
+    for key, allowed in EncoderConfig.ONLY_VALUES.items():
+        if key in values and values[key] not in allowed:
+            raise ConfigError(unsupported(key, values[key], allowed))
+    read = KEYS | {*LABEL_KEYS, *EncoderConfig.ONLY_VALUES, "model_type", "architectures"}
+    unknown = sorted(map(str, set(values) - read - METADATA - PIPELINE_KEYS))
+    if unknown:
+        warn(f"{where} has keys that nothing reads: {shortened(', '.join(unknown))}")
+    family = BY_MODEL_TYPE[config.model_type]
+    detections = Detections.read(values, config.num_labels, family.attribute)
+    names = (family.prefixes[config.model_type] + MASKED_SEQUENCE.suffix,)
+    return dataclasses.replace(config, detections=detections, architectures=names)
 
 
 def _read_labels(values: Mapping[str, Any]) -> dict[int, str]:

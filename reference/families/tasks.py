@@ -12,6 +12,7 @@ from reference.errors import InputError, shortened
 from reference.families.config import EncoderConfig
 from reference.inputs import Inputs, check_choices, check_padded
 from reference.masking import IGNORED
+from reference.spans import check_detections, check_real, with_detections
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Task:
     # A user's padded batch: check_inputs(config, input_ids, attention_mask, token_type_ids).
     check_inputs = staticmethod(check_padded)
 
-    def arrange(self, inputs: Inputs) -> Inputs:
+    def arrange(self, inputs: Inputs, config: EncoderConfig) -> Inputs:
         """A batch of texts as a model for this task takes it."""
         return inputs
 
@@ -123,7 +124,7 @@ class _MultipleChoice(Task):
 
     check_inputs = staticmethod(check_choices)
 
-    def arrange(self, inputs: Inputs) -> Inputs:
+    def arrange(self, inputs: Inputs, config: EncoderConfig) -> Inputs:
         """Two texts, or all of an odd number, are choices of one question."""
         texts = len(inputs.input_ids)
         choices = texts if texts % 2 else 2
@@ -140,6 +141,55 @@ class _MultipleChoice(Task):
         return generator.integers(choices, size=batch)
 
 
+class _MaskedSequence(Task):
+    """Labels for each of the detections that the inputs name."""
+
+    check_inputs = staticmethod(check_detections)
+
+    def arrange(self, inputs: Inputs, config: EncoderConfig) -> Inputs:
+        """In each text the first token, the last, and what lies between a third and two thirds
+        of it; a text of one token is three times that."""
+        rows = [np.flatnonzero(real) for real in inputs.real]
+        thirds = [(len(row) // 3, max(len(row) // 3, 2 * len(row) // 3)) for row in rows]
+        spans = [
+            [(row[0], row[0]), (row[start], row[end]), (row[-1], row[-1])]
+            for row, (start, end) in zip(rows, thirds, strict=True)
+        ]
+        first, last = np.moveaxis(np.array(spans, np.int64), -1, 0)
+        return with_detections(inputs, first, last, config)
+
+    def check_labels(self, config: EncoderConfig, inputs: Inputs, labels: Any) -> np.ndarray:
+        """With every channel ignored of a detection that is."""
+        array, shape = _array(labels), inputs.spans.shape[:-1]
+        if config.problem_type == "single_label_classification":
+            classes = _classes(array, shape, config.num_labels)
+            check_real(inputs, classes != IGNORED)
+            return classes
+        array = _numbers(array, (*shape, config.num_labels))
+        sound = ((array >= 0) & (array <= 1)) | (array == IGNORED)
+        if not sound.all():
+            raise InputError(
+                f"labels hold {array[~sound][0]:g}; a label is 0, 1, what lies between, or "
+                f"{IGNORED} (not counted)"
+            )
+        check_real(inputs, array[..., 0] != IGNORED)
+        return np.where(array[..., :1] == IGNORED, float(IGNORED), array)
+
+    def make_labels(
+        self, config: EncoderConfig, inputs: Inputs, generator: np.random.Generator
+    ) -> np.ndarray:
+        """One detection of the first text is ignored, and one channel of another."""
+        shape, labels = inputs.spans.shape[:-1], config.num_labels
+        if config.problem_type == "single_label_classification":
+            classes = generator.integers(labels, size=shape)
+            classes[0, 0] = IGNORED
+            return classes
+        shares = generator.integers(2, size=(*shape, labels)).astype(np.float64)
+        shares[0, 0] = IGNORED
+        shares[-1, -1, -1] = IGNORED
+        return shares
+
+
 BASE = _Base("base", "Model", "token", "embeddings")
 MASKED_LM = _MaskedLM("masked-lm", "ForMaskedLM", "token", "masked-lm")
 TEXT_CLASSIFICATION = _TextClassification(
@@ -151,10 +201,18 @@ TOKEN_CLASSIFICATION = _TokenClassification(
 MULTIPLE_CHOICE = _MultipleChoice(
     "multiple-choice", "ForMultipleChoice", "choice", "multiple-choice"
 )
-TASKS = {
-    task.name: task
-    for task in (BASE, MASKED_LM, TEXT_CLASSIFICATION, TOKEN_CLASSIFICATION, MULTIPLE_CHOICE)
-}
+MASKED_SEQUENCE = _MaskedSequence(
+    "masked-sequence", "ForMaskedSequence", "detection", "masked-sequence"
+)
+# Those for which Transformers has classes, of some families or of all.
+OF_TRANSFORMERS = (
+    BASE,
+    MASKED_LM,
+    TEXT_CLASSIFICATION,
+    TOKEN_CLASSIFICATION,
+    MULTIPLE_CHOICE,
+)
+TASKS = {task.name: task for task in (*OF_TRANSFORMERS, MASKED_SEQUENCE)}
 
 
 def _array(labels: Any) -> np.ndarray:

@@ -15,11 +15,13 @@ from mlx.utils import tree_flatten
 from reference.checks import check_name
 from reference.errors import InputError
 from reference.families import Architecture, EncoderConfig
+from reference.families.tasks import MASKED_SEQUENCE
 from reference.inputs import Inputs
 from reference.mlx import pooling
 from reference.mlx.attention import pad_packed
 from reference.mlx.heads import EncoderOutput, Head, HeadOutput
 from reference.mlx.losses import cross_entropy, mean_squared_error
+from reference.mlx.masked_sequence import MaskedSequence
 from reference.mlx.trace import watched, watching
 from reference.processes import computing
 
@@ -50,13 +52,10 @@ def build(
 ) -> MLXModel:
     """The architecture with these tensors in it; MLX is lazy, so its placeholders never take
     memory."""
-    room = importlib.import_module(f"reference.mlx.{architecture.family.room}")
     place = find_device(device, dtype)
     computing()  # already here: MLX starts its threads when the weights are laid out
     with mx.stream(place):
-        network = getattr(room, architecture.port_class)(config)
-        if not architecture.has_pooler(tensors) and hasattr(network, "pooler"):
-            network.pooler = None
+        network = _network(config, architecture, tensors)
         kind = getattr(mx, dtype)
         network.load_weights(
             [(key, mx.array(value, dtype=kind)) for key, value in tensors.items()]
@@ -64,6 +63,18 @@ def build(
         mx.eval(network.parameters())
     at_once = sys.maxsize if place == mx.gpu else max(1, _WIDEST // config.widest)
     return MLXModel(network.eval(), list(tensors), place, at_once)
+
+
+def _network(
+    config: EncoderConfig, architecture: Architecture, tensors: Collection[str]
+) -> nn.Module:
+    room = importlib.import_module(f"reference.mlx.{architecture.family.room}")
+    network = getattr(room, architecture.port_class)(config)
+    if not architecture.has_pooler(tensors) and hasattr(network, "pooler"):
+        network.pooler = None
+    if architecture.task is MASKED_SEQUENCE:
+        return MaskedSequence(config, network)
+    return network
 
 
 class MLXModel:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from reference.backend import BACKENDS
+from reference.errors import InputError
 from reference.lazy import lazy_submodules
 from reference.parity.report import Divergence, Likeness, Report, Row
 
@@ -81,19 +82,30 @@ def gradients(
     labels: Any,
     token_type_ids: Any = None,
     dtype: str = "float32",
+    *,
+    mask_indices: Any = None,
+    mask_ends: Any = None,
 ) -> tuple[float, dict[str, np.ndarray]]:
     """The loss of the checkpoint's own head on the labels, and its gradient in every parameter,
     without dropout.
 
     For a base model the labels are a target [batch, tokens, hidden] and the loss is the mean
-    squared error over real tokens.
+    squared error over real tokens. A model for chosen positions is given mask_indices and
+    perhaps mask_ends besides, [batch, detections].
     """
     from reference.backend import build
     from reference.checkpoint import locate, read_checkpoint
 
     checkpoint = read_checkpoint(locate(folder))
     config, task = checkpoint.config, checkpoint.architecture.task
-    inputs = task.check_inputs(config, input_ids, attention_mask, token_type_ids)
+    given = {"mask_indices": mask_indices, "mask_ends": mask_ends}
+    given = {name: value for name, value in given.items() if value is not None}
+    if given and task.row != "detection":
+        raise InputError(
+            f"{next(iter(given))} is for a model at chosen positions; this one is a "
+            f"{checkpoint.architecture.name}"
+        )
+    inputs = task.check_inputs(config, input_ids, attention_mask, token_type_ids, **given)
     labels = task.check_labels(config, inputs, labels)
     model = build(backend, config, checkpoint.architecture, checkpoint.tensors, dtype)
     return model.gradients(inputs, labels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -65,7 +65,14 @@ class Batch:
         texts, real = self.texts, self.real
         types = None if texts.token_type_ids is None else texts.token_type_ids[real]
         lengths = np.cumsum([0, *real.sum(axis=1)], dtype=np.int64)
-        return Inputs(texts.input_ids[real], None, types, lengths)
+        row = Inputs(texts.input_ids[real], None, types, lengths)
+        return self._with_spans(row, np.cumsum(real) - 1)
+
+    def _with_spans(self, inputs: Inputs, places: np.ndarray) -> Inputs:
+        """The same detections in another layout, in which each token is at that place."""
+        if self.padded.spans is None:
+            return inputs
+        return replace(inputs, spans=places[self.padded.spans], shares=self.padded.shares)
 
     def padded_on_the_right(self, pad_token_id: int) -> Batch:
         """The same texts with every pad after them: what the packed row must equal, for
@@ -75,11 +82,13 @@ class Batch:
         ids = np.where(texts.real, texts.input_ids, pad_token_id)
         texts = Inputs(ids, texts.attention_mask, texts.token_type_ids)
         shape = self.padded.input_ids.shape
-        return Batch(texts.map(lambda array: array.reshape(shape)))
+        moved = texts.map(lambda array: array.reshape(shape))
+        starts = np.arange(len(order))[:, None] * order.shape[1]
+        return Batch(self._with_spans(moved, (np.argsort(order, axis=1) + starts).ravel()))
 
-    def asked_for(self, task: Task) -> Batch:
+    def asked_for(self, task: Task, config: EncoderConfig) -> Batch:
         """The same texts as that task takes them."""
-        return Batch(task.arrange(self.texts))
+        return Batch(task.arrange(self.texts, config))
 
 
 def make_batches(
@@ -91,7 +100,7 @@ def make_batches(
     if texts is None and not _has_tokenizer(checkpoint):
         first = seed * BATCHES
         drawn = [random_batch(config, seed=first + number) for number in range(BATCHES)]
-        return [batch.asked_for(task) for batch in drawn]
+        return [batch.asked_for(task, config) for batch in drawn]
     texts = check_texts(TEXTS if texts is None else texts)
     if not texts:
         raise InputError("texts is empty; a comparison needs at least one text")
@@ -99,7 +108,7 @@ def make_batches(
     # A text alone is never padded, and hides a lost mask.
     count = max(1, min(BATCHES, len(sequences) // 3))
     batches = [batch_of(config, sequences[start::count]) for start in range(count)]
-    return [batch.asked_for(task) for batch in batches]
+    return [batch.asked_for(task, config) for batch in batches]
 
 
 def random_batch(

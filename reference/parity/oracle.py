@@ -164,10 +164,14 @@ class Oracle(ABC):
         return nn.functional.mse_loss(hidden[real], target[real])
 
     def _call(self, inputs: Inputs, **options: Any) -> Mapping[str, Any]:
-        names = ("input_ids", "attention_mask", "token_type_ids")
-        arrays = {name: getattr(inputs, name) for name in names}
-        tensors = {n: torch.from_numpy(a) for n, a in arrays.items() if a is not None}
+        arrays = self.arrays(inputs).items()
+        tensors = {n: torch.from_numpy(array) for n, array in arrays if array is not None}
         return self.model(**tensors, **options)
+
+    def arrays(self, inputs: Inputs) -> dict[str, np.ndarray | None]:
+        """What the module is called with."""
+        names = ("input_ids", "attention_mask", "token_type_ids")
+        return {name: getattr(inputs, name) for name in names}
 
 
 class TransformersOracle(Oracle):
@@ -210,8 +214,8 @@ class TransformersOracle(Oracle):
 
 
 def oracle_for(checkpoint: Checkpoint, dtype: str = "float64") -> Oracle:
-    """The oracle that the checkpoint's family names."""
-    module, _, name = checkpoint.architecture.family.oracle.partition(":")
+    """The oracle that the checkpoint's family names, or its task."""
+    module, _, name = checkpoint.architecture.oracle.partition(":")
     return getattr(importlib.import_module(module), name)(checkpoint, dtype)
 
 

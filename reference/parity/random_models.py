@@ -21,7 +21,9 @@ from reference.checkpoint import locate, write_checkpoint
 from reference.checks import check_name, check_switch, check_whole
 from reference.errors import CheckpointError, ConfigError, InputError
 from reference.families import Architecture, EncoderConfig, architecture_named
-from reference.families.reading import LABEL_KEYS, config_from_dict
+from reference.families.detections import KEYS, LABEL_KEYS, MODEL_TYPE
+from reference.families.reading import config_from_dict
+from reference.families.tasks import MASKED_SEQUENCE
 from reference.files import read_json
 from reference.parity.oracle import quiet
 from reference.text import TOKENIZER_FILES
@@ -69,7 +71,7 @@ def random_checkpoint(
     checked = _config(kind, settings)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        if kind.family.in_transformers:
+        if kind.in_transformers:
             _save_transformers(path, kind, settings, seed)
         else:
             shapes = kind.shapes(checked, pooler=False)
@@ -101,6 +103,7 @@ def _settings(kind: Architecture, source: Path | None, given: dict[str, Any]) ->
     family, config = kind.family, kind.family.config
     fields = {field.name: field.default for field in dataclasses.fields(config)}
     known = {*fields, *map(config.spelled, fields), *LABEL_KEYS, *config.ONLY_VALUES}
+    known |= KEYS if kind.task is MASKED_SEQUENCE else set()
     for key in given:
         if key not in known and not key.endswith("_token_id"):
             near = difflib.get_close_matches(key, sorted(known), n=3)
@@ -120,7 +123,11 @@ def _config(kind: Architecture, settings: dict[str, Any]) -> EncoderConfig:
     """Our own configuration, which has found nothing wrong with them."""
     family, base = kind.family, kind.name.removesuffix(kind.task.suffix)
     model_type = next(name for name, prefix in family.prefixes.items() if prefix == base)
-    config = config_from_dict({"model_type": model_type} | settings, "random_checkpoint")
+    values = {"model_type": model_type} | settings
+    if kind.task is MASKED_SEQUENCE:
+        on_it = {key: values.pop(key) for key in (*KEYS, *LABEL_KEYS) if key in values}
+        values = {"model_type": MODEL_TYPE, "base_config": values} | on_it
+    config = config_from_dict(values, "random_checkpoint")
     count = sum(math.prod(shape) for shape in kind.shapes(config, pooler=True).values())
     if count > MOST_NUMBERS:
         raise ConfigError(

@@ -28,7 +28,8 @@ class Subject:
         seed: int = 0,
     ) -> None:
         self.checkpoint = checkpoint
-        self.batches = [batch.asked_for(checkpoint.architecture.task) for batch in batches]
+        task, config = checkpoint.architecture.task, checkpoint.config
+        self.batches = [batch.asked_for(task, config) for batch in batches]
         self.dtype = dtype
         self.oracle = oracle_for(checkpoint)
         self.noisy = self.oracle if dtype == "float64" else oracle_for(checkpoint, dtype)

@@ -19,7 +19,7 @@ from reference.checkpoint import Checkpoint, locate, read_checkpoint
 from reference.checks import check_name, check_number, check_whole
 from reference.dropout import Dropout
 from reference.errors import InputError
-from reference.families.tasks import BASE
+from reference.families.tasks import BASE, MASKED_SEQUENCE
 from reference.learning import AdamW, Example
 from reference.parity.batch import Batch, random_batch
 from reference.parity.dropping import dropping_as
@@ -212,7 +212,7 @@ def random_groups(checkpoint: Checkpoint, steps: int, seed: int = 0) -> Groups:
     for step in range(steps):
         generator = np.random.default_rng([seed, step])
         lengths = generator.integers(3, 24, size=6)
-        batch = random_batch(config, lengths, "r", seed * steps + step).asked_for(task)
+        batch = random_batch(config, lengths, "r", seed * steps + step).asked_for(task, config)
         labels = task.make_labels(config, batch.padded, generator)
         groups.append([Example(batch.padded, labels)])
     return groups
@@ -257,6 +257,7 @@ def check_seed(dropout: int | None) -> int | None:
 
 
 KEYS = ("input_ids", "attention_mask", "token_type_ids", "labels")
+DETECTION_KEYS = ("mask_indices", "mask_ends")
 
 
 def _example(checkpoint: Checkpoint, given: Any, name: str) -> Example:
@@ -264,10 +265,11 @@ def _example(checkpoint: Checkpoint, given: Any, name: str) -> Example:
         return given
     if not isinstance(given, Mapping) or not {"input_ids", "labels"} <= set(given):
         raise InputError(f"{name} must be a dict with input_ids and labels")
-    if unknown := [key for key in given if key not in KEYS]:
-        raise InputError(f"{name} has {unknown[0]!r:.80}; the keys are {', '.join(KEYS)}")
     config, task = checkpoint.config, checkpoint.architecture.task
-    arrays = {key: given.get(key) for key in KEYS[:-1]}
+    known = (*KEYS, *DETECTION_KEYS) if task is MASKED_SEQUENCE else KEYS
+    if unknown := [key for key in given if key not in known]:
+        raise InputError(f"{name} has {unknown[0]!r:.80}; the keys are {', '.join(known)}")
+    arrays = {key: given.get(key) for key in known if key != "labels"}
     inputs = task.check_inputs(config, **arrays)
     return Example(inputs, task.check_labels(config, inputs, given["labels"]))
 
@@ -280,7 +282,7 @@ def _order(example: Example, draw: int) -> np.ndarray | None:
 def _in_order(example: Example, order: np.ndarray | None) -> Example:
     if order is None:
         return example
-    return Example(example.inputs.map(lambda array: array[order]), example.labels[order])
+    return Example(example.inputs.in_order(order), example.labels[order])
 
 
 def _rows(

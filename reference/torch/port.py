@@ -14,11 +14,13 @@ from torch import Tensor, nn
 from reference.checks import check_name
 from reference.errors import InputError
 from reference.families import Architecture, EncoderConfig
+from reference.families.tasks import MASKED_SEQUENCE
 from reference.inputs import Inputs
 from reference.torch import pooling
 from reference.torch.attention import pad_packed
 from reference.torch.heads import EncoderOutput, Head, HeadOutput
 from reference.torch.losses import cross_entropy, mean_squared_error
+from reference.torch.masked_sequence.network import MaskedSequence
 
 
 def find_device(name: str | None, dtype: str) -> torch.device:
@@ -48,17 +50,26 @@ def build(
     """The architecture with these tensors in it; memory is taken once, by the tensors
     themselves."""
     place = find_device(device, dtype)
-    room = importlib.import_module(f"reference.torch.{architecture.family.room}")
     with torch.device("meta"):
-        network = getattr(room, architecture.port_class)(config)
-    if not architecture.has_pooler(tensors) and hasattr(network, "pooler"):
-        network.pooler = None
+        network = _network(config, architecture, tensors)
     kind = getattr(torch, dtype)
     state = {
         key: torch.from_numpy(np.array(value)).to(place, kind) for key, value in tensors.items()
     }
     network.load_state_dict(state, assign=True)
     return TorchModel(network.eval(), list(tensors), place)
+
+
+def _network(
+    config: EncoderConfig, architecture: Architecture, tensors: Collection[str]
+) -> nn.Module:
+    room = importlib.import_module(f"reference.torch.{architecture.family.room}")
+    network = getattr(room, architecture.port_class)(config)
+    if not architecture.has_pooler(tensors) and hasattr(network, "pooler"):
+        network.pooler = None
+    if architecture.task is MASKED_SEQUENCE:
+        return MaskedSequence(config, network)
+    return network
 
 
 class TorchModel:

@@ -260,7 +260,7 @@ class Run:
         return {
             "objective": {"name": self.objective.name, **asdict(self.objective)},
             "settings": {k: v for k, v in settings.items() if k not in OF_KEEPING},
-            "config": self.config.to_dict(),
+            "config": self.config.whole_dict(),
             "start": _fingerprint(self.start.tensors),
             "texts": [fingerprint(map(repr, part)) for part in (self.training, self.held_out)],
             "backend": self.backend,

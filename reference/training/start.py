@@ -58,10 +58,10 @@ class Start:
     def architecture(self, task: Task) -> Architecture:
         """The family with the head of a task."""
         family = BY_MODEL_TYPE[self.config.model_type]
-        if task not in family.tasks:
+        if task not in family.all_tasks:
             raise InputError(
                 f"{self.config.model_type} has no head for {task.name}; it has those for "
-                f"{', '.join(known.name for known in family.tasks)}"
+                f"{', '.join(known.name for known in family.all_tasks)}"
             )
         return architecture_for(self.config, task)
 
@@ -74,7 +74,7 @@ class Start:
         pooler = architecture.has_pooler(there)
         first = initial_tensors(config, architecture, seed, pooler)
         same = architecture == self.there and config.id2label == self.config.id2label
-        heads = {key for key, _ in architecture.family.head(config, architecture.task)}
+        heads = {*architecture.family.head_keys(config, architecture.task)}
         for key, value in first.items():
             of_labels = key in heads and value.shape[0] == config.num_labels
             own = there.get(key)
@@ -130,7 +130,14 @@ def from_nothing(
 
 
 # What a new model is not asked for: its tokenizer says it, or its objective.
-NOT_ASKED = {"model_type", "vocab_size", "architectures", "id2label", "problem_type"}
+NOT_ASKED = {
+    "model_type",
+    "vocab_size",
+    "architectures",
+    "id2label",
+    "problem_type",
+    "detections",
+}
 
 
 def _uses(kind: type[EncoderConfig], name: str) -> bool:

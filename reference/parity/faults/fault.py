@@ -71,9 +71,11 @@ class Fault:
     def shows_on(self, checkpoint: Checkpoint) -> bool:
         """Whether a checkpoint has what the fault needs."""
         pooling = sentence_settings(checkpoint)
+        on_it = checkpoint.config.detections
         its_own = {
             "pooling": pooling and "".join(pooling.pooling),
             "normalize": pooling and pooling.normalize,
+            "span_pooling": on_it and on_it.span_pooling,
         }
         return self.architecture == checkpoint.architecture.name and all(
             value == (its_own[key] if key in its_own else getattr(checkpoint.config, key))

@@ -15,8 +15,8 @@ class DetectionHead(nn.Module):
         self.classifier = nn.Linear(hidden, labels)
 
     def forward(
-        self, vectors: Float[Tensor, "batch detections hidden"]
-    ) -> Float[Tensor, "batch detections labels"]:
+        self, vectors: Float[Tensor, "*batch detections hidden"]
+    ) -> Float[Tensor, "*batch detections labels"]:
         return self.classifier(self.norm(nn.functional.gelu(self.dense(vectors))))
 
 

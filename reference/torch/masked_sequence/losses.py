@@ -12,11 +12,11 @@ from reference.masking import IGNORED
 
 
 def multilabel_loss(
-    logits: Float[Tensor, "batch detections labels"],
-    labels: Num[Tensor, "batch detections labels"],
-    items: Tensor | int | None = None,
+    logits: Float[Tensor, "*batch detections labels"],
+    labels: Num[Tensor, "*batch detections labels"],
     pos_weight: Float[Tensor, "labels"] | None = None,
-    weights: Float[Tensor, "labels"] | None = None,
+    class_weights: Float[Tensor, "labels"] | None = None,
+    items: Tensor | int | None = None,
 ) -> Float[Tensor, ""]:
     """The binary cross entropy of every channel that counts, over `items`, or else over how
     many those are. Where none does, it is zero, and so is its gradient."""
@@ -25,17 +25,17 @@ def multilabel_loss(
     kept = torch.where(counted, logits, 0.0)
     answers = torch.where(counted, labels, 0).to(logits.dtype)
     each = F.binary_cross_entropy_with_logits(
-        kept, answers, weight=weights, pos_weight=pos_weight, reduction="none"
+        kept, answers, weight=class_weights, pos_weight=pos_weight, reduction="none"
     )
     total = torch.where(counted, each, 0.0).sum()
     return total / (counted.sum().clamp(min=1) if items is None else items)
 
 
 def multiclass_loss(
-    logits: Float[Tensor, "batch detections labels"],
-    labels: Num[Tensor, "batch detections"],
+    logits: Float[Tensor, "*batch detections labels"],
+    labels: Num[Tensor, "*batch detections"],
+    class_weights: Float[Tensor, "labels"] | None = None,
     items: Tensor | int | None = None,
-    weights: Float[Tensor, "labels"] | None = None,
 ) -> Float[Tensor, ""]:
     """The cross entropy of every detection that counts, over `items`, or else over how many
     those are; weighted, over what they weigh together. Where none does, it is zero, and so is
@@ -44,17 +44,17 @@ def multiclass_loss(
     kept = torch.where(counted[..., None], logits, 0.0)
     answers = torch.where(counted, labels, 0)
     each = F.cross_entropy(
-        kept.flatten(0, 1), answers.flatten(), weight=weights, reduction="none"
+        kept.flatten(0, -2), answers.flatten(), weight=class_weights, reduction="none"
     )
     own = torch.where(counted.flatten(), each, 0.0)
     if items is not None:
         return own.sum() / items
-    share = torch.ones_like(each) if weights is None else weights[answers.flatten()]
+    share = torch.ones_like(each) if class_weights is None else class_weights[answers.flatten()]
     weight = torch.where(counted.flatten(), share, 0.0).sum()
     return own.sum() / torch.where(weight > 0, weight, 1.0)
 
 
-def counted_channels(labels: Num[Tensor, "batch detections labels"]) -> Tensor:
+def counted_channels(labels: Num[Tensor, "*batch detections labels"]) -> Tensor:
     """Not those of an ignored detection, which has -100 in its first channel, nor one that is
     ignored by itself."""
     return (labels != IGNORED) & (labels[..., :1] != IGNORED)

@@ -13,6 +13,7 @@ from transformers.dynamic_module_utils import custom_object_save
 from transformers.modeling_outputs import BaseModelOutput, MaskedLMOutput
 
 from reference.errors import ConfigError, InputError, shown, warn
+from reference.thresholds import best_thresholds
 from reference.torch.masked_sequence.base import (
     attribute_of,
     build_base,
@@ -29,7 +30,6 @@ from reference.torch.masked_sequence.losses import (
     multiclass_loss,
     multilabel_loss,
 )
-from reference.torch.masked_sequence.thresholds import best_thresholds
 
 # Of what is asked of the hub, and so of every file that is read from it.
 HUB = ("cache_dir", "force_download", "local_files_only", "revision", "subfolder", "token")
@@ -268,9 +268,9 @@ class AutoModelForMaskedSeqModeling(PreTrainedModel):
         labels = _checked_labels(labels, logits, self.config.task)
         weights = self._weights(self.config.class_weights, logits)
         if self.config.task == "multiclass":
-            return multiclass_loss(logits, labels, items, weights)
+            return multiclass_loss(logits, labels, weights, items)
         pos_weight = self._weights(self.config.pos_weight, logits)
-        return multilabel_loss(logits, labels, items, pos_weight, weights)
+        return multilabel_loss(logits, labels, pos_weight, weights, items)
 
     @staticmethod
     def _weights(values: list[float] | None, logits: Tensor) -> Tensor | None:

@@ -27,6 +27,7 @@ use crate::family::{Architecture, Build, Family, FamilyConfig};
 use crate::heads::{Encoder, EncoderOutput};
 use crate::inputs::Batch;
 use crate::layers::{Embedding, LayerNorm, Linear, dropout, sum_norm, tanh};
+use crate::masked_sequence::MaskedSequence;
 use crate::trace::note;
 use crate::weights::{Path, Weights};
 
@@ -44,6 +45,7 @@ pub static FAMILY: Family = Family {
         Architecture::head::<BertForMaskedLM>(),
         Architecture::head::<BertForSequenceClassification>(),
         Architecture::head::<BertForTokenClassification>(),
+        Architecture::head::<MaskedSequence<BertModel>>(),
     ],
 };
 

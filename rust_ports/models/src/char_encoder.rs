@@ -32,6 +32,7 @@ use crate::error::Result;
 use crate::family::{Architecture, Build, Family, FamilyConfig};
 use crate::heads::{Encoder, EncoderOutput};
 use crate::inputs::Batch;
+use crate::masked_sequence::MaskedSequence;
 use crate::pooling::max_pooling;
 use crate::weights::Weights;
 
@@ -49,6 +50,7 @@ pub static FAMILY: Family = Family {
         Architecture::head::<CharEncoderForMaskedLM>(),
         Architecture::head::<CharEncoderForSequenceClassification>(),
         Architecture::head::<CharEncoderForTokenClassification>(),
+        Architecture::head::<MaskedSequence<CharEncoderModel>>(),
     ],
 };
 

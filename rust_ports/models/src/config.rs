@@ -16,6 +16,7 @@ pub use fields::PROBLEM_TYPES;
 pub(crate) use fields::{Fields, one_of};
 
 use crate::error::Result;
+use crate::masked_sequence::Detections;
 
 /// The deepest encoder ever trained has fewer; a list of more layers cannot be meant.
 pub(crate) const MOST_LAYERS: usize = 1000;
@@ -92,6 +93,8 @@ pub struct EncoderConfig {
     pub id2label: BTreeMap<usize, String>,
     /// Transformers' names of what the checkpoint was saved as.
     pub architectures: Vec<String>,
+    /// Of a model for chosen positions: what is on the encoder.
+    pub detections: Option<Detections>,
 }
 
 /// What a transformer has besides: layers, heads, a feed-forward network, positions.
@@ -148,7 +151,9 @@ fn only_values() -> [(&'static str, Value); 6] {
 impl EncoderConfig {
     pub(crate) fn read(fields: &Fields, defaults: &Defaults) -> Result<Self> {
         fields.check_only_values(&only_values())?;
+        let id2label = fields.id2label()?;
         let config = Self {
+            detections: Detections::read(fields, id2label.len())?,
             model_type: fields.text("model_type")?.unwrap_or_default(),
             vocab_size: fields.size("vocab_size", defaults.vocab_size)?,
             hidden_size: fields.size("hidden_size", defaults.hidden_size)?,
@@ -156,7 +161,7 @@ impl EncoderConfig {
             pad_token_id: fields.id("pad_token_id", defaults.pad_token_id)?,
             tie_word_embeddings: fields.flag("tie_word_embeddings", true)?,
             problem_type: fields.problem_type()?,
-            id2label: fields.id2label()?,
+            id2label,
             architectures: fields.architectures()?,
         };
         match config.pad_token_id {

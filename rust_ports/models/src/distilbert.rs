@@ -25,6 +25,7 @@ use crate::family::{Architecture, Build, Family, FamilyConfig};
 use crate::heads::{Encoder, EncoderOutput};
 use crate::inputs::Batch;
 use crate::layers::{Embedding, LayerNorm, dropout, sum_norm};
+use crate::masked_sequence::MaskedSequence;
 use crate::trace::note;
 use crate::weights::{Path, Weights};
 
@@ -43,6 +44,7 @@ pub static FAMILY: Family = Family {
         Architecture::head::<DistilBertForSequenceClassification>(),
         Architecture::head::<DistilBertForTokenClassification>(),
         Architecture::head::<DistilBertForMultipleChoice>(),
+        Architecture::head::<MaskedSequence<DistilBertModel>>(),
     ],
 };
 

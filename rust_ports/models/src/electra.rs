@@ -21,6 +21,7 @@ use crate::family::{Architecture, Build, Family, FamilyConfig};
 use crate::heads::{Encoder, EncoderOutput};
 use crate::inputs::Batch;
 use crate::layers::Linear;
+use crate::masked_sequence::MaskedSequence;
 use crate::weights::Weights;
 
 /// ELECTRA, for whoever learns at run time which family a model is of.
@@ -38,6 +39,7 @@ pub static FAMILY: Family = Family {
         Architecture::head::<ElectraForSequenceClassification>(),
         Architecture::head::<ElectraForTokenClassification>(),
         Architecture::head::<ElectraForMultipleChoice>(),
+        Architecture::head::<MaskedSequence<ElectraModel>>(),
     ],
 };
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::error::Result;
 use crate::family::{Config, Family};
+use crate::masked_sequence::unwrapped;
 use crate::{
     bert, char_encoder, distilbert, electra, modernbert, mpnet, roberta, rope_encoder,
 };
@@ -31,11 +32,17 @@ impl Config {
         let Value::Object(map) = value else {
             return Err(config_error!("a configuration is a JSON object, not {value}"));
         };
+        let family_of =
+            |name: &str| FAMILIES.iter().find(|family| family.model_types.contains(&name));
+        let map = unwrapped(map, |name| {
+            // A family's model types share its architectures, under whichever prefix.
+            Some(format!("{}ForMaskedSequence", family_of(name)?.class_prefixes[0]))
+        })?;
         let known = || FAMILIES.map(|family| family.model_types.join(", ")).join(", ");
         let Some(name) = map.get("model_type").and_then(Value::as_str) else {
             return Err(config_error!("model_type is missing; supported: {}", known()));
         };
-        match FAMILIES.iter().find(|family| family.model_types.contains(&name)) {
+        match family_of(name) {
             Some(family) => (family.read)(&map),
             None => Err(config_error!(
                 "model_type is {name:?}, which is not implemented; supported: {}",

@@ -34,6 +34,11 @@ pub struct Inputs<'a> {
     /// `[places, candidates]`: what is added to these scores, minus infinity too. None:
     /// nothing.
     pub offsets: Option<&'a Tensor>,
+    /// `[..., detections, widest]`, for a head at chosen positions: the places among all tokens
+    /// of the batch, one text after another, whose vectors a detection's is made of.
+    pub spans: Option<&'a Tensor>,
+    /// In the shape of `spans`: the share that each has in it.
+    pub shares: Option<&'a Tensor>,
     /// Whether every layer's output is wanted too.
     pub output_hidden_states: bool,
     /// What a model with rotary positions is to turn queries and keys by, for each kind of
@@ -63,6 +68,10 @@ pub struct Batch<'a> {
     /// As [`Inputs`] has it.
     pub offsets: Option<&'a Tensor>,
     /// As [`Inputs`] has it.
+    pub spans: Option<&'a Tensor>,
+    /// As [`Inputs`] has it.
+    pub shares: Option<&'a Tensor>,
+    /// As [`Inputs`] has it.
     pub output_hidden_states: bool,
     /// As [`Inputs`] has it.
     pub rope_tables: Option<&'a RopeTables>,
@@ -88,6 +97,8 @@ impl<'a> Inputs<'a> {
             places: None,
             candidates: None,
             offsets: None,
+            spans: None,
+            shares: None,
             output_hidden_states: false,
             rope_tables: None,
         }
@@ -104,6 +115,8 @@ impl<'a> Inputs<'a> {
             places: self.places,
             candidates: self.candidates,
             offsets: self.offsets,
+            spans: self.spans,
+            shares: self.shares,
             output_hidden_states: self.output_hidden_states,
             rope_tables: self.rope_tables,
         };
@@ -142,6 +155,8 @@ impl<'a> Inputs<'a> {
             places: self.places,
             candidates: self.candidates,
             offsets: self.offsets,
+            spans: self.spans,
+            shares: self.shares,
             output_hidden_states: self.output_hidden_states,
             rope_tables: self.rope_tables,
         };
@@ -162,6 +177,8 @@ impl Batch<'_> {
             places: None,
             candidates: None,
             offsets: None,
+            spans: None,
+            shares: None,
             output_hidden_states: false,
             rope_tables: None,
         }
@@ -208,6 +225,7 @@ impl Batch<'_> {
 
     fn check(&self, limits: &Limits) -> Result<()> {
         check_ids("input_ids", &self.input_ids, limits.vocab_size)?;
+        self.check_spans()?;
         if let Some(places) = self.places {
             if self.lengths.is_none() {
                 return Err(input_error!(
@@ -236,6 +254,24 @@ impl Batch<'_> {
             check_rows(mask)?;
         }
         self.check_lengths(limits)
+    }
+
+    fn check_spans(&self) -> Result<()> {
+        match (self.spans, self.shares) {
+            (None, None) => Ok(()),
+            (Some(spans), Some(shares))
+                if spans.dims() == shares.dims() && shares.dtype().is_float() =>
+            {
+                let places = whole_numbers("spans", spans)?;
+                check_ids("spans", &places, self.input_ids.elem_count())
+            }
+            (spans, shares) => Err(input_error!(
+                "spans have shape {:?} and shares {:?}; they go together, and shares are \
+                 floating numbers",
+                spans.map(Tensor::dims),
+                shares.map(Tensor::dims)
+            )),
+        }
     }
 
     /// A position past the table has no embedding; some models give none to padding.

@@ -26,6 +26,7 @@ pub mod heads;
 pub mod inputs;
 pub mod layers;
 pub mod losses;
+pub mod masked_sequence;
 pub mod masking;
 pub mod model;
 pub mod modernbert;

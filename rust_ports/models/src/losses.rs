@@ -144,7 +144,7 @@ fn log_softmax(logits: &Tensor) -> Result<Tensor> {
 
 /// The mean of all numbers, axis by axis: a sum in one go over all of them would round off
 /// more.
-fn mean(x: Tensor) -> Result<Tensor> {
+pub(crate) fn mean(x: Tensor) -> Result<Tensor> {
     match x.rank() {
         0 => Ok(x),
         _ => mean(x.mean(D::Minus1)?),
@@ -152,7 +152,7 @@ fn mean(x: Tensor) -> Result<Tensor> {
 }
 
 /// log(1 + x) that stays exact for a small x, whose digits the sum 1 + x rounds away.
-fn log_one_plus(x: &Tensor) -> Result<Tensor> {
+pub(crate) fn log_one_plus(x: &Tensor) -> Result<Tensor> {
     let sum = (x + 1.0)?;
     let lost = (x - (&sum - 1.0)?)?;
     Ok((sum.log()? + (lost / sum)?)?)

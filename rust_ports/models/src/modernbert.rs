@@ -28,6 +28,7 @@ use crate::family::{Architecture, Build, Family, FamilyConfig};
 use crate::heads::{Encoder, EncoderOutput};
 use crate::inputs::Batch;
 use crate::layers::LayerNorm;
+use crate::masked_sequence::MaskedSequence;
 use crate::rope::rope_tables;
 use crate::trace::note;
 use crate::weights::Weights;
@@ -47,6 +48,7 @@ pub static FAMILY: Family = Family {
         Architecture::head::<ModernBertForSequenceClassification>(),
         Architecture::head::<ModernBertForTokenClassification>(),
         Architecture::head::<ModernBertForMultipleChoice>(),
+        Architecture::head::<MaskedSequence<ModernBertModel>>(),
     ],
 };
 

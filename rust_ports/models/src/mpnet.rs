@@ -27,6 +27,7 @@ use crate::family::{Architecture, Build, Family, FamilyConfig};
 use crate::heads::{Encoder, EncoderOutput};
 use crate::inputs::Batch;
 use crate::layers::{Embedding, LayerNorm, dropout, sum_norm};
+use crate::masked_sequence::MaskedSequence;
 use crate::roberta::position_ids;
 use crate::trace::note;
 use crate::weights::{Path, Weights};
@@ -46,6 +47,7 @@ pub static FAMILY: Family = Family {
         Architecture::head::<MPNetForSequenceClassification>(),
         Architecture::head::<MPNetForTokenClassification>(),
         Architecture::head::<MPNetForMultipleChoice>(),
+        Architecture::head::<MaskedSequence<MPNetModel>>(),
     ],
 };
 

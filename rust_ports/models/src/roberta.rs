@@ -21,6 +21,7 @@ use crate::error::Result;
 use crate::family::{Architecture, Build, Family, FamilyConfig};
 use crate::heads::{Encoder, EncoderOutput};
 use crate::inputs::Batch;
+use crate::masked_sequence::MaskedSequence;
 use crate::weights::Weights;
 
 /// RoBERTa and its relatives, for whoever learns at run time which family a model is of.
@@ -37,6 +38,7 @@ pub static FAMILY: Family = Family {
         Architecture::head::<XLMRobertaForMaskedLM>(),
         Architecture::head::<XLMRobertaForSequenceClassification>(),
         Architecture::head::<XLMRobertaForTokenClassification>(),
+        Architecture::head::<MaskedSequence<XLMRobertaModel>>(),
     ],
 };
 

@@ -31,6 +31,7 @@ use crate::family::{Architecture, Build, Family, FamilyConfig};
 use crate::heads::{Encoder, EncoderOutput};
 use crate::inputs::Batch;
 use crate::layers::{LayerNorm, in_turn, stack};
+use crate::masked_sequence::MaskedSequence;
 use crate::pooling::{Pooling, cosine_similarity, mean_pooling, normalize, pool_packed};
 use crate::rope::{Tables, exact_rope_tables};
 use crate::trace::note;
@@ -50,6 +51,7 @@ pub static FAMILY: Family = Family {
         Architecture::head::<RopeEncoderForMaskedLM>(),
         Architecture::head::<RopeEncoderForSequenceClassification>(),
         Architecture::head::<RopeEncoderForTokenClassification>(),
+        Architecture::head::<MaskedSequence<RopeEncoderModel>>(),
     ],
 };
 

@@ -33,6 +33,8 @@ pub struct Arrays {
     places: Option<Tensor>,
     candidates: Option<Tensor>,
     offsets: Option<Tensor>,
+    spans: Option<Tensor>,
+    shares: Option<Tensor>,
 }
 
 type Object<'a, 'py> = &'a Bound<'py, PyAny>;
@@ -46,6 +48,7 @@ impl Arrays {
         };
         let optional =
             |name| given(name)?.map(|array| arrays::integer(name, &array)).transpose();
+        let floats = |name| given(name)?.map(|array| arrays::float(name, &array)).transpose();
         Ok(Self {
             input_ids: arrays::integer("input_ids", &inputs.getattr("input_ids")?)?,
             attention_mask: optional("attention_mask")?,
@@ -55,9 +58,9 @@ impl Arrays {
                 .transpose()?,
             places: optional("places")?,
             candidates: optional("candidates")?,
-            offsets: given("offsets")?
-                .map(|array| arrays::float("offsets", &array))
-                .transpose()?,
+            offsets: floats("offsets")?,
+            spans: optional("spans")?,
+            shares: floats("shares")?,
         })
     }
 
@@ -72,6 +75,8 @@ impl Arrays {
             places: self.places.map(there).transpose()?,
             candidates: self.candidates.map(there).transpose()?,
             offsets: self.offsets.map(there).transpose()?,
+            spans: self.spans.map(there).transpose()?,
+            shares: self.shares.map(there).transpose()?,
         })
     }
 
@@ -88,6 +93,8 @@ impl Arrays {
             places: self.places.as_ref(),
             candidates: self.candidates.as_ref(),
             offsets: self.offsets.as_ref(),
+            spans: self.spans.as_ref(),
+            shares: self.shares.as_ref(),
             output_hidden_states,
             rope_tables,
         }
