@@ -25,6 +25,7 @@ COMMANDS = {
     "classify": ("reference.commands.classify", "label texts"),
     "rank": ("reference.commands.rank", "order documents by how well they go with a query"),
     "tag": ("reference.commands.tag", "find the spans of texts that a model labels"),
+    "detect": ("reference.commands.detect", "label chosen pieces of texts"),
     "info": ("reference.info", "describe a model"),
     "parity": ("reference.parity.command", "hold the ports against Transformers in float64"),
     "bench": ("reference.bench", "time the ports beside other libraries"),

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import reference
+from reference.backend import BACKENDS
 from reference.bench import peers
 from reference.checkpoint import (
+    DECLARATIONS,
     EMBEDDED_MODEL,
     PACKAGE_CLASSIFIER,
     PARAMETER_TAGGER,
     SMALL_MODERNBERT,
 )
 from reference.errors import InputError
+from reference.pipelines.detections import without_marks
 from reference.text import Tokenizer
 
 Work = Callable[[list[str]], Any]  # what is timed: from texts to results
@@ -51,6 +55,25 @@ def with_masks(texts: list[str], tokenizer: Tokenizer) -> list[str]:
         words[len(words[:10]) // 2] = tokenizer.mask_token
         masked.append(" ".join(words))
     return masked
+
+
+def with_marks(texts: list[str], tokenizer: Tokenizer) -> list[str]:
+    """Each text with four of its words marked, or all of fewer."""
+    marked = []
+    for text in texts:
+        words = text.split()
+        for place in {round(share * (len(words) - 1)) for share in (0, 1 / 3, 2 / 3, 1)}:
+            words[place] = f"[[{words[place]}]]"
+        marked.append(" ".join(words))
+    return marked
+
+
+def _encode_unmarked(folder: str, backend: str) -> Work:
+    """The vectors of the same texts, by the encoder that is under the head."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that it was not made for this
+        model = reference.load(folder, backend=backend, pipeline="embeddings")
+    return lambda texts: model.encode([without_marks(text, "a text")[0] for text in texts])
 
 
 def _search(search: Callable[..., Any]) -> Work:
@@ -157,6 +180,13 @@ TASKS = {
             )
         },
         PARAMETER_TAGGER,
+    ),
+    "detect": Task(
+        "masked-sequence",
+        lambda model: model.predict,
+        {f"encode, {name}": partial(_encode_unmarked, backend=name) for name in BACKENDS},
+        DECLARATIONS,
+        with_marks,
     ),
     "train": Task(
         "masked-lm",

@@ -9,6 +9,7 @@ from reference.pipelines.base import Pipeline
 from reference.pipelines.embeddings import Embeddings, Similarity
 from reference.pipelines.inference import named_by_sentence_transformers
 from reference.pipelines.masked_lm import MaskedLM
+from reference.pipelines.masked_sequence import MaskedSequence
 from reference.pipelines.multiple_choice import MultipleChoice
 from reference.pipelines.text_classification import TextClassification
 from reference.pipelines.token_classification import TokenClassification
@@ -23,6 +24,7 @@ PIPELINES: dict[str, type[Pipeline]] = {
     "text-classification": TextClassification,
     "token-classification": TokenClassification,
     "multiple-choice": MultipleChoice,
+    "masked-sequence": MaskedSequence,
 }
 
 
@@ -36,6 +38,7 @@ __all__ = [
     "PIPELINES",
     "Embeddings",
     "MaskedLM",
+    "MaskedSequence",
     "MultipleChoice",
     "Pipeline",
     "Similarity",

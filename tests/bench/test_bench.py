@@ -9,6 +9,7 @@ import pytest
 import safetensors.torch
 import torch
 
+import reference
 from reference.__main__ import main
 from reference.backend import BACKENDS
 from reference.bench import Timing, _texts, bench, table
@@ -30,6 +31,7 @@ HEADS = {  # of tasks that no embedded model can do, or that are slow there
     "classify": ("BertForSequenceClassification", ("good", "bad", "neither")),
     "rank": ("BertForSequenceClassification", ("relevant",)),
     "tag": ("BertForTokenClassification", TAGS),
+    "detect": ("BertForMaskedSequence", ("one", "other")),
 }
 
 
@@ -81,7 +83,10 @@ def made_for(minilm, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("task", [task for task in TASKS if task not in ("embed", "train")])
+OTHERS = ("embed", "detect", "train")
+
+
+@pytest.mark.parametrize("task", [task for task in TASKS if task not in OTHERS])
 def test_every_contestant_finds_the_same(made_for, task):
     folder = made_for(task)
     tokenizer = read_tokenizer(folder, read_config(folder))
@@ -97,6 +102,21 @@ def test_every_contestant_finds_the_same(made_for, task):
             assert [names for names, _ in found] == [names for names, _ in expected]
             for (_, scores), (_, right) in zip(found, expected, strict=True):
                 np.testing.assert_allclose(scores, right, rtol=1e-3, atol=1e-6)
+
+
+def test_detections_are_timed_beside_vectors_of_the_same_texts(made_for):
+    folder = made_for("detect")
+    task, tokenizer = TASKS["detect"], read_tokenizer(folder, read_config(folder))
+    texts = mixed_texts(6)
+    marked = task.prepare([*texts, "two words"], tokenizer)
+    assert [text.count("[[") for text in marked] == [4] * 6 + [2]
+    vectors = [task.work(name, str(folder))(marked) for name in task.peers]
+    with pytest.warns(UserWarning, match="no modules.json"):
+        plain = reference.load(folder, pipeline="embeddings").encode([*texts, "two words"])
+    for found in vectors:
+        np.testing.assert_allclose(found, plain, atol=1e-5)
+    for name in BACKENDS:
+        assert [len(own) for own in task.work(name, str(folder))(marked)] == [4] * 6 + [2]
 
 
 def test_every_contestant_learns():
@@ -132,7 +152,8 @@ def _pairs(records, name, score):
 
 
 @pytest.mark.parametrize(
-    ("task", "name"), [(task, name) for task in TASKS for name in TASKS[task].peers]
+    ("task", "name"),
+    [(task, name) for task in TASKS if task != "detect" for name in TASKS[task].peers],
 )
 def test_a_peer_opens_no_pickle(made_for, tmp_path, task, name):
     folder = shutil.copytree(made_for(task), tmp_path / "model")

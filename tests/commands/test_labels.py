@@ -1,4 +1,4 @@
-"""python -m reference classify, rank and tag."""
+"""python -m reference classify, rank, tag and detect."""
 
 import io
 import json
@@ -29,6 +29,7 @@ def folders(minilm, tmp_path_factory):
         "classify": make("classify", "BertForSequenceClassification", ("good", "bad")),
         "rank": make("rank", "BertForSequenceClassification", ("score",)),
         "tag": make("tag", "BertForTokenClassification", ("O", "B-x", "I-x")),
+        "detect": make("detect", "BertForMaskedSequence", ("x", "y", "z", "w")),
     }
 
 
@@ -157,6 +158,41 @@ def test_tag_reads_a_window_at_a_time(run, monkeypatch):
     assert [json.loads(line)["text"] for line in out.splitlines()] == TEXTS
 
 
+def test_detect(run, folders, tmp_path, backend):
+    model = reference.load(folders["detect"], backend=backend)
+    marked = ["the [[river]] [[stands]]", "[[hello]]"]
+    found = model.predict(marked)
+    lines = "".join(f"{text}\n" for text in marked)
+    status, out, _ = run("detect", "--format", "jsonl", "--backend", backend, stdin=lines)
+    records = [json.loads(line) for line in out.splitlines()]
+    assert status == 0 and records == json.loads(
+        json.dumps(
+            [
+                {"text": text, "detections": [one.to_dict() for one in own]}
+                for text, own in zip(marked, found, strict=True)
+            ]
+        )
+    )
+    spans = ("--span", "4:9", "--span", "10:16")
+    status, out, _ = run("detect", "the river stands", *spans, "--backend", backend)
+    (first, *shown), (one, two) = out.splitlines(), found[0]
+    assert status == 0 and first == "the river stands"
+    for line, detection in zip(shown, (one, two), strict=True):
+        assert line.startswith(f"  {detection.start}-{detection.end}  {detection.text}  ")
+        assert line.count(", ") >= 2 and f"{detection.labels[0]} " in line
+    by_words = ("--span", "1:2", "--span", "2:3", "--by", "words")
+    assert run("detect", "the river stands", *by_words, "--backend", backend)[1] == out
+    status, out, _ = run("detect", marked[1], "--top-k", "1", "--backend", backend)
+    assert out.count(found[1][0].labels[0]) >= 1 and found[1][0].labels[3] not in out
+
+
+def test_detect_reads_a_window_at_a_time(run, monkeypatch):
+    monkeypatch.setattr(batching, "TEXTS_AT_ONCE", 1)
+    lines = "the [[river]]\n[[a]] stone\n"
+    _, out, _ = run("detect", "--format", "jsonl", stdin=lines)
+    assert len(out.splitlines()) == 2
+
+
 def test_what_is_cut_is_told(run):
     status, _, err = run("classify", "stone " * 200)
     assert status == 0 and "warning: 1 of 1 texts were longer than 96 tokens" in err
@@ -179,6 +215,13 @@ def test_what_is_cut_is_told(run):
         (["rank", "a query", "--to", "a", "--to-file", "b"], "not both"),
         (["tag", "a", "--overlap", "94"], "overlap is 94; this model reads 94 tokens"),
         (["tag", "a", "--batch-size", "0"], "batch_size is 0"),
+        (["detect", "no marks"], "the text has no marks"),
+        (["detect", "a [[b", "c"], "texts[0] has [[ without its other half"),
+        (["detect", "a b", "--span", "0:9"], "does not lie in a text of 3 characters"),
+        (["detect", "a b", "--span", "0-9"], "--span is '0-9'; it must be START:END"),
+        (["detect", "a", "b", "--span", "0:1"], "--span is for one text; there are 2"),
+        (["detect", "[[a]]", "--by", "words"], "--by goes with --span"),
+        (["detect", "[[a]]", "--top-k", "0"], "--top-k is 0"),
         (["tag", "a", "--output", "."], "it is a folder"),
     ],
 )

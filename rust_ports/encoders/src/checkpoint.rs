@@ -9,6 +9,7 @@ use candle_core::{DType, Device, Tensor};
 use encoders_models::error::some;
 use encoders_models::family::Architecture;
 use encoders_models::family::Config;
+use encoders_models::masked_sequence::HEAD;
 use encoders_models::model::{Network, in_single_precision};
 use encoders_models::weights::{Tensors, Weights};
 use encoders_models::{Result, checkpoint_error};
@@ -80,6 +81,9 @@ pub fn select_tensors(
     architecture: &Architecture,
 ) -> Result<Tensors> {
     let mut tensors = modern_names(tensors)?;
+    if config.encoder().detections.is_some() {
+        tensors = under(config.base(), tensors);
+    }
     let prefix = format!("{}.", config.base());
     if architecture.is_base && tensors.keys().any(|key| key.starts_with(&prefix)) {
         let inside = tensors
@@ -95,6 +99,15 @@ pub fn select_tensors(
         }
     }
     Ok(tensors)
+}
+
+/// Where a model for chosen positions has its encoder is for whoever makes it to say.
+fn under(base: &str, tensors: Tensors) -> Tensors {
+    let renamed = |(key, tensor): (String, Tensor)| match key.split_once('.') {
+        Some((first, rest)) if first != HEAD => (format!("{base}.{rest}"), tensor),
+        _ => (key, tensor),
+    };
+    tensors.into_iter().map(renamed).collect()
 }
 
 fn modern_names(tensors: Tensors) -> Result<Tensors> {

@@ -94,6 +94,7 @@ pub use model::{Model, Network, Output, Way};
 pub use modernbert::{ModernBertModel, ModernBertModelOutput, RopeTables};
 pub use mpnet::MPNetModel;
 pub use pipelines::masked_lm::{self, MaskedLM};
+pub use pipelines::masked_sequence::{self, MaskedSequence};
 pub use pipelines::text_classification::{self, TextClassification};
 pub use pipelines::token_classification::{self, TokenClassification};
 pub use pooling::{Pooling, pool_packed};

@@ -9,6 +9,7 @@ mod cross_encoder;
 mod gaps;
 mod labelled_tokens;
 pub mod masked_lm;
+pub mod masked_sequence;
 mod overlapping;
 pub mod probabilities;
 mod tags;

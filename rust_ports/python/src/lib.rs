@@ -29,7 +29,9 @@ mod _native {
     #[pymodule_export]
     use crate::functions::masking::{mask_tokens, spread, word_bounds};
     #[pymodule_export]
-    use crate::functions::pipelines::{classify_texts, fill_texts, rank_texts, tag_texts};
+    use crate::functions::pipelines::{
+        classify_texts, detect_texts, fill_texts, rank_texts, tag_texts,
+    };
     #[pymodule_export]
     use crate::functions::pooling::{
         cls_pooling, cosine_similarity, last_token_pooling, max_pooling, mean_pooling,

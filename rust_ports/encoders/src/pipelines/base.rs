@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{Device, Tensor};
 use encoders_models::family::Config;
 use encoders_models::inputs::Inputs;
+use encoders_models::masked_sequence::SpanPooling;
 use encoders_models::model::Network;
 use encoders_models::{Result, checkpoint_error, input_error};
 
@@ -71,16 +72,9 @@ impl Pipeline {
         for row in rows(&sizes, most, TOKENS_A_ROW) {
             let texts: Vec<&Encoding> = row.iter().map(|text| &encodings[*text]).collect();
             let asked = places.map(|all| row.iter().map(|text| &all[*text][..]).collect());
-            let logits = self.run(&texts, asked)?;
+            let logits = self.run(&texts, asked, None)?;
             let width = logits.dims()[logits.rank() - 1];
-            let numbers = logits.flatten_all()?.to_vec1::<f32>()?;
-            if !numbers.iter().all(|number| number.is_finite()) {
-                return Err(checkpoint_error!(
-                    "{}: the logits come out as NaN or infinity; in float32 this model \
-                     overflows",
-                    self.folder.display()
-                ));
-            }
+            let numbers = self.finite(&logits)?;
             // A head has a row for each text or one for each token that it scores.
             let by_text = logits.dims()[0] == row.len();
             let mut start = 0;
@@ -95,9 +89,46 @@ impl Pipeline {
         Ok(results.into_iter().flatten().collect())
     }
 
+    /// The logits of detections in texts, which run in one row: of each detection the first
+    /// token in its text and the last.
+    pub fn of_detections(
+        &self,
+        texts: &[&Encoding],
+        detections: &[&[(usize, usize)]],
+        pooling: SpanPooling,
+    ) -> Result<Vec<Vec<f32>>> {
+        let mut start = 0;
+        let mut in_row = Vec::new();
+        for (text, own) in texts.iter().zip(detections) {
+            in_row.extend(own.iter().map(|(first, last)| (start + first, start + last)));
+            start += text.len();
+        }
+        let asked = pooling.places(&in_row, &self.device)?;
+        let logits = self.run(texts, None, Some(asked))?;
+        let width = logits.dim(1)?;
+        Ok(self.finite(&logits)?.chunks(width).map(<[f32]>::to_vec).collect())
+    }
+
+    fn finite(&self, logits: &Tensor) -> Result<Vec<f32>> {
+        let numbers = logits.flatten_all()?.to_vec1::<f32>()?;
+        match numbers.iter().all(|number| number.is_finite()) {
+            true => Ok(numbers),
+            false => Err(checkpoint_error!(
+                "{}: the logits come out as NaN or infinity; in float32 this model overflows",
+                self.folder.display()
+            )),
+        }
+    }
+
     /// The logits of texts in one row: `[tokens, labels]`, or `[texts, labels]`; only of these
-    /// tokens of each, if it is said which.
-    fn run(&self, texts: &[&Encoding], places: Option<Vec<&[usize]>>) -> Result<Tensor> {
+    /// tokens of each, if it is said which; or of detections, `[detections, labels]`, given the
+    /// places and shares of their tokens.
+    fn run(
+        &self,
+        texts: &[&Encoding],
+        places: Option<Vec<&[usize]>>,
+        detections: Option<[Tensor; 2]>,
+    ) -> Result<Tensor> {
         let tokens = || texts.iter().flat_map(|text| &text.tokens);
         let column = |numbers: Vec<i64>| Tensor::new(numbers, &self.device);
         let ids = column(tokens().map(|token| i64::from(token.id)).collect())?;
@@ -121,6 +152,8 @@ impl Pipeline {
         let inputs = Inputs {
             token_type_ids: types.as_ref(),
             places: places.as_ref(),
+            spans: detections.as_ref().map(|[spans, _]| spans),
+            shares: detections.as_ref().map(|[_, shares]| shares),
             ..Inputs::packed(&ids, &ends)
         };
         let logits = self.model.forward(&inputs, None)?.logits;

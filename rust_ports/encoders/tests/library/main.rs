@@ -9,6 +9,7 @@ mod families;
 mod files;
 mod headed;
 mod masked_lm;
+mod masked_sequence;
 mod modernbert;
 mod modules;
 mod options;

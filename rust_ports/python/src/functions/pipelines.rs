@@ -3,7 +3,7 @@
 use candle_core::Device;
 use encoders::text_classification::{self, Kind, TextClassification};
 use encoders::token_classification::{self, TokenClassification};
-use encoders::{MaskedLM, masked_lm};
+use encoders::{MaskedLM, MaskedSequence, masked_lm};
 use pyo3::prelude::*;
 
 use crate::errors::run;
@@ -16,6 +16,9 @@ type Classified = (Vec<String>, Vec<f64>, &'static str);
 type Ranked = (usize, f64, String, &'static str);
 /// The bytes of a span, its characters, its label, its score, and what stands there.
 type Span = ((usize, usize), (usize, usize), String, f64, String);
+/// The bytes of a detection, what stands there, its labels, and all labels with their
+/// probabilities.
+type Detected = ((usize, usize), String, Vec<String>, Vec<(String, f64)>);
 
 /// What may stand at each mask of each text.
 #[pyfunction]
@@ -122,5 +125,24 @@ pub fn tag_texts(
         Ok(found
             .map(|(text, spans)| spans.into_iter().map(|one| plain(text, one)).collect())
             .collect())
+    })
+}
+
+/// Each text without its marks, and its detections.
+#[pyfunction]
+pub fn detect_texts(
+    py: Python,
+    folder: &str,
+    texts: Vec<String>,
+) -> PyResult<Vec<(String, Vec<Detected>)>> {
+    run(py, || {
+        let model = MaskedSequence::from_pretrained(folder, &Device::Cpu)?;
+        let found = model.predict_marked(&texts)?.into_iter().map(|(text, found)| {
+            let plain = found
+                .into_iter()
+                .map(|one| ((one.start, one.end), one.text, one.given, one.labels));
+            (text, plain.collect())
+        });
+        Ok(found.collect())
     })
 }

@@ -1,0 +1,161 @@
+"""Which tokens of a text a detection is, whatever way it was pointed at: by characters, by
+words, by marks in the text, by a piece of it, or by tokens themselves."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from reference.errors import InputError, shown
+from reference.pipelines.labelled_tokens import without_space
+from reference.pipelines.results import LABELS_SHOWN, Result
+from reference.text import Encoding
+
+CHARACTERS, WORDS, TOKENS = UNITS = ("characters", "words", "tokens")
+_MARK = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
+
+
+@dataclass(frozen=True, repr=False)
+class Detection(Result):
+    """A piece of a text, which stands there from character `start` to before character `end`;
+    the labels that it is given; and all labels with their probabilities, best first.
+
+    Of a model with independent labels these are the ones whose probability reaches their
+    threshold, none of them perhaps; of one with labels that exclude each other, the best.
+    """
+
+    start: int
+    end: int
+    text: str
+    given: tuple[str, ...]
+    labels: tuple[str, ...]
+    probabilities: tuple[float, ...]
+
+    def __repr__(self) -> str:
+        pairs = list(zip(self.labels, self.probabilities, strict=True))
+        parts = [f"{label!r}: {probability:.4f}" for label, probability in pairs[:LABELS_SHOWN]]
+        if len(pairs) > LABELS_SHOWN:
+            parts.append(f"… {len(pairs) - LABELS_SHOWN} more")
+        given = ", ".join(map(repr, self.given)) or "no label"
+        return f"Detection({self.start}:{self.end} {self.text!r}: {given}; {', '.join(parts)})"
+
+    def table(self) -> tuple[Sequence[str], list[list[Any]]]:
+        row = [f"{self.start}:{self.end}", self.text, ", ".join(self.given)]
+        return ["characters", "text", "labels", "best probability"], [
+            [*row, self.probabilities[0]]
+        ]
+
+
+class TokenPlaces:
+    """Where the tokens of a text stand in it."""
+
+    def __init__(self, text: str, encoding: Encoding) -> None:
+        self.text = text
+        pieces = [without_space(text, *pair) for pair in encoding.offsets]
+        self.starts, self.ends = np.array(pieces, np.int64).reshape(-1, 2).T
+        self.special = np.array(encoding.special_tokens_mask, bool)
+
+    def of(self, start: int, end: int) -> np.ndarray:
+        """The tokens that share a character with that piece of the text."""
+        inside = (self.starts < end) & (self.ends > start) & ~self.special
+        return np.flatnonzero(inside)
+
+
+def without_marks(text: str, where: str) -> tuple[str, list[tuple[int, int]]]:
+    """A text in which pieces are marked with double brackets, [[like this]]: the text without
+    them, and where the pieces are."""
+    parts, spans, place, at = [], [], 0, 0
+    for found in _MARK.finditer(text):
+        before = text[at : found.start()]
+        parts += [before, found[1]]
+        place += len(before)
+        spans.append((place, place + len(found[1])))
+        place += len(found[1])
+        at = found.end()
+    parts.append(text[at:])
+    odd = next((part for part in parts if "[[" in part or "]]" in part), None)
+    if odd is not None:
+        mark = "[[" if "[[" in odd else "]]"
+        raise InputError(
+            f"{where} has {mark} without its other half, or one mark inside of another; a "
+            "piece is marked [[like this]]. With spans= the text is taken as it is"
+        )
+    if not spans:
+        raise InputError(
+            f"{where} has no marks: say spans=, or mark the pieces that are meant [[like this]]"
+        )
+    return "".join(parts), spans
+
+
+def characters_of(text: str, span: Any, by: str, where: str) -> tuple[int, int]:
+    """From which character to which a span is, without white space at its ends."""
+    if isinstance(span, str):
+        start, end = _only_place(text, span, where)
+    else:
+        first, last = _pair(span, by, where)
+        units = len(text)
+        if by == WORDS:
+            words = [found.span() for found in re.finditer(r"\S+", text)]
+            units = len(words)
+        if not 0 <= first < last <= units:
+            raise InputError(
+                f"{where}: the span {shown(span, 40)} does not lie in a text of {units} {by}"
+            )
+        start, end = (
+            (first, last) if by == CHARACTERS else (words[first][0], words[last - 1][1])
+        )
+    start, end = without_space(text, start, end)
+    if not text[start:end].strip():
+        raise InputError(f"{where}: at {start} to {end} there is nothing but white space")
+    return start, end
+
+
+def tokens_between(span: Any, count: int, where: str) -> tuple[int, int]:
+    """The first token and the last of a span that is given by tokens."""
+    first, last = _pair(span, TOKENS, where)
+    if not 0 <= first < last <= count:
+        raise InputError(
+            f"{where}: the tokens {shown(span, 40)} are not among 0 to {count - 1}, which the "
+            "model reads of it"
+        )
+    return first, last - 1
+
+
+def _pair(span: Any, by: str, where: str) -> tuple[int, int]:
+    """Start and end; a number by itself is one unit."""
+    try:
+        if by != CHARACTERS and not isinstance(span, (list, tuple, np.ndarray)):
+            number = operator.index(span)
+            return number, number + 1
+        first, last = span
+        return operator.index(first), operator.index(last)
+    except (TypeError, ValueError):
+        alone = "" if by == CHARACTERS else f", or the number of one of the {by}"
+        raise InputError(
+            f"{where}: a span is {shown(span, 40)}; by {by} it must be (start, end){alone}, or "
+            "else a piece of the text"
+        ) from None
+
+
+def _only_place(text: str, piece: str, where: str) -> tuple[int, int]:
+    """Where a piece stands that is there once, as whole words."""
+    if not piece.strip():
+        raise InputError(
+            f"{where}: a span is {shown(piece, 40)}; it must be a piece of the text"
+        )
+    before = r"(?<!\w)" if piece[0].isalnum() else ""
+    after = r"(?!\w)" if piece[-1].isalnum() else ""
+    found = [place.span() for place in re.finditer(before + re.escape(piece) + after, text)]
+    if not found:
+        raise InputError(f"{where}: {shown(piece, 60)} is not in the text, as a whole word")
+    if len(found) > 1:
+        places = ", ".join(f"({start}, {end})" for start, end in found[:4])
+        raise InputError(
+            f"{where}: {shown(piece, 60)} is there {len(found)} times, at {places}; say which"
+        )
+    return found[0]
