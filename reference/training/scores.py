@@ -20,6 +20,30 @@ def label_scores(answers: Sequence[Any], found: Sequence[Any]) -> dict[str, floa
     return {"accuracy": float((answers == found).mean()), "macro_f1": float(np.mean(each))}
 
 
+def many_label_scores(
+    found: np.ndarray, answers: np.ndarray, counted: np.ndarray | None = None
+) -> dict[str, float]:
+    """Of rows of which each has any number of labels [rows, labels], where they are counted:
+    the share of rows that are wholly right, the F1 of all labels together, and the mean of
+    every label's."""
+    counted = np.ones(found.shape, bool) if counted is None else counted
+    right, rows = (found == answers) | ~counted, counted.any(axis=1)
+    hits, extra, missed = (
+        (part & counted).sum(axis=0)
+        for part in (found & answers, found & ~answers, ~found & answers)
+    )
+    there = (answers & counted).any(axis=0)
+    each = [
+        f1(*map(int, counts))
+        for counts in zip(hits[there], extra[there], missed[there], strict=True)
+    ]
+    return {
+        "accuracy": float(right[rows].all(axis=1).mean()) if rows.any() else 0.0,
+        "micro_f1": f1(int(hits.sum()), int(extra.sum()), int(missed.sum())),
+        "macro_f1": float(np.mean(each)) if each else 0.0,
+    }
+
+
 def span_scores(
     answers: Sequence[Collection[tuple[int, int, str]]],
     found: Sequence[Collection[tuple[int, int, str]]],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from reference.training.objectives.contrastive import Contrastive
 from reference.training.objectives.masked_characters import MaskedCharacters
 from reference.training.objectives.masked_lm import MaskedLM
+from reference.training.objectives.masked_sequence import MaskedSequence
 from reference.training.objectives.objective import Given, Objective, Size, in_batches, setting
 from reference.training.objectives.scored_pairs import ScoredPairs
 from reference.training.objectives.sequence_classification import SequenceClassification
@@ -19,6 +20,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
         ScoredPairs,
         SequenceClassification,
         TokenClassification,
+        MaskedSequence,
     )
 }
 
@@ -28,6 +30,7 @@ __all__ = [
     "Given",
     "MaskedCharacters",
     "MaskedLM",
+    "MaskedSequence",
     "Objective",
     "ScoredPairs",
     "SequenceClassification",

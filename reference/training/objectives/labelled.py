@@ -75,13 +75,15 @@ def check_weights(weights: Mapping[str, float] | None) -> Mapping[str, float] | 
     return dict(weights)
 
 
-def weights_of(weights: Mapping[str, float], config: EncoderConfig) -> np.ndarray:
+def weights_of(
+    weights: Mapping[str, float], id2label: Mapping[int, str], name: str = "class_weights"
+) -> np.ndarray:
     """A weight for each label number; 1 where none is given."""
-    unknown = [label for label in weights if str(label) not in config.label2id]
-    if unknown:
-        raise InputError(
-            f"class_weights has {unknown[0]!r:.80}, which is no label here; there are "
-            f"{', '.join(config.label2id):.200}"
-        )
+    labels = id2label.values()
     given = {str(label): weight for label, weight in weights.items()}
-    return np.array([given.get(label, 1.0) for label in config.id2label.values()])
+    if unknown := [label for label in given if label not in labels]:
+        raise InputError(
+            f"{name} has {unknown[0]!r:.80}, which is no label here; there are "
+            f"{', '.join(labels):.200}"
+        )
+    return np.array([given.get(label, 1.0) for label in labels])

@@ -26,7 +26,7 @@ from reference.training.objectives.labelled import (
 )
 from reference.training.objectives.objective import Given, Objective, setting
 from reference.training.objectives.records import check_text, label_names, records
-from reference.training.scores import f1, label_scores
+from reference.training.scores import label_scores, many_label_scores
 
 REGRESSION, SINGLE, MULTI = PROBLEM_TYPES
 
@@ -125,7 +125,7 @@ class SequenceClassification(Objective):
     def example(self, rows: Sequence[Row], given: Given, seed: int) -> Lesson | None:
         labels = np.stack([np.asarray(row.label) for row in rows])
         weights = self.class_weights
-        weights = None if weights is None else weights_of(weights, given.config)
+        weights = None if weights is None else weights_of(weights, given.config.id2label)
         return Example(inputs_of(rows), labels, weights)
 
     def scores(self, model: Model, rows: Sequence[Row], given: Given) -> dict[str, float]:
@@ -140,7 +140,7 @@ class SequenceClassification(Objective):
         each = -log_softmax(logits)[np.arange(len(labels)), labels]
         weights = np.ones(len(labels))
         if self.class_weights is not None:
-            weights = weights_of(self.class_weights, given.config)[labels]
+            weights = weights_of(self.class_weights, given.config.id2label)[labels]
         loss = float((weights * each).sum() / weights.sum())
         return {"loss": loss, **label_scores(labels, logits.argmax(axis=-1))}
 
@@ -148,21 +148,7 @@ class SequenceClassification(Objective):
 def _scores_of_many(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """A label is found where its probability is above a half."""
     losses = np.maximum(logits, 0) - logits * labels + np.log1p(np.exp(-np.abs(logits)))
-    found, right = logits > 0, labels > 0.5
-    hits, extra, missed = (
-        part.sum(axis=0) for part in (found & right, found & ~right, ~found & right)
-    )
-    there = right.any(axis=0)
-    each = [
-        f1(*map(int, counts))
-        for counts in zip(hits[there], extra[there], missed[there], strict=True)
-    ]
-    return {
-        "loss": float(losses.mean()),
-        "accuracy": float((found == right).all(axis=1).mean()),  # every label of a text
-        "micro_f1": f1(int(hits.sum()), int(extra.sum()), int(missed.sum())),
-        "macro_f1": float(np.mean(each)) if each else 0.0,
-    }
+    return {"loss": float(losses.mean()), **many_label_scores(logits > 0, labels > 0.5)}
 
 
 def _kind(labels: Sequence[Any]) -> str:

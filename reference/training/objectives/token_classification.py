@@ -137,7 +137,7 @@ class TokenClassification(Objective):
         if not counted.any():
             return None
         weights = self.class_weights
-        weights = None if weights is None else weights_of(weights, given.config)
+        weights = None if weights is None else weights_of(weights, given.config.id2label)
         return Example(inputs, labels, weights)
 
     def scores(self, model: Model, rows: Sequence[Row], given: Given) -> dict[str, float]:
@@ -154,7 +154,7 @@ class TokenClassification(Objective):
         each = -log_softmax(np.concatenate(logits))[np.arange(len(right)), right]
         weights = np.ones(len(right))
         if self.class_weights is not None:
-            weights = weights_of(self.class_weights, given.config)[right]
+            weights = weights_of(self.class_weights, given.config.id2label)[right]
         scores = {"loss": float((weights * each).sum() / weights.sum())}
         scores |= label_scores(right, np.concatenate(found))
         tags = Tags(list(given.config.id2label.values()))
