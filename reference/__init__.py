@@ -35,19 +35,20 @@ def load(
 ) -> Pipeline:
     """Load a model.
 
-    model: a folder, or a hub id. Six come with the package and need no network:
+    model: a folder, or a hub id. Seven come with the package and need no network:
         all-MiniLM-L6-v2, under its id sentence-transformers/all-MiniLM-L6-v2; a small masked
         language model of technical English, encoders-three-ways/modernbert-docstrings; and,
         made of it, .../modernbert-packages, which says which package a docstring is from,
-        .../modernbert-parameters, which finds the names and types of parameters, and
-        .../modernbert-search, which makes vectors by which documentation is searched; and
+        .../modernbert-parameters, which finds the names and types of parameters,
+        .../modernbert-search, which makes vectors by which documentation is searched, and
+        .../modernbert-declarations, which tells the type of a parameter that has none; and
         .../characters-packages, which reads characters and tells the package of a docstring
         even if it is mistyped.
     backend: "torch", "mlx" or "candle".
     pipeline: "embeddings" (also called "sentence-similarity" and "sentence-transformers"),
         "masked-lm", "zero-shot-classification", "text-classification",
-        "token-classification" or "multiple-choice"; None takes what the checkpoint's
-        architecture is for.
+        "token-classification", "multiple-choice" or "masked-sequence"; None takes what the
+        checkpoint's architecture is for.
     dtype: "float32", "float64", and where the backend has them "float16" and "bfloat16".
     device: for torch "cpu", "cuda", "cuda:1", "mps", or "auto" for the first accelerator that
         there is; for mlx "cpu" or "gpu"; for candle "cpu", and "cuda" or "metal" where it was

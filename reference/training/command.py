@@ -19,7 +19,7 @@ from reference.checks import check_whole
 from reference.errors import InputError
 from reference.folders import check_new_folder
 from reference.training.checkpoints import FOLDER, Checkpoints, fingerprint
-from reference.training.recipe import RECIPES, Recipe, Search, Typos
+from reference.training.recipe import RECIPES, Declarations, Recipe, Search, Typos
 from reference.training.tokenizer import Options, tokenizer_files
 from reference.training.tokenizer.hugging_face import MASK
 
@@ -106,6 +106,8 @@ def _fine_tune(options: argparse.Namespace) -> int:
         return _search(options, recipe, where)
     if isinstance(recipe, Typos):
         return _typos(options, recipe, where)
+    if isinstance(recipe, Declarations):
+        return _declarations(options, recipe, where)
     from reference.training import fine_tuning
 
     scores = fine_tuning.make(options.folder, recipe, _say, **where)["scores"]
@@ -138,6 +140,24 @@ def _typos(options: argparse.Namespace, recipe: Typos, where: dict[str, Any]) ->
         print(kind.ljust(24), *(f"{rate:6.0%}" for rate in typos.RATES[kind]))
         for name, shares in own.items():
             print(name.ljust(24), *(f"{share:6.3f}" for share in shares))
+    return 0
+
+
+def _declarations(
+    options: argparse.Namespace, recipe: Declarations, where: dict[str, Any]
+) -> int:
+    from reference.training import declarations
+
+    scores = declarations.make(
+        options.folder, recipe, _say, **where, resume=options.resume, show_progress=True
+    )["scores"]
+    for form, own in scores.items():
+        for name, score in own.items():
+            numbers = {key: value for key, value in score.items() if isinstance(value, float)}
+            print(
+                f"{form:<8} {name:<16}",
+                *(f"  {key.replace('_', ' ')} {value:.3f}" for key, value in numbers.items()),
+            )
     return 0
 
 

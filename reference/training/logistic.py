@@ -61,6 +61,11 @@ class Logistic:
         """The likeliest label of each bag."""
         return self._logits(bags.tensors).argmax(dim=1).numpy()
 
+    @torch.no_grad()
+    def probabilities(self, bags: Bags) -> np.ndarray:
+        """Those of every label, for each bag."""
+        return self._logits(bags.tensors).double().softmax(dim=1).numpy()
+
     def _logits(self, packed: tuple[torch.Tensor, ...]) -> torch.Tensor:
         features, offsets, weights = packed
         return self.bias + F.embedding_bag(

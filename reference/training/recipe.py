@@ -150,11 +150,38 @@ class Typos:
     seed: int = 42
 
 
+@dataclass(frozen=True)
+class Declarations:
+    """What `fit` is given to tell the types of parameters from what is written about them."""
+
+    task: str
+    texts: int | None  # at most, of each package; None is all
+    max_tokens: int = 256  # of a row
+    base: str = SMALL_MODERNBERT
+    chosen_by: float = 0.08  # the share of texts by which the epoch and thresholds are chosen
+    span_pooling: str = "mean"
+    batch_size: int = 16
+    epochs: int = 3
+    learning_rate: float = 5e-4
+    schedule: str = "linear"
+    warmup: float = 0.1
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    seed: int = 42
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments of `fit`."""
+        own = {"task", "texts", "base", "chosen_by"}
+        return {name: value for name, value in asdict(self).items() if name not in own}
+
+
 # Of docstrings the first tokens tell most of the package; of lists of parameters each entry
 # counts.
-RECIPES: dict[str, FineTuning | Search | Typos] = {
+RECIPES: dict[str, FineTuning | Search | Typos | Declarations] = {
     "packages": FineTuning("packages", texts=600, max_tokens=64),
     "parameters": FineTuning("parameters", texts=120, max_tokens=256),
     "search": Search("search", texts=None, max_tokens=128),
     "typos": Typos("typos", texts=600),
+    "declarations": Declarations("declarations", texts=600),
 }
