@@ -56,13 +56,15 @@ def find(name: str, port: str | None) -> Definition:
 
 def _in_file(base: Path, file: Path, inside: list[str]) -> Definition | None:
     """A definition in a file, or the whole file. A long room in Rust hands on what the files in
-    a folder of its name define."""
+    a folder of its name define, and one that is a package what its files do."""
     rust_file = file.suffix == ".rs"
     if not inside:
         text = file.read_text(encoding="utf-8")
         text = rust.without_tests(text) if rust_file else text
         return Definition(file.relative_to(base).as_posix(), text.strip("\n"))
-    for part in (file, *sorted(file.with_suffix("").glob(f"*{file.suffix}"))):
+    is_package = file.name == f"__init__{file.suffix}"
+    folder = file.parent if is_package else file.with_suffix("")
+    for part in (file, *sorted(folder.glob(f"*{file.suffix}"))):
         text = part.read_text(encoding="utf-8")
         for spelling in SPELLINGS.get(inside[-1], (inside[-1],)):
             path = [*inside[:-1], spelling]
