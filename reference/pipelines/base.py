@@ -144,12 +144,13 @@ class Pipeline:
         pairs: Sequence[str] | None = None,
         truncation: str | None = None,
         cuts: Cuts | None = None,
+        located: bool = False,
     ) -> list[Encoding]:
         """Each text, or each text with its pair, as tokens; what is cut is told, of all windows
         together by the caller who has `cuts` for them."""
         computing()  # the tokenizer has threads too
         seen = cuts or self._cuts(truncation)
-        encodings = self.tokenizer(texts, pairs, first=seen.seen)
+        encodings = self.tokenizer(texts, pairs, first=seen.seen, located=located)
         seen.see(encodings)
         if cuts is None:
             seen.tell()

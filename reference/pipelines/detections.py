@@ -54,16 +54,17 @@ class Detection(Result):
 class TokenPlaces:
     """Where the tokens of a text stand in it."""
 
-    def __init__(self, text: str, encoding: Encoding) -> None:
-        self.text = text
-        pieces = [without_space(text, *pair) for pair in encoding.offsets]
-        self.starts, self.ends = np.array(pieces, np.int64).reshape(-1, 2).T
-        self.special = np.array(encoding.special_tokens_mask, bool)
+    def __init__(self, encoding: Encoding) -> None:
+        self.special = encoding.special_tokens_mask
+        pairs = zip(encoding.offsets, self.special, strict=True)
+        self.places = [
+            (number, *pair) for number, (pair, special) in enumerate(pairs) if not special
+        ]
 
-    def of(self, start: int, end: int) -> np.ndarray:
-        """The tokens that share a character with that piece of the text."""
-        inside = (self.starts < end) & (self.ends > start) & ~self.special
-        return np.flatnonzero(inside)
+    def of(self, start: int, end: int) -> list[int]:
+        """The tokens that share a character with that piece of the text, which neither begins
+        nor ends with white space. A token may: but none shares only that with the piece."""
+        return [token for token, first, last in self.places if first < end and last > start]
 
 
 def without_marks(text: str, where: str) -> tuple[str, list[tuple[int, int]]]:

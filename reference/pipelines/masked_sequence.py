@@ -195,7 +195,7 @@ class MaskedSequence(Pipeline):
             )
         elif isinstance(spans, str) or len(spans) != len(texts):
             raise InputError(f"spans must have a list for each of the {len(texts)} texts")
-        encodings = self._encodings(texts, truncation=truncation)
+        encodings = self._encodings(texts, truncation=truncation, located=True)
         return [
             self._placed(*one, by) for one in zip(texts, encodings, spans, names, strict=True)
         ]
@@ -204,7 +204,7 @@ class MaskedSequence(Pipeline):
         if isinstance(spans, str) or not hasattr(spans, "__iter__"):
             raise InputError(f"{name}: its spans must be a list, not {spans!r:.60}")
         places, tokens = [], []
-        here = TokenPlaces(text, encoding)
+        here = TokenPlaces(encoding)
         whole = None
         for number, span in enumerate(spans):
             where = f"{name}, span {number}"
@@ -217,18 +217,18 @@ class MaskedSequence(Pipeline):
             start, end = characters_of(text, span, by, where)
             found = here.of(start, end)
             if encoding.cut:
-                whole = whole or TokenPlaces(text, self.tokenizer([text], truncation=False)[0])
+                whole = whole or TokenPlaces(self.tokenizer([text], truncation=False)[0])
                 if len(whole.of(start, end)) > len(found):
                     raise InputError(
                         f"{where}: {text[start:end]!r:.60} at characters {start} to {end} lies "
                         f"in what is cut, for this model takes {self.tokenizer.max_length} "
                         "tokens; shorten the text so that it keeps its detections"
                     )
-            if not len(found):
+            if not found:
                 raise InputError(
                     f"{where}: {text[start:end]!r:.60} is no token of this model's"
                 )
-            tokens.append((int(found[0]), int(found[-1])))
+            tokens.append((found[0], found[-1]))
             places.append((start, end))
         return Asked(text, encoding, tokens, places)
 

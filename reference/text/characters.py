@@ -60,7 +60,9 @@ class CharacterVocabulary:
             return codes + FIRST
         return self._ids[np.minimum(codes, len(self._ids) - 1)]  # whose last is no character's
 
-    def encode(self, texts: Sequence[tuple[str, ...]], max_length: int) -> list[Encoding]:
+    def encode(
+        self, texts: Sequence[tuple[str, ...]], max_length: int, located: bool = False
+    ) -> list[Encoding]:
         return [self._encode(both, max_length) for both in texts]
 
     def _encode(self, texts: tuple[str, ...], max_length: int) -> Encoding:

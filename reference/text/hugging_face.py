@@ -53,13 +53,25 @@ class HuggingFaceVocabulary:
     def __len__(self) -> int:
         return 1 + max(self.tokenizer.get_vocab().values(), default=-1)
 
-    def encode(self, texts: Sequence[tuple[str, ...]], max_length: int) -> list[Encoding]:
-        # The fast way counts no characters and no words. Few ask for them: they are found then.
+    def encode(
+        self, texts: Sequence[tuple[str, ...]], max_length: int, located: bool = False
+    ) -> list[Encoding]:
+        # The fast way counts no characters and no words. Few ask for them: they are found then,
+        # or now where they are wanted of all.
         with guarded(f"{self.path} cannot encode these texts"):
-            found = self.tokenizer.encode_batch_fast(_as_inputs(texts))
-        return [
-            self._cut(whole, max_length, partial(self._origins, its_texts, max_length))
+            if located:
+                found = self.tokenizer.encode_batch(_as_inputs(texts))
+            else:
+                found = self.tokenizer.encode_batch_fast(_as_inputs(texts))
+        origins = [
+            partial(self._of_whole, whole, max_length)
+            if located
+            else partial(self._origins, its_texts, max_length)
             for whole, its_texts in zip(found, texts, strict=True)
+        ]
+        return [
+            self._cut(whole, max_length, find)
+            for whole, find in zip(found, origins, strict=True)
         ]
 
     def decode(self, ids: Sequence[int], skip_special_tokens: bool) -> str:
@@ -100,6 +112,9 @@ class HuggingFaceVocabulary:
     def _origins(self, texts: tuple[str, ...], max_length: int) -> Origins:
         with guarded(f"{self.path} cannot encode this text"):
             (whole,) = self.tokenizer.encode_batch(_as_inputs([texts]))
+        return self._of_whole(whole, max_length)
+
+    def _of_whole(self, whole: tokenizers.Encoding, max_length: int) -> Origins:
         origins = Origins(
             whole.offsets, whole.word_ids, whole.sequence_ids, whole.special_tokens_mask
         )

@@ -53,7 +53,9 @@ class SentencePieceVocabulary:
     def __len__(self) -> int:
         return max(len(self.processor) + self.offset, *(n + 1 for n in self.names))
 
-    def encode(self, texts: Sequence[tuple[str, ...]], max_length: int) -> list[Encoding]:
+    def encode(
+        self, texts: Sequence[tuple[str, ...]], max_length: int, located: bool = False
+    ) -> list[Encoding]:
         ids = iter(self._ids([text for both in texts for text in both]))
         return [self._cut([next(ids) for _ in both], both, max_length) for both in texts]
 

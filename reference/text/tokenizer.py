@@ -28,8 +28,11 @@ class Vocabulary(Protocol):
         """One more than its last id."""
         ...
 
-    def encode(self, texts: Sequence[tuple[str, ...]], max_length: int) -> list[Encoding]:
-        """Each entry of `texts` is one text, or the two of a pair."""
+    def encode(
+        self, texts: Sequence[tuple[str, ...]], max_length: int, located: bool = False
+    ) -> list[Encoding]:
+        """Each entry of `texts` is one text, or the two of a pair. With `located` it will be
+        asked of all where their tokens come from, which may be cheaper to find at once."""
         ...
 
     def decode(self, ids: Sequence[int], skip_special_tokens: bool) -> str: ...
@@ -72,10 +75,11 @@ class Tokenizer:
         *,
         padding: bool | str = False,
         truncation: bool = True,
+        located: bool = False,
     ) -> list[Encoding] | dict[str, np.ndarray]:
         """Encode each text, or each text and its pair, special tokens included, cut to
         max_length tokens, or where `truncation` is False left whole. Messages count texts from
-        `first`.
+        `first`. `located` says that the origins of all tokens will be asked for.
 
         With `padding` the result is arrays that `forward` takes: forward(**tokenizer(texts,
         padding=True)). True pads to the longest, "max_length" to max_length.
@@ -95,7 +99,7 @@ class Tokenizer:
         padded = padding == "max_length" or check_switch("padding", padding)
         if not check_switch("truncation", truncation):
             length = UNLIMITED
-        encodings = self._encode(texts, pairs, length, first)
+        encodings = self._encode(texts, pairs, length, first, located)
         return self._pad(encodings, width) if padded else encodings
 
     def _encode(
@@ -104,9 +108,10 @@ class Tokenizer:
         pairs: Sequence[str] | None,
         length: int,
         first: int,
+        located: bool = False,
     ) -> list[Encoding]:
         given = side_by_side(texts, pairs)
-        encodings = self.vocabulary.encode(given, length)
+        encodings = self.vocabulary.encode(given, length, located)
         for number, (encoding, its_texts) in enumerate(
             zip(encodings, given, strict=True), first
         ):

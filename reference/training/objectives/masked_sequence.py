@@ -146,7 +146,7 @@ class MaskedSequence(Objective):
         is in one of them, whole and once. A text without detections is none."""
         samples = [sample for sample in samples if sample.spans]
         texts = [sample.text for sample in samples]
-        encodings = given.tokenizer(texts, truncation=False)
+        encodings = given.tokenizer(texts, truncation=False, located=True)
         return [
             row
             for encoding, sample in zip(encodings, samples, strict=True)
@@ -273,20 +273,20 @@ def _numbered(labels: Labels | None, config: EncoderConfig) -> Any:
 
 
 def _rows(encoding: Any, sample: Sample, given: Given) -> list[Row]:
-    here, spans = TokenPlaces(sample.text, encoding), []
+    here, spans = TokenPlaces(encoding), []
     for start, end in sample.spans:
         found = here.of(start, end)
-        if not len(found):
+        if not found:
             raise InputError(
                 f"{sample.text[start:end]!r:.60} is no token of this model's, in "
                 f"{sample.text!r:.80}"
             )
-        spans.append((int(found[0]), int(found[-1])))
+        spans.append((found[0], found[-1]))
     labels = np.array([_numbered(own, given.config) for own in sample.labels])
     if len(encoding) <= given.max_tokens:
         return [Row(list(encoding), encoding.token_type_ids, Asked(spans, labels))]
     special = here.special
-    head, tail = int(special.argmin()), int(special[::-1].argmin())
+    head, tail = special.index(0), special[::-1].index(0)
     inner, room = list(encoding[head : len(encoding) - tail]), given.max_tokens - head - tail
     first, last = list(encoding[:head]), list(encoding[len(encoding) - tail :])
     found = []
