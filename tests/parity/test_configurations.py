@@ -59,7 +59,7 @@ def in_memory(
     Transformers has the model. Pooling is beside the point here."""
     its_architecture = ARCHITECTURES[architecture]
     family = its_architecture.family
-    if not family.in_transformers:
+    if not its_architecture.in_transformers:
         return through_a_folder(shape, architecture, seed, **settings)
     kind = getattr(transformers, architecture)
     names = family.tiny | settings

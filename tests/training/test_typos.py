@@ -47,7 +47,7 @@ def parameters():
         start = text.index(word)
         spans = ((start, start + len(word), "PARAMETER"), (len(text) - 3, len(text), "TYPE"))
         line = annotated.Annotated(text, spans)
-        yield f"numpy.module{number}", annotated.Parameters(line, line)
+        yield f"numpy.module{number}", annotated.Parameters(line, line, line)
 
 
 def make(folder, report=lambda line: None, recipe=RECIPE):

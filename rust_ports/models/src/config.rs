@@ -4,6 +4,7 @@
 //! Every value that shapes the computation is read and checked. One that is not implemented
 //! raises: a model that ignores part of its configuration loads without complaint and is wrong.
 
+mod detections;
 mod fields;
 
 use std::collections::BTreeMap;
@@ -12,11 +13,12 @@ use std::ops::Deref;
 use encoders_kernels::config_error;
 use serde_json::{Value, json};
 
+pub(crate) use detections::unwrapped;
+pub use detections::{Detections, SpanPooling};
 pub use fields::PROBLEM_TYPES;
 pub(crate) use fields::{Fields, one_of};
 
 use crate::error::Result;
-use crate::masked_sequence::Detections;
 
 /// The deepest encoder ever trained has fewer; a list of more layers cannot be meant.
 pub(crate) const MOST_LAYERS: usize = 1000;

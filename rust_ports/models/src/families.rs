@@ -5,9 +5,9 @@
 use encoders_kernels::config_error;
 use serde_json::Value;
 
+use crate::config::unwrapped;
 use crate::error::Result;
 use crate::family::{Config, Family};
-use crate::masked_sequence::unwrapped;
 use crate::{
     bert, char_encoder, distilbert, electra, modernbert, mpnet, roberta, rope_encoder,
 };

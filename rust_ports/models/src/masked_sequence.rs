@@ -2,16 +2,14 @@
 //!
 //! Axes: batch, detections, hidden; of a packed row the detections stand in a row too.
 
-mod config;
 mod losses;
 
 use candle_core::{D, Device, Tensor};
 use encoders_kernels::input_error;
 
-pub(crate) use self::config::unwrapped;
-pub use self::config::{Detections, SpanPooling};
 pub use self::losses::{multiclass_loss, multilabel_loss};
 use crate::config::EncoderConfig;
+pub use crate::config::{Detections, SpanPooling};
 use crate::error::Result;
 use crate::family::{Build, FamilyConfig};
 use crate::heads::{Encoder, EncoderOutput, Head};

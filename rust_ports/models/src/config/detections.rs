@@ -3,7 +3,7 @@
 use encoders_kernels::config_error;
 use serde_json::{Map, Value, json};
 
-use crate::config::{Fields, one_of};
+use super::{Fields, one_of};
 use crate::error::Result;
 
 const MODEL_TYPE: &str = "masked_sequence";
