@@ -52,7 +52,7 @@ class Detections:
         """From a config.json of that many labels, for an encoder under that attribute."""
         bounds = {"thresholds": 1.0, "pos_weight": math.inf, "class_weights": math.inf}
         numbers = {
-            name: _numbers(name, values.get(name), labels, most)
+            name: label_numbers(name, values.get(name), labels, most)
             for name, most in bounds.items()
         }
         single = values.get("task", "multilabel") != "multilabel"
@@ -107,7 +107,9 @@ def wrapped(values: Mapping[str, Any], detections: Detections) -> dict[str, Any]
     }
 
 
-def _numbers(name: str, values: Any, count: int, most: float) -> tuple[float, ...] | None:
+def label_numbers(
+    name: str, values: Any, count: int, most: float = math.inf
+) -> tuple[float, ...] | None:
     """One for each label."""
     if values is None:
         return None

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from reference.checks import check_name, check_texts, check_whole
+from reference.checks import check_name, check_switch, check_texts, check_whole
 from reference.errors import InputError
 from reference.families import tasks
 from reference.families.detections import PROBLEM_TYPES
@@ -153,7 +153,9 @@ class MaskedSequence(Pipeline):
             self.config, input_ids, attention_mask, token_type_ids, mask_indices, mask_ends
         )
         check_real(inputs)
-        return self.model.forward(inputs, output_hidden_states)
+        return self.model.forward(
+            inputs, check_switch("output_hidden_states", output_hidden_states)
+        )
 
     def forward_packed(
         self,
@@ -177,7 +179,9 @@ class MaskedSequence(Pipeline):
         if (torn := np.flatnonzero(texts.min(-1) != texts.max(-1))).size:
             raise InputError(f"detection {torn[0]} goes from one text into another")
         inputs = replace(inputs, spans=spans, shares=shares)
-        return self.model.forward(inputs, output_hidden_states)
+        return self.model.forward(
+            inputs, check_switch("output_hidden_states", output_hidden_states)
+        )
 
     def _asked(
         self, texts: Sequence[str], spans: Any, by: str, truncation: str | None

@@ -24,7 +24,7 @@ import numpy as np
 import reference
 from reference.annotated import Annotated
 from reference.checkpoint import read_checkpoint, write_checkpoint
-from reference.declarations import KINDS, LABELS, class_of, declarations, labels_of
+from reference.declarations import LABELS, class_of, declarations, labels_of
 from reference.errors import InputError
 from reference.files import is_file
 from reference.text import TOKENIZER_FILES
@@ -324,6 +324,3 @@ def _bags(windows: Sequence[Sequence[str]], places: dict[str, int]) -> Bags:
     features = np.array([place for row in rows for place in row], np.int64)
     weights = [1 / np.sqrt(len(row)) for row in rows for _ in row]
     return Bags(features, np.array(weights), starts)
-
-
-__all__ = ["KINDS", "LABELS", "Told", "asked", "calibration_error", "make", "read"]

@@ -170,6 +170,8 @@ def test_forward_refuses_what_is_no_place(model):
     ids = [[5, 6, 7]]
     with pytest.raises(InputError, match="mask_indices is missing"):
         model.forward(ids)
+    with pytest.raises(InputError, match="output_hidden_states"):
+        model.forward(ids, output_hidden_states="yes", mask_indices=[[1]])
     with pytest.raises(InputError, match="on padding"):
         model.forward(ids, [[1, 1, 0]], mask_indices=[[2]])
     with pytest.raises(InputError, match="before"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any, no_type_check
@@ -10,15 +9,8 @@ from typing import Any, no_type_check
 from transformers import CONFIG_MAPPING, AutoConfig, PreTrainedConfig
 
 from reference.errors import ConfigError, shown
-
-# What a detection is: any number of labels at once, or exactly one.
-PROBLEM_TYPES = {
-    "multilabel": "multi_label_classification",
-    "multiclass": "single_label_classification",
-}
-# Which tokens of a detection its vector is made of: the first, the mean of all, or the mean of
-# the first and the last.
-SPAN_POOLINGS = ("first", "mean", "first_last")
+from reference.families.detections import PROBLEM_TYPES, label_numbers
+from reference.spans import SPAN_POOLINGS
 
 
 @no_type_check  # a dataclass that takes more than its fields, which a checker would refuse
@@ -66,9 +58,9 @@ class MaskedSeqConfig(PreTrainedConfig):
         super().__post_init__(**kwargs)
         self.problem_type = meant
         count = len(self.id2label)
-        self.thresholds = _shares("thresholds", self.thresholds, count, most=1.0)
-        self.pos_weight = _shares("pos_weight", self.pos_weight, count)
-        self.class_weights = _shares("class_weights", self.class_weights, count)
+        self.thresholds = _listed("thresholds", self.thresholds, count, most=1.0)
+        self.pos_weight = _listed("pos_weight", self.pos_weight, count)
+        self.class_weights = _listed("class_weights", self.class_weights, count)
         if self.pos_weight is not None and self.task != "multilabel":
             raise ConfigError("pos_weight weighs labels that are there or not: multilabel only")
 
@@ -171,20 +163,10 @@ def _by_number(name: str, table: Any) -> dict[int, str]:
     return dict(sorted(found.items()))
 
 
-def _shares(name: str, values: Any, count: int, most: float = math.inf) -> list[float] | None:
-    """A number for each label."""
-    if values is None:
-        return None
-    try:
-        found = [float(value) for value in values]
-    except (TypeError, ValueError):
-        raise ConfigError(f"{name} is {shown(values)}; it must be a list of numbers") from None
-    if len(found) != count:
-        raise ConfigError(f"{name} has {len(found)} numbers for {count} labels")
-    if not all(math.isfinite(value) and 0 <= value <= most for value in found):
-        bound = "0 or more" if most == math.inf else f"0 to {most:g}"
-        raise ConfigError(f"{name} is {shown(found)}; each must be {bound}")
-    return found
+def _listed(*asked: Any, **options: Any) -> list[float] | None:
+    """As JSON has it."""
+    found = label_numbers(*asked, **options)
+    return None if found is None else list(found)
 
 
 AutoConfig.register(MaskedSeqConfig.model_type, MaskedSeqConfig, exist_ok=True)
