@@ -3,9 +3,11 @@ words, by marks in the text, by a piece of it, or by tokens themselves."""
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,20 +53,41 @@ class Detection(Result):
         ]
 
 
+def labelled(
+    pieces: Sequence[tuple[str, tuple[int, int]]],
+    shares: np.ndarray,
+    labels: tuple[str, ...],
+    least: np.ndarray | None,
+) -> Iterator[Detection]:
+    """A Detection for each piece of a text and its row of probabilities [pieces, labels]. A
+    label is given from its `least` probability on; without these the best is."""
+    order = np.argsort(-shares, axis=-1, kind="stable")
+    names = np.array(labels, object)[order].tolist()
+    best = np.take_along_axis(shares, order, axis=-1)
+    first = np.arange(len(labels)) == 0
+    enough = np.broadcast_to(first, best.shape) if least is None else best >= least[order]
+    for (text, (start, end)), own, given, probabilities in zip(
+        pieces, names, enough.tolist(), best.tolist(), strict=True
+    ):
+        chosen = tuple(itertools.compress(own, given))
+        yield Detection(start, end, text[start:end], chosen, tuple(own), tuple(probabilities))
+
+
 class TokenPlaces:
-    """Where the tokens of a text stand in it."""
+    """Where the tokens of a text stand in it: one after the other, though two may share a
+    character that is cut into its bytes."""
 
     def __init__(self, encoding: Encoding) -> None:
-        self.special = encoding.special_tokens_mask
-        pairs = zip(encoding.offsets, self.special, strict=True)
-        self.places = [
-            (number, *pair) for number, (pair, special) in enumerate(pairs) if not special
-        ]
+        offsets, special = encoding.offsets, encoding.special_tokens_mask
+        self.own = [token for token, alone in enumerate(special) if not alone]
+        self.starts = [offsets[token][0] for token in self.own]
+        self.ends = [offsets[token][1] for token in self.own]
 
     def of(self, start: int, end: int) -> list[int]:
         """The tokens that share a character with that piece of the text, which neither begins
         nor ends with white space. A token may: but none shares only that with the piece."""
-        return [token for token, first, last in self.places if first < end and last > start]
+        first = bisect.bisect_right(self.ends, start)
+        return self.own[first : bisect.bisect_left(self.starts, end)]
 
 
 def without_marks(text: str, where: str) -> tuple[str, list[tuple[int, int]]]:
@@ -111,7 +134,7 @@ def characters_of(text: str, span: Any, by: str, where: str) -> tuple[int, int]:
             (first, last) if by == CHARACTERS else (words[first][0], words[last - 1][1])
         )
     start, end = without_space(text, start, end)
-    if not text[start:end].strip():
+    if text[start:end].isspace():
         raise InputError(f"{where}: at {start} to {end} there is nothing but white space")
     return start, end
 

@@ -54,7 +54,8 @@ class TokenProbabilities(Result):
 def without_space(text: str, start: int, end: int) -> tuple[int, int]:
     """The same piece without white space about it; nothing but white space stays as it is."""
     piece = text[start:end]
-    if not piece.strip():
+    bare = piece.strip()
+    if not bare or len(bare) == len(piece):
         return start, end
     return start + len(piece) - len(piece.lstrip()), start + len(piece.rstrip())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,14 +20,14 @@ from reference.pipelines.detections import (
     CHARACTERS,
     TOKENS,
     UNITS,
-    Detection,
     TokenPlaces,
     characters_of,
+    labelled,
     tokens_between,
     without_marks,
 )
 from reference.pipelines.labelled_tokens import without_space
-from reference.pipelines.probabilities import best_first, sigmoid, softmax
+from reference.pipelines.probabilities import sigmoid, softmax
 from reference.pipelines.results import Results
 from reference.spans import check_detections, check_real, packed_detections
 from reference.text import Encoding
@@ -83,12 +84,14 @@ class MaskedSequence(Pipeline):
             )[0]
         asked = self._asked(texts, spans, by, truncation)
         rows = self._probabilities(asked, batch_size)
-        return Results(
-            Results(
-                self._detection(one.text, *pair) for pair in zip(one.places, own, strict=True)
-            )
-            for one, own in zip(asked, rows, strict=True)
+        shares = np.concatenate([np.zeros((0, self.config.num_labels)), *rows])
+        found = labelled(
+            [(one.text, place) for one in asked for place in one.places],
+            shares,
+            tuple(self.config.id2label.values()),
+            self._least(),
         )
+        return Results(Results(itertools.islice(found, len(one.places))) for one in asked)
 
     def probabilities(
         self,
@@ -256,20 +259,12 @@ class MaskedSequence(Pipeline):
             found[number] = row
         return found
 
-    def _detection(self, text: str, place: tuple[int, int], shares: np.ndarray) -> Detection:
-        labels, order = tuple(self.config.id2label.values()), best_first(shares)
+    def _least(self) -> np.ndarray | None:
+        """The probability from which on a label is given; None: the best alone is."""
         if self.multiclass:
-            given = order[:1]
-        else:
-            thresholds = self.config.detections.thresholds or [0.5] * len(labels)
-            given = [number for number in order if shares[number] >= thresholds[number]]
-        return Detection(
-            *place,
-            text[slice(*place)],
-            tuple(labels[number] for number in given),
-            tuple(labels[number] for number in order),
-            tuple(shares[order].tolist()),
-        )
+            return None
+        thresholds = self.config.detections.thresholds
+        return np.array(thresholds or [0.5] * self.config.num_labels)
 
     def _answers(self, labels: Any) -> list[np.ndarray]:
         """Rows of 0, 1 or -100."""

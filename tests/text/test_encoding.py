@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from reference.families.reading import read_config
 from reference.inputs import pack, pad
+from reference.pipelines.detections import TokenPlaces
 from reference.text import Encoding, read_tokenizer
 
 TEXTS = [
@@ -74,6 +75,22 @@ def test_any_text_and_pair_at_any_length(both, given_texts, length):
 @given(st.lists(st.text(max_size=60), min_size=1, max_size=4), st.integers(3, 20))
 def test_any_characters_equal_transformers(ours_and_theirs, given_texts, length):
     check_equal(*ours_and_theirs["bert"], given_texts, max_length=length)
+
+
+@given(st.text(max_size=60) | texts, st.data())
+def test_the_tokens_of_a_piece_are_those_that_share_a_character_with_it(both, text, data):
+    """Whatever is in it: they are found by halving, which takes their order for granted."""
+    (encoding,) = both[0]([text], max_length=data.draw(st.integers(3, 100)))
+    ends = st.integers(0, len(text))
+    start, end = sorted(data.draw(st.tuples(ends, ends)))
+    expected = [
+        token
+        for token, ((first, last), special) in enumerate(
+            zip(encoding.offsets, encoding.special_tokens_mask, strict=True)
+        )
+        if not special and first < end and last > start
+    ]
+    assert TokenPlaces(encoding).of(start, end) == expected
 
 
 def test_what_is_cut_is_counted(ours_and_theirs):

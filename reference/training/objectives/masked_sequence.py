@@ -285,7 +285,7 @@ def _rows(encoding: Any, sample: Sample, given: Given) -> list[Row]:
     labels = np.array([_numbered(own, given.config) for own in sample.labels])
     if len(encoding) <= given.max_tokens:
         return [Row(list(encoding), encoding.token_type_ids, Asked(spans, labels))]
-    special = here.special
+    special = encoding.special_tokens_mask
     head, tail = special.index(0), special[::-1].index(0)
     inner, room = list(encoding[head : len(encoding) - tail]), given.max_tokens - head - tail
     first, last = list(encoding[:head]), list(encoding[len(encoding) - tail :])
