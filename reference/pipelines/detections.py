@@ -7,7 +7,7 @@ import bisect
 import itertools
 import operator
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,7 +93,7 @@ class TokenPlaces:
 def without_marks(text: str, where: str) -> tuple[str, list[tuple[int, int]]]:
     """A text in which pieces are marked with double brackets, [[like this]]: the text without
     them, and where the pieces are."""
-    parts, spans, place, at = [], [], 0, 0
+    parts, spans, place, at, inside = [], [], 0, 0, None
     for found in _MARK.finditer(text):
         before = text[at : found.start()]
         parts += [before, found[1]]
@@ -101,6 +101,7 @@ def without_marks(text: str, where: str) -> tuple[str, list[tuple[int, int]]]:
         spans.append((place, place + len(found[1])))
         place += len(found[1])
         at = found.end()
+        inside = inside or (found[1] if {"[", "]"} & {*found[1]} else None)
     parts.append(text[at:])
     odd = next((part for part in parts if "[[" in part or "]]" in part), None)
     if odd is not None:
@@ -109,9 +110,15 @@ def without_marks(text: str, where: str) -> tuple[str, list[tuple[int, int]]]:
             f"{where} has {mark} without its other half, or one mark inside of another; a "
             "piece is marked [[like this]]. With spans= the text is taken as it is"
         )
+    if inside is not None:
+        raise InputError(
+            f"{where} has a bracket inside of a mark, in {shown(inside, 60)}; if that is no "
+            "mark but a list, say spans=, with which the text is taken as it is"
+        )
     if not spans:
         raise InputError(
-            f"{where} has no marks: say spans=, or mark the pieces that are meant [[like this]]"
+            f"{where} has no marks: mark the pieces that are meant [[like this]], or say where "
+            "they are"
         )
     return "".join(parts), spans
 
@@ -126,6 +133,11 @@ def characters_of(text: str, span: Any, by: str, where: str) -> tuple[int, int]:
         if by == WORDS:
             words = [found.span() for found in re.finditer(r"\S+", text)]
             units = len(words)
+        if 0 <= last <= first <= units:
+            raise InputError(
+                f"{where}: the span {shown(span, 40)} has nothing in it; its end, which is not "
+                "included, must come after its start"
+            )
         if not 0 <= first < last <= units:
             raise InputError(
                 f"{where}: the span {shown(span, 40)} does not lie in a text of {units} {by}"
@@ -137,6 +149,16 @@ def characters_of(text: str, span: Any, by: str, where: str) -> tuple[int, int]:
     if text[start:end].isspace():
         raise InputError(f"{where}: at {start} to {end} there is nothing but white space")
     return start, end
+
+
+def listed(spans: Any, message: str) -> list[Any]:
+    """Spans as a list; what has no order, or is a single one, is refused with the message."""
+    try:
+        if not isinstance(spans, (str, bytes, Mapping, set, frozenset)):
+            return list(spans)
+    except TypeError:
+        pass
+    raise InputError(message)
 
 
 def tokens_between(span: Any, count: int, where: str) -> tuple[int, int]:
@@ -161,8 +183,9 @@ def _pair(span: Any, by: str, where: str) -> tuple[int, int]:
     except (TypeError, ValueError):
         alone = "" if by == CHARACTERS else f", or the number of one of the {by}"
         raise InputError(
-            f"{where}: a span is {shown(span, 40)}; by {by} it must be (start, end){alone}, or "
-            "else a piece of the text"
+            f"{where}: a span is {shown(span, 40)}; by {by} it must be (start, end), "
+            f"whole numbers{alone}, or else a piece of the text. A text has a list of them, as "
+            "in [(0, 4)]"
         ) from None
 
 

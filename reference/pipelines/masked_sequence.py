@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from reference.checks import check_name, check_switch, check_texts, check_whole
-from reference.errors import InputError
+from reference.errors import InputError, shown
 from reference.families import tasks
 from reference.families.detections import PROBLEM_TYPES
 from reference.inputs import check_packed, pack
@@ -23,6 +23,7 @@ from reference.pipelines.detections import (
     TokenPlaces,
     characters_of,
     labelled,
+    listed,
     tokens_between,
     without_marks,
 )
@@ -200,16 +201,18 @@ class MaskedSequence(Pipeline):
                 [own for _, own in pairs],
                 CHARACTERS,
             )
-        elif isinstance(spans, str) or len(spans) != len(texts):
-            raise InputError(f"spans must have a list for each of the {len(texts)} texts")
+        else:
+            message = f"spans must have a list for each of the {len(texts)} texts"
+            spans = listed(spans, message)
+            if len(spans) != len(texts):
+                raise InputError(message)
         encodings = self._encodings(texts, truncation=truncation, located=True)
         return [
             self._placed(*one, by) for one in zip(texts, encodings, spans, names, strict=True)
         ]
 
     def _placed(self, text: str, encoding: Encoding, spans: Any, name: str, by: str) -> Asked:
-        if isinstance(spans, str) or not hasattr(spans, "__iter__"):
-            raise InputError(f"{name}: its spans must be a list, not {spans!r:.60}")
+        spans = listed(spans, f"{name}: its spans must be a list, not {shown(spans, 60)}")
         places, tokens = [], []
         here = TokenPlaces(encoding)
         whole = None

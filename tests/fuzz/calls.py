@@ -52,6 +52,13 @@ SOUND = {
     "precision": ["'float32'", "'binary'", "'ubinary'", "'int8'", "'uint8'"],
     "ranges": ["None", "[[-9.0] * 16, [9.0] * 16]"],
     "truncation": ["'warn'", "'error'", "'ignore'"],
+    "places": ["[[0, 1], [2, 0]]", "np.array([[1], [2]])", "[[0, 2]]", "[[1]] * 3"],
+    "packed_places": ["[0, 4]", "np.array([2])", "[]"],
+    "ends": ["None", "[[1, 2], [2, 3]]", "[[2, 2]]"],
+    "packed_ends": ["None", "[1, 5]", "[2]"],
+    "marked": ["'the [[cat]] sat'", "['the [[cat]]', '[[a]] [[mat]]']", "[]", "'the cat'"],
+    "spans": ["None", "['cat']", "[(0, 3)]", "[[(0, 3)], ['mat']]", "[[], [(0, 1)]]"],
+    "by": ["'characters'", "'words'", "'tokens'"],
     "aggregation": ["'none'", "'simple'", "'first'", "'average'", "'max'"],
 }
 # Each call's parameters: the name of the argument, and which of the above it takes.
@@ -92,6 +99,14 @@ PIPELINE_CALLS = {
         "rank": {"query": "query", "documents": "texts", "top_k": "top_k"},
     },
     "ForTokenClassification": {"tag": {"texts": "texts", "aggregation": "aggregation"}},
+    "ForMaskedSequence": {
+        "predict": {
+            "texts": "marked",
+            "spans": "spans",
+            "by": "by",
+            "truncation": "truncation",
+        },
+    },
 }
 FOREIGN = (
     "None", "True", "0", "-1", "5", "2**31", "2**63", "2**64", "10**400", "10**5000", "0.5",
@@ -146,6 +161,10 @@ def draw_call(rng: random.Random, seed: str) -> dict[str, Any]:
         call = f"pipeline.{call}"
     if call == "forward" and seed.endswith("MultipleChoice"):
         takes = takes | {"input_ids": "choices"}
+    if call == "forward" and seed.endswith("MaskedSequence"):
+        takes = takes | {"mask_indices": "places", "mask_ends": "ends"}
+    if call == "forward_packed" and seed.endswith("MaskedSequence"):
+        takes = takes | {"mask_indices": "packed_places", "mask_ends": "packed_ends"}
     arguments = {name: rng.choice(SOUND[kind]) for name, kind in takes.items()}
     for name in rng.sample(list(arguments), rng.choice([0, 1, 1, 1, 2])):
         arguments[name] = _odd(rng, arguments[name])

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from reference.families import ARCHITECTURES
-from reference.families.tasks import MASKED_SEQUENCE
 from tests.fuzz.calls import draw_call, judge_call
 from tests.fuzz.command_lines import draw_command, judge_command
 from tests.fuzz.draw_edits import draw_edits
@@ -24,12 +23,7 @@ from tests.fuzz.seeds import LAYOUTS, make_seed
 
 Case = dict[str, Any]
 SEEDS = (
-    *(
-        name
-        for name, kind in ARCHITECTURES.items()
-        # What is asked at places of its own has no call that the others have.
-        if name != "CamembertForMultipleChoice" and kind.task is not MASKED_SEQUENCE
-    ),
+    *(name for name in ARCHITECTURES if name != "CamembertForMultipleChoice"),
     *(f"{prefix}Model {layout}" for prefix in ("Bert", "DistilBert") for layout in LAYOUTS[1:]),
 )
 BASES = tuple(name for name in SEEDS if name.partition(" ")[0].endswith("Model"))

@@ -26,10 +26,22 @@ SHARED = (
 OPTIONS = {
     "embed": [*SHARED, "--normalize"],
     "similar": [*SHARED, "--to", "--to-file"],
+    "detect": [*SHARED, "--span", "--by", "--top-k"],
     "info": "--revision --families --json --format".split(),
     "parity": "--backends --dtype --texts --port --json --format --output --revision".split(),
 }
-TEXTS = ["the cat", "a", "", "Über", "-x", "x" * 3000, "\udc80", "the\ncat"]
+TEXTS = [
+    "the cat",
+    "a",
+    "",
+    "the [[cat]]",
+    "]][[",
+    "Über",
+    "-x",
+    "x" * 3000,
+    "\udc80",
+    "the\ncat",
+]
 INPUTS = ["", "the cat\n", "\n\n", "a\r\nb", "\udc80\n", "\ufeffthe\n", "the " * 500]
 
 
@@ -38,7 +50,7 @@ def draw_command(rng: random.Random) -> dict[str, object]:
         ["embed", "embed", "similar", "similar", "info", rng.choice([*OPTIONS, "", "x"])]
     )
     words = [name]
-    if name in ("embed", "similar"):
+    if name in ("embed", "similar", "detect"):
         words += [rng.choice(TEXTS) for _ in range(rng.choice([0, 1, 2]))]
         words += ["--model", "{folder}"]
     if name in ("info", "parity"):

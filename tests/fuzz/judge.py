@@ -77,7 +77,7 @@ def use(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = reference.load(folder, backend=backend, pipeline=pipeline)
-        outputs = model.forward(*fixed_batch(model.config, model.checkpoint.architecture))
+        outputs = model.forward(**fixed_batch(model.config, model.checkpoint.architecture))
         if hasattr(model, "encode"):
             outputs["vectors"] = attempt(complaints, lambda: model.encode(TEXTS))
         for name in ("classify", "tag"):
@@ -85,6 +85,8 @@ def use(
                 attempt(complaints, lambda name=name: getattr(model, name)(TEXTS))
         if hasattr(model, "fill"):
             attempt(complaints, lambda: model.fill(f"a {model.tokenizer.mask_token} b"))
+        if hasattr(model, "predict"):
+            attempt(complaints, lambda: model.predict("the [[cat]] [[sat]]"))
         return outputs
 
 

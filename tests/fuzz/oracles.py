@@ -24,17 +24,22 @@ STEADY = 1e-3
 NAMES = ("last_hidden_state", "pooler_output", "logits")
 
 
-def fixed_batch(
-    config: EncoderConfig, architecture: Architecture
-) -> tuple[np.ndarray, np.ndarray]:
-    """Two texts of six ids and three, or a question with these two choices; a pad id where the
-    mask hides."""
+def fixed_batch(config: EncoderConfig, architecture: Architecture) -> dict[str, np.ndarray]:
+    """What `forward` is given. Two texts of six ids and three, or a question with these two
+    choices; a pad id where the mask hides; two detections in each text where they are asked
+    for."""
     ids = np.array([[2, 5, 7, 11, 13, 3], [2, 8, 3, 0, 0, 0]]) % config.vocab_size
     if config.pad_token_id is not None:
         ids[ids == config.pad_token_id] = (config.pad_token_id + 1) % config.vocab_size
         ids[1, 3:] = config.pad_token_id
     mask = np.array([[1] * 6, [1] * 3 + [0] * 3])
-    return (ids[None], mask[None]) if architecture.task.row == "choice" else (ids, mask)
+    batch = {"input_ids": ids, "attention_mask": mask}
+    if architecture.task.row == "choice":
+        return {name: array[None] for name, array in batch.items()}
+    if architecture.task.row == "detection":
+        batch["mask_indices"] = np.array([[1, 3], [0, 1]])
+        batch["mask_ends"] = np.array([[2, 5], [0, 2]])
+    return batch
 
 
 @dataclass
@@ -68,9 +73,9 @@ def transformers_outputs(folder: Path, pipeline: str | None) -> Truth | None:
 
 def _outputs(checkpoint: Checkpoint, dtype: str) -> dict[str, np.ndarray]:
     oracle = oracle_for(checkpoint, dtype)
-    ids, mask = map(torch.from_numpy, fixed_batch(checkpoint.config, checkpoint.architecture))
+    batch = fixed_batch(checkpoint.config, checkpoint.architecture)
     with torch.no_grad():
-        outputs = oracle.model(input_ids=ids, attention_mask=mask)
+        outputs = oracle.model(**{name: torch.from_numpy(of) for name, of in batch.items()})
     names = [name for name in NAMES if outputs.get(name) is not None]
     return {name: outputs[name].numpy() for name in names}
 

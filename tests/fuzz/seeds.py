@@ -10,7 +10,9 @@ import safetensors.numpy
 import tokenizers
 import transformers
 
+from reference.char_encoder import CCLMModelBase, MLMPreprocessor
 from reference.families import ARCHITECTURES
+from reference.families.towers import TowerConfig
 from reference.parity import random_checkpoint
 from reference.parity.oracle import quiet
 
@@ -81,6 +83,8 @@ TOKENIZERS: dict[str, Callable[[], transformers.PreTrainedTokenizerBase]] = {
 def make_seed(name: str, folder: Path) -> Path:
     """`name` is an architecture's, perhaps with a layout: "BertModel shards"."""
     architecture, _, layout = name.partition(" ")
+    if architecture.startswith("CharEncoder"):
+        return _make_characters(architecture, folder)
     family = ARCHITECTURES[architecture].family
     model_type = next(
         kind for kind, prefix in family.prefixes.items() if architecture.startswith(prefix)
@@ -119,6 +123,34 @@ def make_seed(name: str, folder: Path) -> Path:
         (folder / "tokenizer.json").unlink()
     if layout == "shards":
         _cut_in_two(folder)
+    return folder
+
+
+def _make_characters(architecture: str, folder: Path) -> Path:
+    """What reads characters has no tokenizer, and names its sizes otherwise."""
+    preprocessor = MLMPreprocessor(vocab_size=40, max_example_len=24)
+    preprocessor.fit([word.removeprefix("##") for word in WORDS])
+    base = CCLMModelBase(preprocessor, char_emb_size=8, n_filters=16)
+    tower = TowerConfig(
+        downsample_factor=4,
+        n_strided_convs=2,
+        n_conv_filters=8,
+        num_layers=1,
+        num_heads=2,
+        hidden_dim=16,
+    )
+    sizes = {
+        key: getattr(base.config, key)
+        for key in (
+            "vocab_size",
+            "num_outputs",
+            "max_example_len",
+            "char_emb_size",
+            "n_filters",
+        )
+    }
+    random_checkpoint(folder, architecture, towers=[tower], **sizes)
+    preprocessor.save(folder)
     return folder
 
 

@@ -26,6 +26,7 @@ class DetectionCollator:
         if not examples:
             raise InputError("there are no examples to put together")
         beside = ("mask_indices", "mask_ends", "labels")
+        self._check(examples)
         texts = [
             {key: value for key, value in one.items() if key not in beside} for one in examples
         ]
@@ -48,6 +49,24 @@ class DetectionCollator:
         if "labels" in examples[0]:
             batch["labels"] = self._labels([one["labels"] for one in examples], most)
         return batch
+
+    @staticmethod
+    def _check(examples: Sequence[Mapping[str, Any]]) -> None:
+        """All have the same keys, and each of its detections its end and its label."""
+        for number, one in enumerate(examples):
+            if "mask_indices" not in one:
+                raise InputError(f"example {number} has no mask_indices: where to look")
+            for key in ("mask_ends", "labels"):
+                if (key in one) != (key in examples[0]):
+                    there, without = (number, 0) if key in one else (0, number)
+                    raise InputError(
+                        f"example {there} has {key}, and example {without} has none"
+                    )
+                if key in one and len(one[key]) != len(one["mask_indices"]):
+                    raise InputError(
+                        f"example {number} has {len(one['mask_indices'])} mask_indices and "
+                        f"{len(one[key])} {key}; a detection has one of each"
+                    )
 
     @staticmethod
     def _labels(rows: Sequence[Any], most: int) -> Tensor:

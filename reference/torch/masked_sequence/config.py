@@ -148,7 +148,10 @@ def _by_number(name: str, table: Any) -> dict[int, str]:
     if isinstance(table, Sequence) and not isinstance(table, str):
         table = dict(enumerate(table))
     if not isinstance(table, Mapping) or not table:
-        raise ConfigError(f"{name} is {shown(table)}; it must be a table of labels, not empty")
+        raise ConfigError(
+            f"{name} is {shown(table)}; it must be a list of labels, or a table from numbers "
+            "to labels, and not empty"
+        )
     try:
         found = {int(number): str(label) for number, label in table.items()}
     except (TypeError, ValueError):

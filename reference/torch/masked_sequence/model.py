@@ -80,6 +80,7 @@ class AutoModelForMaskedSeqModeling(PreTrainedModel):
         label2id: Any = None,
         *,
         span_pooling: str | None = None,
+        thresholds: Sequence[float] | None = None,
         pos_weight: Sequence[float] | None = None,
         class_weights: Sequence[float] | None = None,
         config: PreTrainedConfig | None = None,
@@ -96,6 +97,7 @@ class AutoModelForMaskedSeqModeling(PreTrainedModel):
         id2label, label2id: names of the labels; one of them is enough.
         span_pooling: of a detection of several tokens, what is classified: "first", "mean" or
             "first_last", the mean of these two.
+        thresholds: of each label the probability from which on it is given, if not one half.
         pos_weight, class_weights: a number for each label, by which the loss is weighted.
         options: what Transformers' own from_pretrained takes. With output_loading_info its
             report comes beside the model.
@@ -113,6 +115,7 @@ class AutoModelForMaskedSeqModeling(PreTrainedModel):
             "id2label": id2label,
             "label2id": label2id,
             "span_pooling": span_pooling,
+            "thresholds": thresholds,
             "pos_weight": pos_weight,
             "class_weights": class_weights,
         }
@@ -159,8 +162,12 @@ class AutoModelForMaskedSeqModeling(PreTrainedModel):
             values["base_config"] = trusted_config(base, name, hub)
         config = MaskedSeqConfig.from_dict(values)
         config.name_or_path = str(name)
-        problem = {"problem_type": None}  # follows from the task
-        asked = MaskedSeqConfig.from_dict({**values, **problem, **relabelled(given, config)})
+        follows = {"problem_type": None}  # from the task
+        if {"num_labels", "id2label", "label2id"} & set(
+            given
+        ):  # said of each, if there are more
+            follows |= dict.fromkeys(("thresholds", "pos_weight", "class_weights"))
+        asked = MaskedSeqConfig.from_dict({**values, **follows, **relabelled(given, config)})
         for key in given:
             own, wanted = getattr(config, key), getattr(asked, key)
             if own != wanted:

@@ -412,6 +412,11 @@ def test_thresholds_are_chosen_and_kept(bert, tmp_path):
     model.save_pretrained(tmp_path)
     again = AutoModelForMaskedSeqModeling.from_pretrained(tmp_path)
     assert again.config.thresholds == found
+    # It is the labels that differ, and not the thresholds.
+    with pytest.raises(ConfigError, match="num_labels 3, not 5"):
+        AutoModelForMaskedSeqModeling.from_pretrained(tmp_path, num_labels=5)
+    started = AutoModelForMaskedSeqModeling.from_pretrained(bert, 2, thresholds=[0.3, 0.4])
+    assert started.config.thresholds == [0.3, 0.4]
 
 
 def test_probabilities(model, multiclass):
@@ -503,6 +508,22 @@ def test_texts_with_fewer_detections_are_filled_up(model, side):
     assert torch.isfinite(found.loss)
     with pytest.raises(InputError, match="no examples"):
         DetectionCollator(Padding(side))([])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"mask_indices": None}, "example 1 has no mask_indices"),
+        ({"labels": None}, "example 0 has labels, and example 1 has none"),
+        ({"mask_ends": [3, 4]}, "example 1 has mask_ends, and example 0 has none"),
+        ({"labels": [[1, 0, 1]]}, "2 mask_indices and 1 labels"),
+    ],
+)
+def test_examples_that_do_not_go_together(changes, message):
+    first = {"input_ids": [5, 6, 7], "mask_indices": [1, 2], "labels": [[1, 0, 1]] * 2}
+    other = {key: own for key, own in (first | changes).items() if own is not None}
+    with pytest.raises(InputError, match=message):
+        DetectionCollator(Padding("right"))([first, other])
 
 
 CODE = {

@@ -215,7 +215,7 @@ pub fn without_marks(text: &str) -> Result<(String, Vec<Range<usize>>)> {
     let (mut plain, mut spans, mut rest) = (String::new(), Vec::new(), text);
     while let Some((before, after)) = rest.split_once("[[") {
         let Some((inside, after)) = after.split_once("]]") else { break };
-        if before.contains("]]") || inside.contains("[[") {
+        if before.contains("]]") || inside.contains(['[', ']']) {
             break;
         }
         plain += before;
@@ -225,7 +225,7 @@ pub fn without_marks(text: &str) -> Result<(String, Vec<Range<usize>>)> {
     }
     if rest.contains("[[") || rest.contains("]]") {
         return Err(input_error!(
-            "a mark is without its other half, or inside of another; a piece is marked [[like \
+            "a mark is without its other half, or has a bracket inside; a piece is marked [[like \
              this]]"
         ));
     }
@@ -246,7 +246,9 @@ mod tests {
         let (text, spans) = without_marks("Ä [[b]] and [[c d]].").unwrap();
         assert_eq!(text, "Ä b and c d.");
         assert_eq!(spans, [3..4, 9..12]);
-        for wrong in ["none", "[[a", "a]]", "[[a [[b]] c]]", "]] [[a]]", "[[a]] ]]"] {
+        for wrong in
+            ["none", "[[a", "a]]", "[[a [[b]] c]]", "]] [[a]]", "[[a]] ]]", "[[1], [2]]"]
+        {
             assert!(without_marks(wrong).is_err(), "{wrong}");
         }
     }
