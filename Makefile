@@ -121,7 +121,7 @@ prerequisites:
 # What book and tests need is one lock. Every other is one of its own, with the same versions of what both hold.
 lock:
 	@test -x $(BIN)/uv || $(MAKE) setup
-	$(LOCK) pyproject.toml --extra book --extra test --extra scale --extra build --output-file requirements.txt
+	$(LOCK) pyproject.toml --extra book --extra engines --extra test --extra scale --extra build --output-file requirements.txt
 	for group in audit peers; do \
 	  $(LOCK) --group $$group --constraint requirements.txt --output-file requirements-$$group.txt || exit 1; done
 

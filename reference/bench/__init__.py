@@ -4,7 +4,8 @@ each contestant.
 Every contestant lives in a process of its own, because frameworks in one process disturb each
 other (after torch has worked, MLX's small matrix products fall to a quarter of their speed).
 The rounds are interleaved, because a machine's speed drifts, and what is compared was timed in
-one round. Tokenization is included. Medians are reported.
+one round. A round that other work on the machine has disturbed is done again. Tokenization is
+included. Medians are reported, with how far the middle half of the rounds is apart.
 """
 
 from __future__ import annotations
@@ -12,18 +13,21 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from reference.arguments import explain
 from reference.backend import BACKENDS
+from reference.bench.machine import DISTURBED, Load
+from reference.bench.plot import check_picture, draw
 from reference.bench.tasks import TASKS
-from reference.bench.worker import Contestant
+from reference.bench.worker import Contestant, is_installed
 from reference.bench.workloads import LONG, Workload, long_texts, mixed_texts, sentences
 from reference.checkpoint import locate
-from reference.checks import check_name, check_names
+from reference.checks import check_name, check_names, check_whole
 from reference.errors import InputError
 from reference.families.reading import read_config
 from reference.files import check_target, read_lines, write_result
@@ -34,18 +38,24 @@ from reference.text import read_tokenizer
 PAUSE = 0.3
 PEERS = tuple(dict.fromkeys(peer for task in TASKS.values() for peer in task.peers))
 WORKLOADS = ("sentences", "long")
+# Of each contestant the seconds that one text took, and many.
+Round = dict[str, tuple[float, float]]
 
 
 @dataclass(frozen=True)
 class Timing:
     """Medians of one contestant, and how many times as fast as the first it was: the median
-    over the rounds, in each of which both worked one after the other."""
+    over the rounds, in each of which both worked one after the other. A spread is how far apart
+    the middle half of the rounds is, as a share of the median."""
 
     name: str
     latency_ms: float  # one text, the time until its result is there
     throughput: float  # texts a second on many of mixed lengths
     latency_speed: float = 1.0
     throughput_speed: float = 1.0
+    latency_spread: float = 0.0
+    throughput_spread: float = 0.0
+    others: float | None = None  # the share of the machine that other work took meanwhile
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -103,20 +113,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="sentences: one, and --count of them; long: one text of 4,096 tokens, and "
         "16 of 32 to 512 (the default where the model takes so many)",
     )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="so many cores for each contestant (default all)",
+    )
     parser.add_argument("--json", metavar="FILE", help="write the timings to FILE as well")
+    parser.add_argument("--plot", metavar="FILE", help="draw them as bars, to a PNG or SVG")
 
 
 def main(options: argparse.Namespace) -> int:
     """Run the bench and print its table."""
     task = TASKS[options.task]
-    peers = task.peers if options.peers is None else options.peers
-    names = [
-        *check_names(peers, task.peers, "peer"),
-        *check_names(options.backends, BACKENDS, "backend"),
-    ]
+    spare = [] if options.peers is not None else list(filter(is_installed, task.peers))
+    peers = spare if options.peers is None else check_names(options.peers, task.peers, "peer")
+    names = [*peers, *check_names(options.backends, BACKENDS, "backend")]
     if options.rounds < 1 or options.count < 1:
         raise InputError("--rounds and --count must be at least 1")
+    if options.threads is not None:
+        check_whole("--threads", options.threads, least=1)
     target = None if options.json is None else check_target(options.json, "--json")
+    picture = None if options.plot is None else check_picture(options.plot)
     model = task.model if options.model is None else options.model
     if model is None:
         raise InputError(
@@ -124,8 +142,10 @@ def main(options: argparse.Namespace) -> int:
             "with the package: name one"
         )
     work = _workload(options, locate(model))
-    timings = bench(model, names, options.rounds, work, options.task)
+    timings = bench(model, names, options.rounds, work, options.task, options.threads, spare)
     print(table(timings, work))
+    if picture is not None:
+        draw(timings, work, picture)
     if target is not None:
         content = json.dumps([asdict(timing) for timing in timings], indent=2) + "\n"
         write_result(target, content.encode())
@@ -138,9 +158,18 @@ def bench(
     rounds: int = 7,
     work: Workload | None = None,
     task: str = "embed",
+    threads: int | None = None,
+    spare: Collection[str] = (),
+    repeats: int | None = None,
 ) -> list[Timing]:
     """Time the contestants of these names, backends of the package and the task's peers, at one
-    of TASKS."""
+    of TASKS.
+
+    threads: how many cores each of them has; all unless it is said.
+    spare: those that are left out if they cannot have this model.
+    repeats: how many rounds that others disturbed are done again; unless it is said as many as
+        there are rounds.
+    """
     prepare = TASKS[check_name(task, TASKS, "task")].prepare
     folder = locate(model)
     work = sentences(mixed_texts(256)) if work is None else work
@@ -150,34 +179,75 @@ def bench(
         raise InputError("a bench needs at least one contestant")
 
     contestants: list[Contestant] = []
-    latencies: dict[str, list[float]] = {name: [] for name in names}
-    seconds: dict[str, list[float]] = {name: [] for name in names}
+    kept: list[tuple[Round, float | None]] = []
+    disturbed = 0
     try:
         for name in names:
-            contestants.append(Contestant(task, name, folder))
+            try:
+                contestants.append(Contestant(task, name, folder, threads))
+            except InputError as problem:
+                if name not in spare:
+                    raise
+                print(f"{name} is left out: {problem}", file=sys.stderr)
+        if not contestants:
+            raise InputError("a bench needs at least one contestant")
         for contestant in contestants:  # first runs allocate and compile: not counted
             contestant.time([work.one])
             contestant.time(work.many)
-        for number in range(rounds):
-            turn = number % len(contestants)
-            for contestant in contestants[turn:] + contestants[:turn]:
-                time.sleep(PAUSE)
-                ones = [contestant.time([work.one]) for _ in range(work.repeats)]
-                latencies[contestant.name].append(statistics.median(ones))
-                seconds[contestant.name].append(contestant.time(work.many))
+        processes = [contestant.pid for contestant in contestants]
+        while len(kept) < rounds:
+            before = Load.now(processes)
+            turn = len(kept) % len(contestants)
+            found = _round(contestants[turn:] + contestants[:turn], work)
+            after = Load.now(processes)
+            others = None if before is None or after is None else after.others_since(before)
+            if (others or 0) > DISTURBED and disturbed < (
+                rounds if repeats is None else repeats
+            ):
+                disturbed += 1
+                continue
+            kept.append((found, others))
     finally:
         for contestant in contestants:
             contestant.close()
+    shares = [others for _, others in kept if others is not None]
+    meanwhile = statistics.median(shares) if shares else None
+    ones, many = (
+        {one.name: [times[one.name][kind] for times, _ in kept] for one in contestants}
+        for kind in (0, 1)
+    )
+    first = contestants[0].name
     return [
         Timing(
             name,
-            1000 * statistics.median(latencies[name]),
-            len(work.many) / statistics.median(seconds[name]),
-            _speed(latencies[names[0]], latencies[name]),
-            _speed(seconds[names[0]], seconds[name]),
+            1000 * statistics.median(ones[name]),
+            len(work.many) / statistics.median(many[name]),
+            _speed(ones[first], ones[name]),
+            _speed(many[first], many[name]),
+            _spread(ones[name]),
+            _spread(many[name]),
+            meanwhile,
         )
-        for name in names
+        for name in ones
     ]
+
+
+def _round(contestants: Sequence[Contestant], work: Workload) -> Round:
+    """Of each contestant, one after the other, the seconds of the one text and of the many."""
+    times = {}
+    for contestant in contestants:
+        time.sleep(PAUSE)
+        ones = [contestant.time([work.one]) for _ in range(work.repeats)]
+        times[contestant.name] = (statistics.median(ones), contestant.time(work.many))
+    return times
+
+
+def _spread(seconds: Sequence[float]) -> float:
+    """The middle half of the rounds, from its first to its last, as a share of the median."""
+    if len(seconds) < 2:
+        return 0.0
+    first, middle, last = statistics.quantiles(seconds, n=4, method="inclusive")
+    return (last - first) / middle
 
 
 def _speed(first: Sequence[float], its: Sequence[float]) -> float:
@@ -190,12 +260,20 @@ def table(timings: Sequence[Timing], work: Workload | None = None) -> str:
     one, many = (
         ("one sentence", "mixed lengths") if work is None else (work.one_name, work.many_name)
     )
-    lines = [f"{'':<24}{one:>20}{'speed':>8}{many:>28}{'speed':>8}"]
+    head = f"{'spread':>8}{'speed':>8}"
+    lines = [f"{'':<24}{one:>20}{head}{many:>28}{head}"]
     lines += [
-        f"{timing.name:<24}{timing.latency_ms:>17,.2f} ms{timing.latency_speed:>7.2f}x"
-        f"{timing.throughput:>20.1f} texts/s{timing.throughput_speed:>7.2f}x"
+        f"{timing.name:<24}{timing.latency_ms:>17,.2f} ms{timing.latency_spread:>8.0%}"
+        f"{timing.latency_speed:>7.2f}x{timing.throughput:>20.1f} texts/s"
+        f"{timing.throughput_spread:>8.0%}{timing.throughput_speed:>7.2f}x"
         for timing in timings
     ]
+    others = timings[0].others if timings else None
+    if others is not None:
+        quiet = (
+            "" if others <= DISTURBED else ": it was not quiet, and the numbers are worth less"
+        )
+        lines.append(f"Other work took {others:.0%} of the machine meanwhile{quiet}.")
     return "\n".join(lines)
 
 

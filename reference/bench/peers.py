@@ -27,22 +27,35 @@ MAX_NORM = 1.0
 
 
 def embed_with_transformers(folder: str) -> Callable[[list[str]], Any]:
-    """Batches of 32, sorted by length so that as little as possible is padding, and sdpa
-    attention.
+    """With sdpa attention."""
+    model = encoder(folder)
+    return embedder(folder, lambda batch: model(**batch).last_hidden_state)
+
+
+def encoder(folder: str) -> Any:
+    """The checkpoint as Transformers opens it."""
+    import torch
+    from transformers import AutoModel
+
+    return AutoModel.from_pretrained(
+        folder, attn_implementation="sdpa", dtype=torch.float32, **SAFE
+    ).eval()
+
+
+def embedder(folder: str, run: Callable[[dict[str, Any]], Any]) -> Callable[[list[str]], Any]:
+    """From texts to vectors by `run`, which makes hidden states of a padded batch: batches of
+    32, sorted by length so that as little as possible is padding.
 
     What comes before and after the model, the checkpoint's prompt, its poolings and the modules
     that follow, is what the others do as well.
     """
     import torch
-    from transformers import AutoModel
 
-    tokenizer = _tokenizer(folder)
-    model = AutoModel.from_pretrained(
-        folder, attn_implementation="sdpa", dtype=torch.float32, **SAFE
-    ).eval()
-    settings = read_sentence_settings(Path(folder), model.config.hidden_size)
+    tokenizer = tokenizer_of(folder)
+    hidden_size = read_config(Path(folder)).hidden_size
+    settings = read_sentence_settings(Path(folder), hidden_size)
     if not settings.include_prompt:
-        raise InputError("a prompt that is left out of the pooling: transformers is not timed")
+        raise InputError("a prompt that is left out of the pooling: only ours is timed")
     wanted = check_wanted(settings)
     pool = {
         "cls": lambda hidden, mask: hidden[:, 0],
@@ -59,13 +72,13 @@ def embed_with_transformers(folder: str) -> Callable[[list[str]], Any]:
     def encode(texts: list[str]) -> torch.Tensor:
         texts = [wanted.prompt + text for text in texts]
         order = _by_length(texts)
-        vectors = torch.empty(len(texts), model.config.hidden_size * len(settings.pooling))
+        vectors = torch.empty(len(texts), hidden_size * len(settings.pooling))
         for start in range(0, len(texts), BATCH):
             rows = order[start : start + BATCH]
             batch = tokenizer(
                 [texts[row] for row in rows], padding=True, truncation=True, return_tensors="pt"
             )
-            hidden = model(**batch).last_hidden_state
+            hidden = run(dict(batch))
             mask = batch["attention_mask"].unsqueeze(-1)
             vectors[rows] = torch.cat(
                 [pool[way](hidden, mask) for way in settings.pooling], dim=1
@@ -109,7 +122,7 @@ def transformers_pipeline(
     import torch
     from transformers import pipeline
 
-    tokenizer = _tokenizer(folder)
+    tokenizer = tokenizer_of(folder)
     sdpa = SAFE | {"attn_implementation": "sdpa"}
     run = pipeline(
         task,
@@ -141,7 +154,7 @@ def train_with_transformers(folder: str) -> Callable[[list[str]], list[float]]:
     import torch
     from transformers import AutoModelForMaskedLM, DataCollatorForLanguageModeling
 
-    tokenizer = _tokenizer(folder)
+    tokenizer = tokenizer_of(folder)
     collate = DataCollatorForLanguageModeling(tokenizer, seed=0)
     model = AutoModelForMaskedLM.from_pretrained(
         folder, attn_implementation="sdpa", dtype=torch.float32, **SAFE
@@ -178,7 +191,7 @@ def _sentence_transformer(folder: str) -> Any:
     return SentenceTransformer(folder, device="cpu", model_kwargs=SAFE)
 
 
-def _tokenizer(folder: str) -> Any:
+def tokenizer_of(folder: str) -> Any:
     """Transformers' own, which cuts where ours does."""
     from transformers import AutoTokenizer
 

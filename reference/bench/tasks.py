@@ -10,7 +10,7 @@ from typing import Any
 
 import reference
 from reference.backend import BACKENDS
-from reference.bench import peers
+from reference.bench import engines, peers
 from reference.checkpoint import (
     DECLARATIONS,
     EMBEDDED_MODEL,
@@ -124,6 +124,9 @@ TASKS = {
         {
             "transformers": peers.embed_with_transformers,
             "sentence-transformers": peers.embed_with_sentence_transformers,
+            "ctranslate2": engines.embed_with_ctranslate2,
+            "openvino": engines.embed_with_openvino,
+            "onnxruntime": engines.embed_with_onnxruntime,
         },
         EMBEDDED_MODEL,
     ),

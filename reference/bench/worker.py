@@ -17,12 +17,26 @@ from reference.backend import BACKENDS
 from reference.bench.tasks import TASKS
 from reference.errors import EncodersError, InputError
 
+# Where libraries read how many threads to start.
+THREADS = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "RAYON_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+
+
+def is_installed(name: str) -> bool:
+    """Whether there is a contestant of that name, a backend or another library."""
+    return name in BACKENDS or importlib.util.find_spec(name.replace("-", "_")) is not None
+
 
 class Contestant:
     """The parent's end of a worker."""
 
-    def __init__(self, task: str, name: str, folder: Path) -> None:
-        if name not in BACKENDS and importlib.util.find_spec(name.replace("-", "_")) is None:
+    def __init__(self, task: str, name: str, folder: Path, threads: int | None = None) -> None:
+        if not is_installed(name):
             raise InputError(
                 f"{name} is not installed; install it, or leave it out with --peers"
             )
@@ -35,12 +49,16 @@ class Contestant:
                 task,
                 name,
                 str(folder),
+                *([] if threads is None else [str(threads)]),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "true"},
+            env=os.environ
+            | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "true"}
+            | ({} if threads is None else dict.fromkeys(THREADS, str(threads))),
         )
+        self.pid = self.process.pid
         self._answer()  # ready
 
     def time(self, texts: Sequence[str]) -> float:
@@ -70,7 +88,9 @@ class Contestant:
 def main() -> None:
     """Answer each line of texts with the seconds that they took, until the parent closes the
     pipe."""
-    task, name, folder = sys.argv[1:]
+    task, name, folder, *threads = sys.argv[1:]
+    if threads and hasattr(os, "sched_setaffinity"):  # the libraries that read no variable
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(threads[0])])
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever a library prints goes to standard error
     try:

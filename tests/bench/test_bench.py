@@ -1,8 +1,13 @@
 """The bench measures what it says; how fast anything is, no test asserts."""
 
 import argparse
+import itertools
 import json
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +18,8 @@ import reference
 from reference.__main__ import main
 from reference.backend import BACKENDS
 from reference.bench import Timing, _texts, bench, table
+from reference.bench.machine import Load
+from reference.bench.plot import draw
 from reference.bench.tasks import TASKS, with_masks
 from reference.bench.worker import Contestant
 from reference.bench.workloads import Workload, long_texts, mixed_texts
@@ -35,14 +42,126 @@ HEADS = {  # of tasks that no embedded model can do, or that are slow there
 }
 
 
+ENGINES = ("ctranslate2", "openvino", "onnxruntime")
+IN_PROCESS = (*(name for name in TASKS["embed"].peers if name not in ENGINES), *BACKENDS)
+TEXTS = [*mixed_texts(6), "one"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield Path(os.environ["XDG_CACHE_HOME"]) / "encoders-three-ways" / "engines"
+
+
 def test_every_contestant_does_the_same_work(minilm):
-    texts = [*mixed_texts(6), "one"]
     first, *others = [
-        np.asarray(TASKS["embed"].work(name, str(minilm))(texts))
-        for name in (*TASKS["embed"].peers, *BACKENDS)
+        np.asarray(TASKS["embed"].work(name, str(minilm))(TEXTS)) for name in IN_PROCESS
     ]
     for other in others:
         np.testing.assert_allclose(other, first, rtol=1e-6, atol=2e-6)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_engine_does_the_same_work(minilm, tmp_path, cache, engine):
+    """In a process of its own, since this one has MLX. What was converted is kept, whole, and
+    is another model's only if that has the same files."""
+    bert = random_checkpoint(tmp_path / "model", tokenizer=minilm, pooling="mean")
+    expected = np.asarray(TASKS["embed"].work("torch", str(bert))(TEXTS))
+    before = set(cache.glob("*"))
+    for _ in range(2):
+        found = _vectors(engine, bert, tmp_path / "vectors.npy")
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=2e-6)
+        (made,) = set(cache.glob("*")) - before
+        assert made.name.startswith(f"{engine}-")
+
+
+def _vectors(engine, folder, path):
+    code = (
+        "import sys, numpy; from reference.bench.tasks import TASKS; name, folder, path, "
+        "*texts = sys.argv[1:]; numpy.save(path, TASKS['embed'].work(name, folder)(texts))"
+    )
+    subprocess.run([sys.executable, "-c", code, engine, folder, path, *TEXTS], check=True)
+    return np.load(path)
+
+
+def test_what_an_engine_cannot_have_is_left_out(long_model, capfd):
+    work = Workload("one", "a", "two", ["a", "b"])
+    (timing,) = bench(
+        str(long_model), ["ctranslate2", "candle"], 1, work, spare=["ctranslate2"], repeats=0
+    )
+    assert timing.name == "candle"
+    said = capfd.readouterr().err
+    assert "ctranslate2 cannot convert" in said and "ctranslate2 is left out" in said
+    with pytest.raises(InputError, match="ctranslate2 stopped"):
+        bench(str(long_model), ["ctranslate2"], 1, work, repeats=0)
+
+
+def test_a_round_that_others_disturb_is_done_again(minilm, monkeypatch):
+    """Of three rounds the first is disturbed, and the second, and it is done again but once."""
+    loads = iter([0, 50, 100, 140, 200, 200])  # of 100 ticks in each round the others' share
+
+    class Counted:
+        times = 0
+
+        def __init__(self, task, name, folder, threads):
+            self.name, self.pid = name, os.getpid()
+
+        def time(self, texts):
+            Counted.times += 1
+            return 1.0
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr("reference.bench.Contestant", Counted)
+    monkeypatch.setattr("reference.bench.PAUSE", 0)
+    had = itertools.count(0, 100)
+    monkeypatch.setattr(Load, "now", lambda processes: Load(next(had), next(loads), 0))
+    (timing,) = bench(minilm, ["torch"], 2, Workload("one", "a", "two", ["a", "b"]), repeats=1)
+    assert timing.others == pytest.approx((0.4 + 0.0) / 2)
+    assert Counted.times == 2 + 3 * 2  # what is not counted, and three rounds
+    shown = table([timing])
+    assert shown.endswith(
+        "Other work took 20% of the machine meanwhile: it was not quiet, and the numbers are "
+        "worth less."
+    )
+
+
+def test_the_work_of_others_is_what_is_not_ours(tmp_path):
+    def processor(user, idle, ours):
+        (tmp_path / "stat").write_text(f"cpu {user} 0 0 {idle} 0 0 0 0 0 0\n")
+        for pid, ticks in ((os.getpid(), 0), (7, ours)):
+            (tmp_path / str(pid)).mkdir(exist_ok=True)
+            times = " ".join(["0"] * 11)
+            (tmp_path / str(pid) / "stat").write_text(f"{pid} (a) b) R {times[2:]} {ticks} 0 0")
+        return Load.now([7], tmp_path)
+
+    before = processor(100, 100, 50)
+    assert processor(180, 120, 110).others_since(before) == pytest.approx(0.2)
+    assert processor(90, 120, 110).others_since(before) == 0.0
+    assert Load.now([8], tmp_path) is None
+
+
+def test_cores_are_those_that_were_said(minilm):
+    contestant = Contestant("embed", "candle", minilm, threads=1)
+    try:
+        assert contestant.time(["a text"]) > 0
+        if hasattr(os, "sched_getaffinity"):
+            assert len(os.sched_getaffinity(contestant.pid)) == 1
+    finally:
+        contestant.close()
+
+
+def test_bars_are_drawn(tmp_path, capfd):
+    work = Workload("one", "a", "two", ["a", "b"])
+    for name in ("bars.png", "bars.svg"):
+        draw([Timing("a", 10.0, 100.0), Timing("torch", 5.0, 300.0)], work, tmp_path / name)
+        assert (tmp_path / name).stat().st_size > 1000
+    assert main(["bench", "--plot", str(tmp_path / "bars.gif")]) == 2
+    assert "must end with .png or .svg" in capfd.readouterr().err
+    assert main(["bench", "--threads", "0"]) == 2
+    assert "--threads" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -185,9 +304,10 @@ def test_the_table_and_the_file(tmp_path, capfd):
     assert all(timing.latency_ms > 0 and timing.throughput > 0 for timing in timings)
     lines = capfd.readouterr().out.splitlines()
     assert (
-        lines[-2].startswith("transformers")
-        and "1.00x" in lines[-2]
-        and lines[-1].startswith("torch")
+        lines[-3].startswith("transformers")
+        and "1.00x" in lines[-3]
+        and lines[-2].startswith("torch")
+        and lines[-1].startswith("Other work took")
     )
 
 
@@ -225,8 +345,8 @@ def test_what_is_compared_was_timed_in_one_round(minilm, monkeypatch):
     rounds = {"transformers": [2.0, 10.0, 50.0], "torch": [1.0, 10.0, 25.0]}
 
     class Timed:
-        def __init__(self, task, name, folder):
-            self.name = name
+        def __init__(self, task, name, folder, threads):
+            self.name, self.pid = name, os.getpid()
             self.seconds = iter([0.0] * 2 + [s for s in rounds[name] for _ in range(2)])
 
         def time(self, texts):
@@ -237,10 +357,12 @@ def test_what_is_compared_was_timed_in_one_round(minilm, monkeypatch):
 
     monkeypatch.setattr("reference.bench.Contestant", Timed)
     monkeypatch.setattr("reference.bench.PAUSE", 0)
-    first, second = bench(minilm, [*rounds], 3, Workload("one", "a", "two", ["a", "b"]))
+    work = Workload("one", "a", "two", ["a", "b"])
+    first, second = bench(minilm, [*rounds], 3, work, repeats=0)
     assert first.latency_speed == first.throughput_speed == 1.0
     assert second.latency_speed == second.throughput_speed == 2.0
     assert first.latency_ms == second.latency_ms == 10_000 and first.throughput == 0.2
+    assert first.latency_spread == (30 - 6) / 10
 
 
 def test_speeds_are_shown():
