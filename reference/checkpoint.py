@@ -24,7 +24,14 @@ from reference.families.reading import read_config
 from reference.families.tasks import MASKED_LM
 from reference.folders import write_together
 from reference.sentence import transformer_folder
-from reference.weights import POSITION_IDS, read_tensors, serialize, sharded_files, some
+from reference.weights import (
+    POSITION_IDS,
+    is_finite,
+    read_tensors,
+    serialize,
+    sharded_files,
+    some,
+)
 
 EMBEDDED_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 # Trained by this package on docstrings (python -m reference train), those of ModernBERT's kind
@@ -190,7 +197,7 @@ def select_tensors(
             raise CheckpointError(
                 f"{where}: {key} has shape {tensors[key].shape}; its config asks for {shape}"
             )
-        if not np.isfinite(tensors[key]).all():
+        if not is_finite(tensors[key]):
             raise CheckpointError(
                 f"{where}: {key} holds NaN or infinite values; the file is damaged"
             )

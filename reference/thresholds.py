@@ -1,9 +1,15 @@
 """From which probability on a label is given."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
-from jaxtyping import Float, Num
 
 from reference.masking import IGNORED
+
+if TYPE_CHECKING:  # it takes a tenth of a second to import
+    from jaxtyping import Float, Num
 
 
 def best_thresholds(

@@ -3,9 +3,12 @@ it is opened."""
 
 from __future__ import annotations
 
+import json
+import mmap
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import safetensors
@@ -14,6 +17,7 @@ from reference.errors import CheckpointError, shortened
 from reference.files import is_file, read_json
 
 FLOAT_TYPES = ("F16", "BF16", "F32", "F64")
+PLAIN = {"F16": np.float16, "F32": np.float32, "F64": np.float64}
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 # Counters that older releases saved; no parameters.
 POSITION_IDS = re.compile(r"(^|\.)embeddings\.(position_ids|token_type_ids)$")
@@ -121,11 +125,9 @@ def _read_file(path: Path) -> dict[str, np.ndarray]:
                         f"{path}: {key:.80} is of type {dtype}; a weight is one of "
                         f"{some(FLOAT_TYPES)}"
                     )
-            if "BF16" not in dtypes.values():
-                return {key: file.get_tensor(key) for key in dtypes}
-        for key, entry in safetensors.deserialize(path.read_bytes()):
+        for key, entry, numbers in _mapped(path):
             if dtypes[key] in FLOAT_TYPES:  # the others are position ids, which no model reads
-                tensors[key] = _widen(entry, dtypes[key])
+                tensors[key] = _as_array(numbers, entry)
     except CheckpointError:
         raise
     except (
@@ -143,13 +145,33 @@ def _read_file(path: Path) -> dict[str, np.ndarray]:
     return tensors
 
 
-def _widen(entry: dict, dtype: str) -> np.ndarray:
-    """One raw tensor; NumPy has no bfloat16, which is the upper half of a float32."""
-    plain = {"F16": np.float16, "F32": np.float32, "F64": np.float64}
-    if dtype == "BF16":
-        bits = np.frombuffer(entry["data"], np.uint16).astype(np.uint32) << 16
+def _mapped(path: Path) -> Iterator[tuple[str, dict[str, Any], memoryview]]:
+    """Of each tensor of a sound file its key, its entry in the header, and its bytes where they
+    are: the file is mapped and nothing is copied, so that what a port takes is read once."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+        content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    for key, entry in header.items():
+        if key != "__metadata__":
+            start, end = (8 + size + place for place in entry["data_offsets"])
+            yield key, entry, content[start:end]
+
+
+def _as_array(content: memoryview, entry: dict[str, Any]) -> np.ndarray:
+    """One tensor; NumPy has no bfloat16, which is the upper half of a float32."""
+    if entry["dtype"] == "BF16":
+        bits = np.frombuffer(content, np.uint16).astype(np.uint32) << 16
         return bits.view(np.float32).reshape(entry["shape"])
-    return np.frombuffer(entry["data"], plain[dtype]).reshape(entry["shape"])
+    array = np.frombuffer(content, PLAIN[entry["dtype"]]).reshape(entry["shape"])
+    return array if array.flags.aligned else array.copy()
+
+
+def is_finite(array: np.ndarray) -> bool:
+    """Whether no number in it is NaN or infinite. One that is makes their sum so; it is only
+    where the sum of finite ones overflows that each is looked at."""
+    with np.errstate(all="ignore"):
+        return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())
 
 
 def some(names: Sequence[str], most: int = 4) -> str:

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import safetensors.numpy
+from safetensors.numpy import save
 
 from reference.checkpoint import (
     EMBEDDED_MODEL,
@@ -16,6 +17,7 @@ from reference.checkpoint import (
 )
 from reference.errors import CheckpointError, ConfigError, InputError
 from reference.files import write_atomically
+from reference.weights import is_finite
 
 
 @pytest.fixture
@@ -306,4 +308,30 @@ def test_a_checkpoint_is_not_written_below_a_file(tiny):
 
 def test_tensors_are_read_from_a_copied_folder(minilm, tmp_path):
     shutil.copy(minilm / "model.safetensors", tmp_path)
-    assert read_tensors(tmp_path)["embeddings.position_ids"].shape == (1, 512)
+    tensors = read_tensors(tmp_path)
+    assert tensors["embeddings.word_embeddings.weight"].shape == (30522, 384)
+    assert "embeddings.position_ids" not in tensors  # counters, and no parameters
+
+
+def test_tensors_are_where_the_file_is_mapped_and_in_step(tmp_path):
+    """A header of any length may come before them; the processor wants numbers in step."""
+    numbers = np.arange(6, dtype=np.float32).reshape(2, 3)
+    content = save({"a": numbers, "b": numbers.astype(np.float16)})
+    size = int.from_bytes(content[:8], "little")
+    for spaces in range(4):
+        header = content[8 : 8 + size] + b" " * spaces
+        whole = len(header).to_bytes(8, "little") + header + content[8 + size :]
+        (tmp_path / "model.safetensors").write_bytes(whole)
+        tensors = read_tensors(tmp_path)
+        for array in tensors.values():
+            np.testing.assert_array_equal(array, numbers)
+            assert array.flags.aligned
+        assert tensors["a"].flags.owndata == (tensors["a"].base is None) == bool(spaces)
+
+
+def test_numbers_are_finite_though_their_sum_is_not():
+    largest = np.finfo(np.float32).max
+    assert is_finite(np.full(3, largest)) and is_finite(np.zeros(0, np.float32))
+    for odd in (np.nan, np.inf, -np.inf):
+        assert not is_finite(np.array([1, odd, -largest], np.float32))
+    assert not is_finite(np.array([np.inf, -np.inf]))

@@ -42,6 +42,18 @@ def test_what_cannot_be_loaded_is_told_before_a_framework_is_imported():
     assert said == ["model", "backend", "dtype", "device", "[]"]
 
 
+def test_the_first_vector_waits_for_nothing_that_it_does_not_need():
+    """Each takes from a twentieth to a tenth of a second to import."""
+    code = (
+        "import sys, reference\n"
+        "reference.load('sentence-transformers/all-MiniLM-L6-v2', "
+        "backend='candle').encode(['a text'])\n"
+        "print([name for name in ('jaxtyping', 'asyncio', 'tqdm', 'loguru') if name in "
+        "sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == ["[]"]
+
+
 @pytest.mark.parametrize("backend", ["torch", "mlx", "candle"])
 def test_a_backend_loads_no_other(backend):
     code = (

@@ -82,9 +82,24 @@ def joined(parts: Iterable[tuple[list[str], np.ndarray]], empty: np.ndarray) -> 
     return vectors[-1] if len(vectors) <= 2 else np.concatenate(vectors)
 
 
+class Unseen:
+    """A bar that nobody looks at."""
+
+    def __enter__(self) -> Unseen:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        pass
+
+    def update(self, count: int) -> None:
+        pass
+
+
 def progress(texts: Iterable[str], shown: bool) -> Any:
     """A bar that counts texts, on standard error."""
-    from tqdm.auto import tqdm
+    if not shown:
+        return Unseen()
+    from tqdm.auto import tqdm  # slow to import, and seldom asked for
 
     total = len(texts) if isinstance(texts, Sequence) else None
-    return tqdm(total=total, disable=not shown, unit=" texts", file=sys.stderr)
+    return tqdm(total=total, unit=" texts", file=sys.stderr)

@@ -1,7 +1,7 @@
 //! NumPy arrays to tensors and back. Both directions copy: neither side keeps the other's
 //! memory.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, Tensor, Var};
 use encoders::Error;
 use numpy::{PyArray1, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::prelude::*;
@@ -50,9 +50,19 @@ impl Array {
 
 /// A float32 or float64 array; half precision is widened to float32.
 pub fn float(name: &str, array: &Bound<PyAny>) -> PyResult<Tensor> {
+    float_as(name, array, false)
+}
+
+/// The same as a variable: a model holds its parameters as such, and would copy a tensor once
+/// more to have one.
+pub fn parameter(name: &str, array: &Bound<PyAny>) -> PyResult<Tensor> {
+    float_as(name, array, true)
+}
+
+fn float_as(name: &str, array: &Bound<PyAny>, variable: bool) -> PyResult<Tensor> {
     match kind(array)?.as_str() {
-        "float64" => tensor::<f64>(array, "float64"),
-        "float32" | "float16" => tensor::<f32>(array, "float32"),
+        "float64" => tensor::<f64>(array, "float64", variable),
+        "float32" | "float16" => tensor::<f32>(array, "float32", variable),
         other => Err(wrong(
             array.py(),
             format!("{name} is an array of {other}; it must hold floating numbers"),
@@ -67,7 +77,9 @@ pub fn integer(name: &str, array: &Bound<PyAny>) -> PyResult<Tensor> {
             array.py(),
             format!("{name} is an array of uint64; it must be one of int64"),
         )),
-        other if other == "bool" || other.contains("int") => tensor::<i64>(array, "int64"),
+        other if other == "bool" || other.contains("int") => {
+            tensor::<i64>(array, "int64", false)
+        }
         other => Err(wrong(
             array.py(),
             format!("{name} is an array of {other}; it must hold integers"),
@@ -105,14 +117,18 @@ fn kind(array: &Bound<PyAny>) -> PyResult<String> {
 trait Element: numpy::Element + candle_core::WithDType {}
 impl<T: numpy::Element + candle_core::WithDType> Element for T {}
 
-fn tensor<T: Element>(array: &Bound<PyAny>, dtype: &str) -> PyResult<Tensor> {
+fn tensor<T: Element>(array: &Bound<PyAny>, dtype: &str, variable: bool) -> PyResult<Tensor> {
     // NumPy itself brings byte order, alignment and strides to what a slice needs, and copies
     // only if it must.
     let numpy = array.py().import("numpy")?;
     let array = numpy.call_method1("require", (array, dtype, ["C_CONTIGUOUS", "ALIGNED"]))?;
     let array: PyReadonlyArrayDyn<T> = array.cast_into::<PyArrayDyn<T>>()?.readonly();
-    Tensor::from_slice(array.as_slice()?, array.shape(), &Device::Cpu)
-        .map_err(|problem| raise(array.py(), Error::Candle(problem)))
+    let (numbers, shape) = (array.as_slice()?, array.shape());
+    let made = match variable {
+        true => Var::from_slice(numbers, shape, &Device::Cpu).map(Var::into_inner),
+        false => Tensor::from_slice(numbers, shape, &Device::Cpu),
+    };
+    made.map_err(|problem| raise(array.py(), Error::Candle(problem)))
 }
 
 fn wrong(py: Python, message: String) -> PyErr {

@@ -131,8 +131,9 @@ impl Model {
     ) -> PyResult<Self> {
         let dtype = dtype_of(py, dtype)?;
         let device = encoders::device(device).map_err(|error| raise(py, error))?;
-        let tensors =
-            tensors.iter().map(|(key, array)| Ok((key.clone(), arrays::float(key, array)?)));
+        let tensors = tensors
+            .iter()
+            .map(|(key, array)| Ok((key.clone(), arrays::parameter(key, array)?)));
         let tensors: BTreeMap<String, Tensor> = tensors.collect::<PyResult<_>>()?;
         run(py, || {
             let there = |tensor: Tensor| tensor.to_dtype(dtype)?.to_device(&device);
