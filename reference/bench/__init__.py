@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import sys
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
@@ -21,10 +20,11 @@ from pathlib import Path
 
 from reference.arguments import explain
 from reference.backend import BACKENDS
+from reference.bench import growth
 from reference.bench.machine import DISTURBED, Load
 from reference.bench.plot import check_picture, draw
 from reference.bench.tasks import TASKS
-from reference.bench.worker import Contestant, is_installed
+from reference.bench.worker import Contestant, is_installed, left_out
 from reference.bench.workloads import LONG, Workload, long_texts, mixed_texts, sentences
 from reference.checkpoint import locate
 from reference.checks import check_name, check_names, check_whole
@@ -119,6 +119,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="so many cores for each contestant (default all)",
     )
+    parser.add_argument(
+        "--grow",
+        choices=growth.KINDS,
+        help="how the time grows instead: with the tokens of a text, the texts of a batch, or "
+        "the layers of a model like this one",
+    )
     parser.add_argument("--json", metavar="FILE", help="write the timings to FILE as well")
     parser.add_argument("--plot", metavar="FILE", help="draw them as bars, to a PNG or SVG")
 
@@ -141,6 +147,16 @@ def main(options: argparse.Namespace) -> int:
             f"--task {options.task} needs a model that ranks, a cross-encoder, and none comes "
             "with the package: name one"
         )
+    if options.grow is not None:
+        _check_beside_grow(options)
+        grown = growth.grow(
+            model, names, options.grow, options.rounds, options.task, options.threads, spare
+        )
+        print(growth.table(grown, options.grow))
+        if target is not None:
+            records = [asdict(one) | {"exponent": one.exponent} for one in grown]
+            write_result(target, (json.dumps(records, indent=2) + "\n").encode())
+        return 0
     work = _workload(options, locate(model))
     timings = bench(model, names, options.rounds, work, options.task, options.threads, spare)
     print(table(timings, work))
@@ -183,12 +199,8 @@ def bench(
     disturbed = 0
     try:
         for name in names:
-            try:
+            with left_out(name, spare):
                 contestants.append(Contestant(task, name, folder, threads))
-            except InputError as problem:
-                if name not in spare:
-                    raise
-                print(f"{name} is left out: {problem}", file=sys.stderr)
         if not contestants:
             raise InputError("a bench needs at least one contestant")
         for contestant in contestants:  # first runs allocate and compile: not counted
@@ -275,6 +287,13 @@ def table(timings: Sequence[Timing], work: Workload | None = None) -> str:
         )
         lines.append(f"Other work took {others:.0%} of the machine meanwhile{quiet}.")
     return "\n".join(lines)
+
+
+def _check_beside_grow(options: argparse.Namespace) -> None:
+    """What brings texts of its own takes none, and what has no bars draws none."""
+    for name in ("texts", "workload", "plot"):
+        if getattr(options, name) is not None:
+            raise InputError(f"--grow and --{name} do not go together; leave one out")
 
 
 def _workload(options: argparse.Namespace, folder: Path) -> Workload:

@@ -9,8 +9,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reference.backend import BACKENDS
@@ -30,6 +30,17 @@ THREADS = (
 def is_installed(name: str) -> bool:
     """Whether there is a contestant of that name, a backend or another library."""
     return name in BACKENDS or importlib.util.find_spec(name.replace("-", "_")) is not None
+
+
+@contextmanager
+def left_out(name: str, spare: Collection[str]) -> Iterator[None]:
+    """Whoever cannot start is an error, unless it can be spared: then it is only told."""
+    try:
+        yield
+    except InputError as problem:
+        if name not in spare:
+            raise
+        print(f"{name} is left out: {problem}", file=sys.stderr)
 
 
 class Contestant:

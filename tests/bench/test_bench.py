@@ -17,7 +17,7 @@ import torch
 import reference
 from reference.__main__ import main
 from reference.backend import BACKENDS
-from reference.bench import Timing, _texts, bench, table
+from reference.bench import Timing, _texts, bench, growth, table
 from reference.bench.machine import Load
 from reference.bench.plot import draw
 from reference.bench.tasks import TASKS, with_masks
@@ -151,6 +151,46 @@ def test_cores_are_those_that_were_said(minilm):
             assert len(os.sched_getaffinity(contestant.pid)) == 1
     finally:
         contestant.close()
+
+
+def test_growth_is_a_power(monkeypatch, made_for):
+    """Of a contestant that takes the square of what it is given, and another."""
+
+    class Squared:
+        def __init__(self, task, name, folder, threads):
+            self.name, self.pid = name, os.getpid()
+            layers = json.loads((folder / "config.json").read_text())["num_hidden_layers"]
+            self.layers, self.first = layers, True
+
+        def time(self, texts):
+            self.first, first = False, self.first
+            size = self.layers if self.name == "torch" else len(texts)
+            return 9.0 if first else size**2 / 1000
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr("reference.bench.growth.Contestant", Squared)
+    folder = str(made_for("embed"))
+    (found,) = growth.grow(folder, ["torch"], "layers", 2, pause=0)
+    assert found.sizes == (1, 2, 4) and found.ms == (1.0, 4.0, 16.0)
+    (found,) = growth.grow(folder, ["candle"], "batch", 2, pause=0)
+    assert found.sizes == (1, 2, 4, 8, 16, 32, 64) and found.exponent == pytest.approx(2)
+    assert growth.table([found], "batch").splitlines()[1].endswith("2.00")
+
+
+def test_growth_is_measured(made_for, tmp_path, capfd):
+    path = tmp_path / "growth.json"
+    arguments = (
+        "--grow tokens --task classify --backends candle --peers none --rounds 1".split()
+    )
+    folder = str(made_for("classify"))
+    assert main(["bench", folder, *arguments, "--json", str(path)]) == 0
+    (record,) = json.loads(path.read_text())
+    assert record["name"] == "candle" and record["sizes"][:2] == [16, 32]
+    assert all(ms > 0 for ms in record["ms"]) and "exponent" in capfd.readouterr().out
+    assert main(["bench", "--grow", "batch", "--plot", str(tmp_path / "a.png")]) == 2
+    assert "--grow and --plot do not go together" in capfd.readouterr().err
 
 
 def test_bars_are_drawn(tmp_path, capfd):
