@@ -343,11 +343,12 @@ def test_the_table_and_the_file(tmp_path, capfd):
     assert [timing.name for timing in timings] == ["transformers", "torch"]
     assert all(timing.latency_ms > 0 and timing.throughput > 0 for timing in timings)
     lines = capfd.readouterr().out.splitlines()
+    if Load.now([]) is not None:  # where the system tells
+        assert lines.pop().startswith("Other work took")
     assert (
-        lines[-3].startswith("transformers")
-        and "1.00x" in lines[-3]
-        and lines[-2].startswith("torch")
-        and lines[-1].startswith("Other work took")
+        lines[-2].startswith("transformers")
+        and "1.00x" in lines[-2]
+        and lines[-1].startswith("torch")
     )
 
 
