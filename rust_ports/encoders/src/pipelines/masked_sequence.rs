@@ -225,8 +225,8 @@ pub fn without_marks(text: &str) -> Result<(String, Vec<Range<usize>>)> {
     }
     if rest.contains("[[") || rest.contains("]]") {
         return Err(input_error!(
-            "a mark is without its other half, or has a bracket inside; a piece is marked [[like \
-             this]]"
+            "a mark is without its other half, or has a bracket inside; a piece is marked \
+             [[like this]]"
         ));
     }
     if spans.is_empty() {
