@@ -147,11 +147,12 @@ def _read_file(path: Path) -> dict[str, np.ndarray]:
 
 def _mapped(path: Path) -> Iterator[tuple[str, dict[str, Any], memoryview]]:
     """Of each tensor of a sound file its key, its entry in the header, and its bytes where they
-    are: the file is mapped and nothing is copied, so that what a port takes is read once."""
+    are: the file is mapped and nothing is copied, so that what a port takes is read once.
+    Whoever writes into it writes into a copy of that page, and not into the file."""
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(size))
-        content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
     for key, entry in header.items():
         if key != "__metadata__":
             start, end = (8 + size + place for place in entry["data_offsets"])

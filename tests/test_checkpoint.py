@@ -327,6 +327,8 @@ def test_tensors_are_where_the_file_is_mapped_and_in_step(tmp_path):
             np.testing.assert_array_equal(array, numbers)
             assert array.flags.aligned
         assert tensors["a"].flags.owndata == (tensors["a"].base is None) == bool(spaces)
+        tensors["a"][:] = 0  # nobody else sees it
+        np.testing.assert_array_equal(read_tensors(tmp_path)["a"], numbers)
 
 
 def test_numbers_are_finite_though_their_sum_is_not():
