@@ -121,7 +121,10 @@ def _points(
         return
     with TemporaryDirectory() as place:
         make = _cut_to(folder, Path(place))
-        whole = read_config(transformer_folder(folder)).num_hidden_layers
+        config = read_config(transformer_folder(folder))
+        if "num_hidden_layers" not in {field.name for field in dataclasses.fields(config)}:
+            raise InputError(f"a {config.model_type} has no number of layers that could grow")
+        whole = config.num_hidden_layers
         yield ((size, make(size), texts[:8]) for size in _doubled(1, whole))
 
 

@@ -163,9 +163,8 @@ class AutoModelForMaskedSeqModeling(PreTrainedModel):
         config = MaskedSeqConfig.from_dict(values)
         config.name_or_path = str(name)
         follows = {"problem_type": None}  # from the task
-        if {"num_labels", "id2label", "label2id"} & set(
-            given
-        ):  # said of each, if there are more
+        if {"num_labels", "id2label", "label2id"} & set(given):
+            # They may say other labels, and these have a number for each of those that were.
             follows |= dict.fromkeys(("thresholds", "pos_weight", "class_weights"))
         asked = MaskedSeqConfig.from_dict({**values, **follows, **relabelled(given, config)})
         for key in given:
