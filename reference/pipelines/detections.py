@@ -16,13 +16,13 @@ import numpy as np
 from reference.errors import InputError, shown
 from reference.pipelines.labelled_tokens import without_space
 from reference.pipelines.results import LABELS_SHOWN, Result
-from reference.text import Encoding
+from reference.text.encoding import Origins
 
 CHARACTERS, WORDS, TOKENS = UNITS = ("characters", "words", "tokens")
 _MARK = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, slots=True)
 class Detection(Result):
     """A piece of a text, which stands there from character `start` to before character `end`;
     the labels that it is given; and all labels with their probabilities, best first.
@@ -77,8 +77,8 @@ class TokenPlaces:
     """Where the tokens of a text stand in it: one after the other, though two may share a
     character that is cut into its bytes."""
 
-    def __init__(self, encoding: Encoding) -> None:
-        offsets, special = encoding.offsets, encoding.special_tokens_mask
+    def __init__(self, origins: Origins) -> None:
+        offsets, special = origins.offsets, origins.special_tokens_mask
         self.own = [token for token, alone in enumerate(special) if not alone]
         self.starts = [offsets[token][0] for token in self.own]
         self.ends = [offsets[token][1] for token in self.own]

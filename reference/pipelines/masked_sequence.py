@@ -35,7 +35,7 @@ from reference.text import Encoding
 from reference.thresholds import best_thresholds
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Asked:
     """A text as tokens, and what is asked about in it: of each detection the first token and
     the last, and where it stands in the text."""
@@ -214,20 +214,23 @@ class MaskedSequence(Pipeline):
     def _placed(self, text: str, encoding: Encoding, spans: Any, name: str, by: str) -> Asked:
         spans = listed(spans, f"{name}: its spans must be a list, not {shown(spans, 60)}")
         places, tokens = [], []
-        here = TokenPlaces(encoding)
+        origins = encoding.find_origins()  # not kept: of many texts they would be many objects
+        here = TokenPlaces(origins)
         whole = None
         for number, span in enumerate(spans):
             where = f"{name}, span {number}"
             if by == TOKENS and not isinstance(span, str):
                 first, last = tokens_between(span, len(encoding), where)
                 tokens.append((first, last))
-                start, end = encoding.offsets[first][0], encoding.offsets[last][1]
+                start, end = origins.offsets[first][0], origins.offsets[last][1]
                 places.append(without_space(text, start, max(start, end)))
                 continue
             start, end = characters_of(text, span, by, where)
             found = here.of(start, end)
             if encoding.cut:
-                whole = whole or TokenPlaces(self.tokenizer([text], truncation=False)[0])
+                whole = whole or TokenPlaces(
+                    self.tokenizer([text], truncation=False)[0].origins
+                )
                 if len(whole.of(start, end)) > len(found):
                     raise InputError(
                         f"{where}: {text[start:end]!r:.60} at characters {start} to {end} lies "

@@ -17,6 +17,8 @@ LABELS_SHOWN = 10
 class Result:
     """What the dataclasses of results have in common."""
 
+    __slots__ = ()  # so that one of which there are many may have slots alone
+
     def to_dict(self) -> dict[str, Any]:
         """Its fields by name, arrays as lists."""
         return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}

@@ -67,7 +67,7 @@ def test_it_is_the_wrappers_probability(detector, model, backend):
 
 def test_all_ways_to_point_at_a_piece_are_one(model):
     start, at = TEXT.index("angle"), TEXT.index("default")
-    tokens = TokenPlaces(model.tokenizer([TEXT])[0]).of(start, start + 5)
+    tokens = TokenPlaces(model.tokenizer([TEXT])[0].origins).of(start, start + 5)
     marked = TEXT.replace("angle", "[[angle]]").replace("default", "[[default]]")
     alone = model.predict(TEXT, "default")
     ways = [
@@ -105,7 +105,7 @@ def test_the_pooling_is_that_of_the_configuration(detector, backend):
     piece = "multiplication"
     for pooling in ("first", "mean", "first_last"):
         own = reference.load(detector(**LABELS, span_pooling=pooling), backend=backend)
-        tokens = TokenPlaces(own.tokenizer([piece])[0]).of(0, len(piece))
+        tokens = TokenPlaces(own.tokenizer([piece])[0].origins).of(0, len(piece))
         assert len(tokens) > 2, "a word of several tokens is needed"
         ids = [own.tokenizer([piece])[0].ids]
         states = own.forward(

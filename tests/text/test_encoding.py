@@ -90,7 +90,7 @@ def test_the_tokens_of_a_piece_are_those_that_share_a_character_with_it(both, te
         )
         if not special and first < end and last > start
     ]
-    assert TokenPlaces(encoding).of(start, end) == expected
+    assert TokenPlaces(encoding.origins).of(start, end) == expected
 
 
 def test_what_is_cut_is_counted(ours_and_theirs):

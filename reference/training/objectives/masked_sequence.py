@@ -273,7 +273,7 @@ def _numbered(labels: Labels | None, config: EncoderConfig) -> Any:
 
 
 def _rows(encoding: Any, sample: Sample, given: Given) -> list[Row]:
-    here, spans = TokenPlaces(encoding), []
+    here, spans = TokenPlaces(encoding.origins), []
     for start, end in sample.spans:
         found = here.of(start, end)
         if not found:
