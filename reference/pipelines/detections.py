@@ -7,7 +7,7 @@ import bisect
 import itertools
 import operator
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +54,7 @@ class Detection(Result):
 
 
 def labelled(
-    pieces: Sequence[tuple[str, tuple[int, int]]],
+    pieces: Iterable[tuple[str, tuple[int, int]]],
     shares: np.ndarray,
     labels: tuple[str, ...],
     least: np.ndarray | None,
@@ -62,15 +62,17 @@ def labelled(
     """A Detection for each piece of a text and its row of probabilities [pieces, labels]. A
     label is given from its `least` probability on; without these the best is."""
     order = np.argsort(-shares, axis=-1, kind="stable")
-    names = np.array(labels, object)[order].tolist()
+    names = np.array(labels, object)[order]
     best = np.take_along_axis(shares, order, axis=-1)
     first = np.arange(len(labels)) == 0
     enough = np.broadcast_to(first, best.shape) if least is None else best >= least[order]
+    # Rows become lists one by one: all at once they would be many objects to look after.
     for (text, (start, end)), own, given, probabilities in zip(
-        pieces, names, enough.tolist(), best.tolist(), strict=True
+        pieces, names, enough, best, strict=True
     ):
-        chosen = tuple(itertools.compress(own, given))
-        yield Detection(start, end, text[start:end], chosen, tuple(own), tuple(probabilities))
+        own = tuple(own.tolist())
+        chosen = tuple(itertools.compress(own, given.tolist()))
+        yield Detection(start, end, text[start:end], chosen, own, tuple(probabilities.tolist()))
 
 
 class TokenPlaces:

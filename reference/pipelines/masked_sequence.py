@@ -87,7 +87,7 @@ class MaskedSequence(Pipeline):
         rows = self._probabilities(asked, batch_size)
         shares = np.concatenate([np.zeros((0, self.config.num_labels)), *rows])
         found = labelled(
-            [(one.text, place) for one in asked for place in one.places],
+            ((one.text, place) for one in asked for place in one.places),
             shares,
             tuple(self.config.id2label.values()),
             self._least(),
@@ -195,12 +195,9 @@ class MaskedSequence(Pipeline):
         alone = len(texts) == 1
         names = ["the text" if alone else f"texts[{number}]" for number in range(len(texts))]
         if spans is None:
-            pairs = [without_marks(*pair) for pair in zip(texts, names, strict=True)]
-            texts, spans, by = (
-                [text for text, _ in pairs],
-                [own for _, own in pairs],
-                CHARACTERS,
-            )
+            unmarked = map(without_marks, texts, names)
+            texts, spans = zip(*unmarked, strict=True) if texts else ((), ())
+            by = CHARACTERS
         else:
             message = f"spans must have a list for each of the {len(texts)} texts"
             spans = listed(spans, message)
