@@ -7,7 +7,7 @@ use encoders_models::family::Config;
 use encoders_models::inputs::Inputs;
 use encoders_models::model::Network;
 use encoders_models::pooling::{Pooling, normalize, pool_packed};
-use encoders_models::{Lengths, Result, checkpoint_error, input_error};
+use encoders_models::{Lengths, Result, among_workers, checkpoint_error, input_error};
 
 use crate::checkpoint::{read_config, read_network};
 use crate::listing::transformer_folder;
@@ -261,7 +261,8 @@ impl SentenceEmbedder {
         wanted: &Wanted,
     ) -> Result<Tensor> {
         let ids = Tensor::new(input_ids, &self.device)?;
-        let hidden = self.model.last_hidden_state(&Inputs::packed(&ids, cu_seqlens))?;
+        let inputs = Inputs::packed(&ids, cu_seqlens);
+        let hidden = among_workers(|| self.model.last_hidden_state(&inputs))?;
         let lengths = Lengths::new(cu_seqlens, input_ids.len())?;
         let mut vectors = pool_packed(&hidden, lengths, &self.pooling, wanted.skip)?;
         for module in wanted.modules {

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::loops::{self, Real};
 use crate::memory::{Matrix, Memory, check_shape, multiply, numbers_or_zeros};
 use crate::norm::Norm;
+use crate::panels::{Finish, Panels};
 use crate::{by_dtype, input_error, rows_a_task};
 
 /// What a dense layer is made of.
@@ -17,6 +18,8 @@ pub struct Dense<'a> {
     pub weight: &'a Tensor,
     /// `[outputs]`, where there is one.
     pub bias: Option<&'a Tensor>,
+    /// The weight's.
+    pub panels: &'a Panels,
 }
 
 /// x Wᵀ + b: `x` is `[..., inputs]`, the result `[..., outputs]`.
@@ -25,12 +28,12 @@ pub fn linear(dense: Dense, x: &Tensor) -> Result<Tensor> {
 }
 
 fn linear_of<T: Real>(dense: Dense, x: &Tensor) -> Result<Tensor> {
-    let (mut rows, shape, bias) = (product_of::<T>(dense, x)?, shape(dense, x)?, bias(dense)?);
-    if dense.bias.is_some() {
-        let task = rows_a_task(bias.len()) * bias.len();
-        rows.par_chunks_mut(task).for_each(|rows| loops::add_bias(rows, &bias));
-    }
-    Ok(Tensor::from_vec(rows, shape, x.device())?)
+    let bias = bias::<T>(dense)?;
+    finished(dense, x, &|_, rows| {
+        if dense.bias.is_some() {
+            loops::add_bias(rows, &bias);
+        }
+    })
 }
 
 /// The exact GELU of [`linear`].
@@ -39,10 +42,8 @@ pub fn linear_gelu(dense: Dense, x: &Tensor) -> Result<Tensor> {
 }
 
 fn gelu_of<T: Real>(dense: Dense, x: &Tensor) -> Result<Tensor> {
-    let (mut rows, shape, bias) = (product_of::<T>(dense, x)?, shape(dense, x)?, bias(dense)?);
-    let task = rows_a_task(bias.len()) * bias.len();
-    rows.par_chunks_mut(task).for_each(|rows| loops::add_bias_gelu(rows, &bias));
-    Ok(Tensor::from_vec(rows, shape, x.device())?)
+    let bias = bias::<T>(dense)?;
+    finished(dense, x, &|_, rows| loops::add_bias_gelu(rows, &bias))
 }
 
 /// The exact GELU of the first half of [`linear`], times the second half: `x` is `[...,
@@ -52,7 +53,8 @@ pub fn linear_gelu_gate(dense: Dense, x: &Tensor) -> Result<Tensor> {
 }
 
 fn gate_of<T: Real>(dense: Dense, x: &Tensor) -> Result<Tensor> {
-    let (rows, mut shape, bias) = (product_of::<T>(dense, x)?, shape(dense, x)?, bias(dense)?);
+    let (rows, mut shape, bias) =
+        (product_of::<T>(dense, x, &|_, _| ())?, shape(dense, x)?, bias(dense)?);
     let (outputs, size) = (bias.len(), bias.len() / 2);
     let mut result = vec![T::zero(); rows.len() / outputs * size];
     let task = rows_a_task(outputs);
@@ -71,7 +73,7 @@ pub fn linear_rope(dense: Dense, x: &Tensor, cos: &Tensor, sin: &Tensor) -> Resu
 }
 
 fn rope_of<T: Real>(dense: Dense, x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
-    let (mut rows, shape, bias) = (product_of::<T>(dense, x)?, shape(dense, x)?, bias(dense)?);
+    let bias = bias::<T>(dense)?;
     let (tokens, size) = (x.dim(D::Minus2)?, cos.dim(D::Minus1)?);
     let (outputs, turned) = (bias.len(), bias.len() / 3 * 2);
     let fits = |table: &Tensor| table.dims() == [tokens, size] && table.dtype() == x.dtype();
@@ -85,13 +87,14 @@ fn rope_of<T: Real>(dense: Dense, x: &Tensor, cos: &Tensor, sin: &Tensor) -> Res
     }
     let (cos, sin) = (Memory::of(cos), Memory::of(sin));
     let (cos, sin) = (cos.numbers::<T>()?, sin.numbers::<T>()?);
-    let tasks = rows.par_chunks_mut(outputs).enumerate().with_min_len(rows_a_task(outputs));
-    tasks.for_each(|(row, numbers)| {
-        let angles = row % tokens * size..(row % tokens + 1) * size;
-        loops::add_bias(numbers, &bias);
-        loops::rope(&mut numbers[..turned], &cos[angles.clone()], &sin[angles]);
-    });
-    Ok(Tensor::from_vec(rows, shape, x.device())?)
+    finished(dense, x, &|first, rows| {
+        for (row, numbers) in rows.chunks_exact_mut(outputs).enumerate() {
+            let token = (first + row) % tokens;
+            let angles = token * size..(token + 1) * size;
+            loops::add_bias(numbers, &bias);
+            loops::rope(&mut numbers[..turned], &cos[angles.clone()], &sin[angles]);
+        }
+    })
 }
 
 /// Layer norm of [`linear`] plus `residual`, which has the shape of the result.
@@ -100,10 +103,10 @@ pub fn linear_norm(dense: Dense, x: &Tensor, residual: &Tensor, norm: Norm) -> R
 }
 
 fn norm_of<T: Real>(dense: Dense, x: &Tensor, residual: &Tensor, norm: Norm) -> Result<Tensor> {
-    let (mut rows, shape, bias) = (product_of::<T>(dense, x)?, shape(dense, x)?, bias(dense)?);
+    let bias = bias::<T>(dense)?;
     let outputs = bias.len();
     check_shape("the norm's weight", norm.weight, &[outputs])?;
-    check_shape("residual", residual, &shape)?;
+    check_shape("residual", residual, &shape(dense, x)?)?;
     let residual = residual.contiguous()?;
     let (residual, weight) = (Memory::of(&residual), Memory::of(norm.weight));
     let norm_bias = numbers_or_zeros("the norm's bias", norm.bias, outputs)?;
@@ -113,10 +116,16 @@ fn norm_of<T: Real>(dense: Dense, x: &Tensor, residual: &Tensor, norm: Norm) -> 
         bias: &norm_bias,
         eps: norm.eps,
     };
-    let task = rows_a_task(outputs) * outputs;
-    let tasks = rows.par_chunks_mut(task).zip(residual.numbers()?.par_chunks(task));
-    tasks.for_each(|(rows, residual)| loops::add_norm(rows, residual, &norm));
-    Ok(Tensor::from_vec(rows, shape, x.device())?)
+    let residual = residual.numbers()?;
+    finished(dense, x, &|first, rows| {
+        loops::add_norm(rows, &residual[first * outputs..][..rows.len()], &norm)
+    })
+}
+
+/// x Wᵀ of `x` `[..., inputs]`, finished: `[..., outputs]`.
+fn finished<T: Real>(dense: Dense, x: &Tensor, finish: Finish<T>) -> Result<Tensor> {
+    let rows = product_of(dense, x, finish)?;
+    Ok(Tensor::from_vec(rows, shape(dense, x)?, x.device())?)
 }
 
 /// The shape `[..., outputs]` of what becomes of `x` `[..., inputs]`.
@@ -132,15 +141,23 @@ fn bias<T: Real>(dense: Dense) -> Result<Vec<T>> {
     numbers_or_zeros("bias", dense.bias, dense.weight.dim(0)?)
 }
 
-/// x Wᵀ of `x` `[..., inputs]`, row by row.
-fn product_of<T: Real>(dense: Dense, x: &Tensor) -> Result<Vec<T>> {
+/// x Wᵀ of `x` `[..., inputs]`, row by row; some rows at a time are finished.
+fn product_of<T: Real>(dense: Dense, x: &Tensor, finish: Finish<T>) -> Result<Vec<T>> {
     let (outputs, inputs) = dense.weight.dims2()?;
     if x.dim(D::Minus1)? != inputs {
         return Err(input_error!("x has shape {:?}; its last axis must be {inputs}", x.dims()));
     }
     let x = x.contiguous()?;
     let (x, weight) = (Memory::of(&x), Memory::of(dense.weight));
-    Ok(product(x.numbers()?, weight.numbers()?, inputs, outputs))
+    let x = x.numbers()?;
+    if let Some(result) = T::by_panels(dense.panels, dense.weight, x, finish)? {
+        return Ok(result);
+    }
+    let mut result = product(x, weight.numbers()?, inputs, outputs);
+    let at_once = rows_a_task(outputs);
+    let parts = result.par_chunks_mut(at_once * outputs).enumerate();
+    parts.for_each(|(number, rows)| finish(number * at_once, rows));
+    Ok(result)
 }
 
 /// x Wᵀ for contiguous `x` `[rows, inputs]` and `weight` `[outputs, inputs]`: `[rows,

@@ -19,7 +19,9 @@ mod memory;
 mod norm;
 mod norm_gelu;
 mod optimizer;
+mod panels;
 mod product;
+mod workers;
 
 use candle_core::{DType, Tensor};
 
@@ -33,7 +35,9 @@ pub use lengths::Lengths;
 pub use norm::{Norm, layer_norm, sum_norm};
 pub use norm_gelu::norm_gelu;
 pub use optimizer::{Step, adamw, sum_of_squares};
+pub use panels::Panels;
 pub use product::product;
+pub use workers::among_workers;
 
 /// Whether these kernels may take the place of the plain forms: no gradient is wanted of any of
 /// `tensors`, and they are float32 or float64 on the CPU.

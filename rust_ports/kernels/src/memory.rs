@@ -89,7 +89,7 @@ pub struct Matrix<T> {
 /// How many products are summed in one go. Each sum of that length is finished before it is
 /// added to the others: the rounding error of a sum grows with its length, and one sum over all
 /// of a wide layer would double it.
-const CHUNK: usize = 192;
+pub const CHUNK: usize = 192;
 
 /// result = scale * left * right, for `(rows, columns, inner)`; `result` has rows `stride`
 /// apart.

@@ -28,6 +28,7 @@ pub struct Linear {
     /// `[outputs]`.
     pub bias: Option<Tensor>,
     path: Path,
+    panels: kernels::Panels,
 }
 
 impl Linear {
@@ -39,7 +40,7 @@ impl Linear {
 
     /// The layer of these tensors, which stands at `path`.
     pub fn of(weight: Tensor, bias: Option<Tensor>, path: Path) -> Self {
-        Self { weight, bias, path }
+        Self { weight, bias, path, panels: kernels::Panels::default() }
     }
 
     /// Where the layer stands in its model.
@@ -80,7 +81,8 @@ impl Linear {
 
     /// The same tensors as kernels take them.
     pub(crate) fn dense(&self) -> kernels::Dense<'_> {
-        kernels::Dense { weight: &self.weight, bias: self.bias.as_ref() }
+        let Self { weight, bias, panels, .. } = self;
+        kernels::Dense { weight, bias: bias.as_ref(), panels }
     }
 }
 

@@ -39,7 +39,9 @@ pub mod rope_encoder;
 pub mod trace;
 pub mod training;
 pub mod weights;
+mod workers;
 
 pub use encoders_kernels::{
     Error, Lengths, Result, checkpoint_error, config_error, error, input_error,
 };
+pub use workers::among_workers;

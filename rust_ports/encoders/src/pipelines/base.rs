@@ -8,7 +8,7 @@ use encoders_models::family::Config;
 use encoders_models::inputs::Inputs;
 use encoders_models::masked_sequence::SpanPooling;
 use encoders_models::model::Network;
-use encoders_models::{Result, checkpoint_error, input_error};
+use encoders_models::{Result, among_workers, checkpoint_error, input_error};
 
 use super::batching::{TOKENS_A_ROW, rows};
 use crate::checkpoint::{read_config, read_network};
@@ -156,7 +156,7 @@ impl Pipeline {
             shares: detections.as_ref().map(|[_, shares]| shares),
             ..Inputs::packed(&ids, &ends)
         };
-        let logits = self.model.forward(&inputs, None)?.logits;
+        let logits = among_workers(|| self.model.forward(&inputs, None))?.logits;
         logits.ok_or_else(|| input_error!("this model has no head, and gives no logits"))
     }
 }

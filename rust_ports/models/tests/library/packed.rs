@@ -94,6 +94,24 @@ fn only_the_places_asked_for_are_scored() {
     }
 }
 
+/// Products of few rows keep a weight as they laid it out; what follows an update must not see
+/// the old one.
+#[test]
+fn an_update_reaches_every_layer() {
+    let config = config("bert", json!({"hidden_size": 48, "intermediate_size": 300}));
+    let (ids, mask) = batch(&config);
+    let hidden =
+        |model: &Model| model.network.last_hidden_state(&Inputs::padded(&ids, &mask)).unwrap();
+    let mut changed = model(&config, "BertModel", DType::F32);
+    let before = hidden(&changed);
+    let tensors: Tensors =
+        changed.state().map(|(key, tensor)| (key.clone(), (tensor * 1.25).unwrap())).collect();
+    changed.update(tensors.clone()).unwrap();
+    let fresh = Model::new("BertModel", config.clone(), tensors).unwrap();
+    assert_eq!(difference(&hidden(&changed), &hidden(&fresh)), 0.0);
+    assert!(difference(&hidden(&changed), &before) > 0.1);
+}
+
 /// The plain forms run where gradients are tracked, the fused ones where not. In float32 they
 /// may differ by a few ulp.
 #[test]

@@ -1,0 +1,49 @@
+//! Work on the threads that the kernels share their tasks out to.
+
+use std::sync::{Mutex, TryLockError};
+
+/// Runs `work`, many kernels one after the other, on one of the threads that they share their
+/// tasks out to: from any other thread each kernel would wake one up and fall asleep, which
+/// with little to compute takes as long as the kernel.
+///
+/// Only one such work runs there at a time. A thread that waits for a kernel's tasks takes up
+/// whatever else it finds, and would begin a second work in the midst of the first, among its
+/// locks and with its thread-local state. What comes meanwhile runs where it is.
+pub fn among_workers<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    static TAKEN: Mutex<()> = Mutex::new(());
+    if rayon::current_thread_index().is_some() {
+        return work();
+    }
+    let _guard = match TAKEN.try_lock() {
+        Ok(guard) => guard,
+        Err(TryLockError::Poisoned(guard)) => guard.into_inner(), // it guards nothing
+        Err(TryLockError::WouldBlock) => return work(),
+    };
+    rayon::scope(|_| work())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::catch_unwind;
+    use std::thread;
+
+    /// One test, for a second one would be in the midst of it.
+    #[test]
+    fn one_work_is_among_the_workers_and_others_stay_where_they_are() {
+        let here = thread::current().id();
+        let work = || (rayon::current_thread_index(), thread::current().id());
+        let (inside, meanwhile) = among_workers(|| {
+            let nested = among_workers(work);
+            assert_eq!(nested, work());
+            let other = thread::spawn(move || (among_workers(work), thread::current().id()));
+            (nested, other.join().unwrap())
+        });
+        assert!(inside.0.is_some() && inside.1 != here);
+        assert_eq!(meanwhile.0, (None, meanwhile.1));
+
+        // A panic is passed on, and the next work runs there again.
+        assert!(catch_unwind(|| among_workers(|| panic!("as wanted"))).is_err());
+        assert!(among_workers(work).0.is_some());
+    }
+}
