@@ -5,6 +5,7 @@
 //! WIDE outputs, and of the input, tiles of TALL rows. A general product lays both out anew
 //! each time. For the few rows of a short text that takes as long as the sums.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::slice;
 use std::sync::{Arc, OnceLock};
@@ -22,7 +23,7 @@ const TALL: usize = 6;
 const LEAST_ROWS: usize = 4;
 /// So many rows are multiplied and finished at once where there are enough for every thread:
 /// their numbers stay in the cache.
-const ROWS_AT_ONCE: usize = 8 * TALL;
+const ROWS_AT_ONCE: usize = 4 * TALL;
 /// How many panels a thread takes at once where there are few rows.
 const PANELS_AT_ONCE: usize = 4;
 /// A weight with more numbers, as of a large vocabulary, is not kept twice.
@@ -66,6 +67,9 @@ struct Packed {
     numbers: Vec<f32>,
 }
 
+/// A number that is yet to be written.
+type Room = MaybeUninit<f32>;
+
 /// Where a product is written to: `[rows, outputs]`.
 #[derive(Clone, Copy)]
 struct Place {
@@ -95,38 +99,49 @@ impl Packed {
 
     fn product(&self, x: &[f32], finish: Finish<f32>) -> Vec<f32> {
         let rows = x.len() / self.inputs;
-        let mut result = vec![0.0; rows * self.outputs];
-        if rows < 2 * ROWS_AT_ONCE * rayon::current_num_threads() {
-            self.by_panels(x, &mut result);
+        let size = rows * self.outputs;
+        let mut result = Vec::with_capacity(size);
+        let room = &mut result.spare_capacity_mut()[..size];
+        let few = rows < 2 * ROWS_AT_ONCE * rayon::current_num_threads();
+        if few {
+            self.by_panels(x, room);
+        } else {
+            self.by_rows(x, room, finish);
+        }
+        // SAFETY: both ways write every number.
+        unsafe { result.set_len(size) };
+        if few {
             let at_once = rows_a_task(self.outputs);
             let parts = result.par_chunks_mut(at_once * self.outputs).enumerate();
             parts.for_each(|(number, rows)| finish(number * at_once, rows));
-        } else {
-            self.by_rows(x, &mut result, finish);
         }
         result
     }
 
     /// Each task takes some of the rows.
-    fn by_rows(&self, x: &[f32], result: &mut [f32], finish: Finish<f32>) {
+    fn by_rows(&self, x: &[f32], result: &mut [Room], finish: Finish<f32>) {
         let parts = result
             .par_chunks_mut(ROWS_AT_ONCE * self.outputs)
             .zip(x.par_chunks(ROWS_AT_ONCE * self.inputs))
             .enumerate();
         parts.for_each_init(Vec::new, |tiles, (number, (result, x))| {
             lay_out(x, self.inputs, tiles);
-            let place = Place { start: result.as_mut_ptr(), rows: x.len() / self.inputs };
-            // SAFETY: `result` has that many rows, and is this task's alone.
-            unsafe { self.add(tiles, 0..self.panels(), place) };
-            finish(number * ROWS_AT_ONCE, result);
+            let start = result.as_mut_ptr().cast();
+            // SAFETY: `result` has that many rows, is this task's alone, and is written first.
+            let rows = unsafe {
+                self.add(tiles, 0..self.panels(), Place { start, rows: x.len() / self.inputs });
+                slice::from_raw_parts_mut(start, result.len())
+            };
+            finish(number * ROWS_AT_ONCE, rows);
         });
     }
 
     /// Each task takes some of the outputs.
-    fn by_panels(&self, x: &[f32], result: &mut [f32]) {
+    fn by_panels(&self, x: &[f32], result: &mut [Room]) {
         let mut tiles = Vec::new();
         lay_out(x, self.inputs, &mut tiles);
-        let place = Place { start: result.as_mut_ptr(), rows: x.len() / self.inputs };
+        let start = result.as_mut_ptr().cast();
+        let place = Place { start, rows: x.len() / self.inputs };
         let tasks = (0..self.panels().div_ceil(PANELS_AT_ONCE)).into_par_iter();
         tasks.for_each(|number| {
             let first = number * PANELS_AT_ONCE;
@@ -143,6 +158,33 @@ impl Packed {
     ///
     /// `place` must be valid for its rows, and nothing else may use these outputs of it.
     unsafe fn add(&self, tiles: &[f32], panels: Range<usize>, place: Place) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            #[target_feature(enable = "avx2,fma")]
+            unsafe fn fast(own: &Packed, tiles: &[f32], panels: Range<usize>, place: Place) {
+                // SAFETY: passed on from the caller.
+                unsafe {
+                    own.add_with(tiles, panels, place, |tile, panel| fast_sums(tile, panel))
+                }
+            }
+            if usable() {
+                // SAFETY: the processor has what it was compiled for; the rest as above.
+                return unsafe { fast(self, tiles, panels, place) };
+            }
+        }
+        // SAFETY: passed on from the caller.
+        unsafe { self.add_with(tiles, panels, place, plain_sums) }
+    }
+
+    /// [`Packed::add`], as safe, by one of the two ways of `sums`.
+    #[inline(always)]
+    unsafe fn add_with(
+        &self,
+        tiles: &[f32],
+        panels: Range<usize>,
+        place: Place,
+        sums: impl Fn(&[f32], &[f32]) -> [[f32; WIDE]; TALL],
+    ) {
         for first in (0..self.inputs).step_by(CHUNK) {
             let inner = CHUNK.min(self.inputs - first);
             for number in panels.clone() {
@@ -155,13 +197,18 @@ impl Packed {
                     let sums = sums(&tile[first * TALL..][..inner * TALL], panel);
                     for (sums, row) in sums.iter().zip(row..place.rows) {
                         let start = row * self.outputs + number * WIDE;
-                        // SAFETY: passed on from the caller.
-                        let place =
-                            unsafe { slice::from_raw_parts_mut(place.start.add(start), here) };
-                        if first == 0 {
-                            place.copy_from_slice(&sums[..here]);
-                        } else {
-                            place.iter_mut().zip(sums).for_each(|(place, sum)| *place += sum);
+                        // SAFETY: passed on from the caller; what is added to was written.
+                        unsafe {
+                            let place = place.start.add(start);
+                            if first == 0 {
+                                place.copy_from_nonoverlapping(sums.as_ptr(), here);
+                            } else {
+                                let place = slice::from_raw_parts_mut(place, here);
+                                place
+                                    .iter_mut()
+                                    .zip(sums)
+                                    .for_each(|(place, sum)| *place += sum);
+                            }
                         }
                     }
                 }
@@ -185,15 +232,6 @@ fn lay_out(rows: &[f32], inputs: usize, tiles: &mut Vec<f32>) {
 }
 
 /// The product of a tile `[inner, TALL]` and a panel `[inner, WIDE]`.
-fn sums(tile: &[f32], panel: &[f32]) -> [[f32; WIDE]; TALL] {
-    #[cfg(target_arch = "x86_64")]
-    if usable() {
-        // SAFETY: the processor has what it was compiled for.
-        return unsafe { fast_sums(tile, panel) };
-    }
-    plain_sums(tile, panel)
-}
-
 fn plain_sums(tile: &[f32], panel: &[f32]) -> [[f32; WIDE]; TALL] {
     let mut sums = [[0f32; WIDE]; TALL];
     for (column, row) in tile.as_chunks::<TALL>().0.iter().zip(panel.as_chunks::<WIDE>().0) {
@@ -210,6 +248,7 @@ fn plain_sums(tile: &[f32], panel: &[f32]) -> [[f32; WIDE]; TALL] {
 /// by itself, but only sometimes.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
+#[inline]
 fn fast_sums(tile: &[f32], panel: &[f32]) -> [[f32; WIDE]; TALL] {
     use std::arch::x86_64::{
         _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps,
@@ -264,10 +303,14 @@ mod tests {
         (squares.sum::<f64>() / truth.len() as f64).sqrt()
     }
 
+    #[cfg(target_arch = "x86_64")]
     #[test]
     fn fast_sums_are_the_plain_ones() {
         let (tile, panel) = (numbers(&random(33, TALL)), numbers(&random(33, WIDE)));
-        assert_eq!(sums(&tile, &panel), plain_sums(&tile, &panel));
+        if usable() {
+            // SAFETY: the processor has what it was compiled for.
+            assert_eq!(unsafe { fast_sums(&tile, &panel) }, plain_sums(&tile, &panel));
+        }
     }
 
     #[test]
