@@ -1,6 +1,15 @@
 //! Work on the threads that the kernels share their tasks out to.
 
-use std::sync::{Mutex, TryLockError};
+use std::hint;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, TryLockError};
+use std::time::{Duration, Instant};
+
+use rayon::Yield;
+
+/// How long a thread that finds no task stays awake while a work is under way: one that fell
+/// asleep comes late to the next kernel.
+const PATIENCE: Duration = Duration::from_micros(200);
 
 /// Runs `work`, many kernels one after the other, on one of the threads that they share their
 /// tasks out to: from any other thread each kernel would wake one up and fall asleep, which
@@ -19,7 +28,43 @@ pub fn among_workers<T: Send>(work: impl FnOnce() -> T + Send) -> T {
         Err(TryLockError::Poisoned(guard)) => guard.into_inner(), // it guards nothing
         Err(TryLockError::WouldBlock) => return work(),
     };
-    rayon::scope(|_| work())
+    rayon::scope(|_| {
+        let _under_way = UnderWay::begin();
+        work()
+    })
+}
+
+/// A work among the workers, for which the other threads stay awake.
+struct UnderWay(Arc<AtomicBool>);
+
+impl UnderWay {
+    fn begin() -> Self {
+        let (own, there) = (rayon::current_thread_index(), Arc::new(AtomicBool::new(true)));
+        let seen = Arc::clone(&there);
+        rayon::spawn_broadcast(move |other| {
+            if Some(other.index()) != own {
+                stay_awake(&seen);
+            }
+        });
+        Self(there)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Does tasks as they come, for as long as the work is `there`.
+fn stay_awake(there: &AtomicBool) {
+    let mut last = Instant::now();
+    while there.load(Ordering::Relaxed) && last.elapsed() < PATIENCE {
+        match rayon::yield_now() {
+            Some(Yield::Executed) => last = Instant::now(),
+            _ => hint::spin_loop(),
+        }
+    }
 }
 
 #[cfg(test)]
