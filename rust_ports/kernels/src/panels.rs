@@ -5,6 +5,8 @@
 //! WIDE outputs, and of the input, tiles of TALL rows. A general product lays both out anew
 //! each time. For the few rows of a short text that takes as long as the sums.
 
+mod sums;
+
 use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::slice;
@@ -16,9 +18,8 @@ use rayon::prelude::*;
 use crate::error::Result;
 use crate::memory::{CHUNK, Memory};
 use crate::rows_a_task;
+use sums::{TALL, WIDE, plain_sums, usable};
 
-const WIDE: usize = 16;
-const TALL: usize = 6;
 /// With fewer rows nothing is gained.
 const LEAST_ROWS: usize = 4;
 /// So many rows are multiplied and finished at once where there are enough for every thread:
@@ -164,7 +165,9 @@ impl Packed {
             unsafe fn fast(own: &Packed, tiles: &[f32], panels: Range<usize>, place: Place) {
                 // SAFETY: passed on from the caller.
                 unsafe {
-                    own.add_with(tiles, panels, place, |tile, panel| fast_sums(tile, panel))
+                    own.add_with(tiles, panels, place, |tile, panel| {
+                        sums::fast_sums(tile, panel)
+                    })
                 }
             }
             if usable() {
@@ -231,59 +234,6 @@ fn lay_out(rows: &[f32], inputs: usize, tiles: &mut Vec<f32>) {
     }
 }
 
-/// The product of a tile `[inner, TALL]` and a panel `[inner, WIDE]`.
-fn plain_sums(tile: &[f32], panel: &[f32]) -> [[f32; WIDE]; TALL] {
-    let mut sums = [[0f32; WIDE]; TALL];
-    for (column, row) in tile.as_chunks::<TALL>().0.iter().zip(panel.as_chunks::<WIDE>().0) {
-        for (sums, x) in sums.iter_mut().zip(column) {
-            for (sum, weight) in sums.iter_mut().zip(row) {
-                *sum = x.mul_add(*weight, *sum);
-            }
-        }
-    }
-    sums
-}
-
-/// [`plain_sums`], in twelve registers of eight numbers. The compiler finds these instructions
-/// by itself, but only sometimes.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-#[inline]
-fn fast_sums(tile: &[f32], panel: &[f32]) -> [[f32; WIDE]; TALL] {
-    use std::arch::x86_64::{
-        _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps,
-    };
-    const HALF: usize = WIDE / 2;
-    let mut sums = [[_mm256_setzero_ps(); 2]; TALL];
-    for (column, row) in tile.as_chunks::<TALL>().0.iter().zip(panel.as_chunks::<WIDE>().0) {
-        // SAFETY: a row has two halves.
-        let halves =
-            unsafe { [_mm256_loadu_ps(row.as_ptr()), _mm256_loadu_ps(row[HALF..].as_ptr())] };
-        for (sums, x) in sums.iter_mut().zip(column) {
-            let x = _mm256_set1_ps(*x);
-            sums[0] = _mm256_fmadd_ps(x, halves[0], sums[0]);
-            sums[1] = _mm256_fmadd_ps(x, halves[1], sums[1]);
-        }
-    }
-    let mut result = [[0f32; WIDE]; TALL];
-    for (result, sums) in result.iter_mut().zip(sums) {
-        // SAFETY: as above.
-        unsafe {
-            _mm256_storeu_ps(result.as_mut_ptr(), sums[0]);
-            _mm256_storeu_ps(result[HALF..].as_mut_ptr(), sums[1]);
-        }
-    }
-    result
-}
-
-/// Whether the processor has the instructions.
-fn usable() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-    #[cfg(not(target_arch = "x86_64"))]
-    false
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -301,16 +251,6 @@ mod tests {
     fn error(found: &[f32], truth: &[f64]) -> f64 {
         let squares = found.iter().zip(truth).map(|(x, y)| (f64::from(*x) - y).powi(2));
         (squares.sum::<f64>() / truth.len() as f64).sqrt()
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[test]
-    fn fast_sums_are_the_plain_ones() {
-        let (tile, panel) = (numbers(&random(33, TALL)), numbers(&random(33, WIDE)));
-        if usable() {
-            // SAFETY: the processor has what it was compiled for.
-            assert_eq!(unsafe { fast_sums(&tile, &panel) }, plain_sums(&tile, &panel));
-        }
     }
 
     #[test]
