@@ -262,7 +262,7 @@ impl SentenceEmbedder {
     ) -> Result<Tensor> {
         let ids = Tensor::new(input_ids, &self.device)?;
         let inputs = Inputs::packed(&ids, cu_seqlens);
-        let hidden = among_workers(|| self.model.last_hidden_state(&inputs))?;
+        let hidden = among_workers(&inputs, || self.model.last_hidden_state(&inputs))?;
         let lengths = Lengths::new(cu_seqlens, input_ids.len())?;
         let mut vectors = pool_packed(&hidden, lengths, &self.pooling, wanted.skip)?;
         for module in wanted.modules {

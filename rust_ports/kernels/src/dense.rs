@@ -5,10 +5,10 @@ use gemm::Parallelism;
 use rayon::prelude::*;
 
 use crate::error::Result;
-use crate::loops::{self, Real};
+use crate::loops;
 use crate::memory::{Matrix, Memory, check_shape, multiply, numbers_or_zeros};
 use crate::norm::Norm;
-use crate::panels::{Finish, Panels};
+use crate::panels::{Finish, Panelled, Panels};
 use crate::{by_dtype, input_error, rows_a_task};
 
 /// What a dense layer is made of.
@@ -27,7 +27,7 @@ pub fn linear(dense: Dense, x: &Tensor) -> Result<Tensor> {
     by_dtype!(x, linear_of(dense, x))
 }
 
-fn linear_of<T: Real>(dense: Dense, x: &Tensor) -> Result<Tensor> {
+fn linear_of<T: Panelled>(dense: Dense, x: &Tensor) -> Result<Tensor> {
     let bias = bias::<T>(dense)?;
     finished(dense, x, &|_, rows| {
         if dense.bias.is_some() {
@@ -41,7 +41,7 @@ pub fn linear_gelu(dense: Dense, x: &Tensor) -> Result<Tensor> {
     by_dtype!(x, gelu_of(dense, x))
 }
 
-fn gelu_of<T: Real>(dense: Dense, x: &Tensor) -> Result<Tensor> {
+fn gelu_of<T: Panelled>(dense: Dense, x: &Tensor) -> Result<Tensor> {
     let bias = bias::<T>(dense)?;
     finished(dense, x, &|_, rows| loops::add_bias_gelu(rows, &bias))
 }
@@ -52,7 +52,7 @@ pub fn linear_gelu_gate(dense: Dense, x: &Tensor) -> Result<Tensor> {
     by_dtype!(x, gate_of(dense, x))
 }
 
-fn gate_of<T: Real>(dense: Dense, x: &Tensor) -> Result<Tensor> {
+fn gate_of<T: Panelled>(dense: Dense, x: &Tensor) -> Result<Tensor> {
     let (rows, mut shape, bias) =
         (product_of::<T>(dense, x, &|_, _| ())?, shape(dense, x)?, bias(dense)?);
     let (outputs, size) = (bias.len(), bias.len() / 2);
@@ -72,7 +72,12 @@ pub fn linear_rope(dense: Dense, x: &Tensor, cos: &Tensor, sin: &Tensor) -> Resu
     by_dtype!(x, rope_of(dense, x, cos, sin))
 }
 
-fn rope_of<T: Real>(dense: Dense, x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
+fn rope_of<T: Panelled>(
+    dense: Dense,
+    x: &Tensor,
+    cos: &Tensor,
+    sin: &Tensor,
+) -> Result<Tensor> {
     let bias = bias::<T>(dense)?;
     let (tokens, size) = (x.dim(D::Minus2)?, cos.dim(D::Minus1)?);
     let (outputs, turned) = (bias.len(), bias.len() / 3 * 2);
@@ -102,7 +107,12 @@ pub fn linear_norm(dense: Dense, x: &Tensor, residual: &Tensor, norm: Norm) -> R
     by_dtype!(x, norm_of(dense, x, residual, norm))
 }
 
-fn norm_of<T: Real>(dense: Dense, x: &Tensor, residual: &Tensor, norm: Norm) -> Result<Tensor> {
+fn norm_of<T: Panelled>(
+    dense: Dense,
+    x: &Tensor,
+    residual: &Tensor,
+    norm: Norm,
+) -> Result<Tensor> {
     let bias = bias::<T>(dense)?;
     let outputs = bias.len();
     check_shape("the norm's weight", norm.weight, &[outputs])?;
@@ -123,7 +133,7 @@ fn norm_of<T: Real>(dense: Dense, x: &Tensor, residual: &Tensor, norm: Norm) -> 
 }
 
 /// x Wᵀ of `x` `[..., inputs]`, finished: `[..., outputs]`.
-fn finished<T: Real>(dense: Dense, x: &Tensor, finish: Finish<T>) -> Result<Tensor> {
+fn finished<T: Panelled>(dense: Dense, x: &Tensor, finish: Finish<T>) -> Result<Tensor> {
     let rows = product_of(dense, x, finish)?;
     Ok(Tensor::from_vec(rows, shape(dense, x)?, x.device())?)
 }
@@ -137,12 +147,12 @@ fn shape(dense: Dense, x: &Tensor) -> Result<Vec<usize>> {
 }
 
 /// A number for each output, zeros where there is no bias.
-fn bias<T: Real>(dense: Dense) -> Result<Vec<T>> {
+fn bias<T: Panelled>(dense: Dense) -> Result<Vec<T>> {
     numbers_or_zeros("bias", dense.bias, dense.weight.dim(0)?)
 }
 
 /// x Wᵀ of `x` `[..., inputs]`, row by row; some rows at a time are finished.
-fn product_of<T: Real>(dense: Dense, x: &Tensor, finish: Finish<T>) -> Result<Vec<T>> {
+fn product_of<T: Panelled>(dense: Dense, x: &Tensor, finish: Finish<T>) -> Result<Vec<T>> {
     let (outputs, inputs) = dense.weight.dims2()?;
     if x.dim(D::Minus1)? != inputs {
         return Err(input_error!("x has shape {:?}; its last axis must be {inputs}", x.dims()));
@@ -162,7 +172,7 @@ fn product_of<T: Real>(dense: Dense, x: &Tensor, finish: Finish<T>) -> Result<Ve
 
 /// x Wᵀ for contiguous `x` `[rows, inputs]` and `weight` `[outputs, inputs]`: `[rows,
 /// outputs]`.
-fn product<T: Real>(x: &[T], weight: &[T], inputs: usize, outputs: usize) -> Vec<T> {
+fn product<T: Panelled>(x: &[T], weight: &[T], inputs: usize, outputs: usize) -> Vec<T> {
     let rows = x.len() / inputs;
     let mut result = vec![T::zero(); rows * outputs];
     let matrix = |start, row, column| Matrix { start, row, column };

@@ -4,10 +4,7 @@
 //! Each loop is compiled twice on x86-64, for any processor and for one with AVX2, and the
 //! choice is made at run time; elsewhere the baseline has the vectors already.
 
-use candle_core::{Tensor, WithDType};
-
-use crate::error::Result;
-use crate::panels::{Finish, Panels};
+use candle_core::WithDType;
 
 /// How many running sums or maxima a reduction keeps: enough to fill the widest vectors, and
 /// with them the rounding error of a sum grows with a sixteenth of its length.
@@ -20,15 +17,6 @@ pub trait Real: WithDType {
     fn erf(self) -> Self;
     fn root(self) -> Self;
     fn smallest() -> Self;
-    /// `panels.product`, of the numbers that it is for.
-    fn by_panels(
-        _panels: &Panels,
-        _weight: &Tensor,
-        _x: &[Self],
-        _finish: Finish<Self>,
-    ) -> Result<Option<Vec<Self>>> {
-        Ok(None)
-    }
 }
 
 impl Real for f64 {
@@ -47,15 +35,6 @@ impl Real for f64 {
 }
 
 impl Real for f32 {
-    fn by_panels(
-        panels: &Panels,
-        weight: &Tensor,
-        x: &[f32],
-        finish: Finish<f32>,
-    ) -> Result<Option<Vec<f32>>> {
-        panels.product(weight, x, finish)
-    }
-
     #[inline(always)]
     fn root(self) -> Self {
         self.sqrt()

@@ -16,6 +16,7 @@ use candle_core::{Tensor, TensorId};
 use rayon::prelude::*;
 
 use crate::error::Result;
+use crate::loops::Real;
 use crate::memory::{CHUNK, Memory};
 use crate::rows_a_task;
 use sums::{TALL, WIDE, plain_sums, usable};
@@ -56,6 +57,32 @@ impl Panels {
         let numbers = numbers.numbers()?;
         let packed = self.0.get_or_init(|| Packed::of(weight.id(), numbers, inputs, outputs));
         Ok((packed.weight == weight.id()).then(|| packed.product(x, finish)))
+    }
+}
+
+/// Numbers of which there may be panels.
+pub(crate) trait Panelled: Real {
+    /// [`Panels::product`] of the numbers that it is for, None of others.
+    fn by_panels(
+        _panels: &Panels,
+        _weight: &Tensor,
+        _x: &[Self],
+        _finish: Finish<Self>,
+    ) -> Result<Option<Vec<Self>>> {
+        Ok(None)
+    }
+}
+
+impl Panelled for f64 {}
+
+impl Panelled for f32 {
+    fn by_panels(
+        panels: &Panels,
+        weight: &Tensor,
+        x: &[f32],
+        finish: Finish<f32>,
+    ) -> Result<Option<Vec<f32>>> {
+        panels.product(weight, x, finish)
     }
 }
 

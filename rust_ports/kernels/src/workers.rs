@@ -2,7 +2,7 @@
 
 use std::hint;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, TryLockError};
+use std::sync::{Mutex, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use rayon::Yield;
@@ -10,6 +10,9 @@ use rayon::Yield;
 /// How long a thread that finds no task stays awake while a work is under way: one that fell
 /// asleep comes late to the next kernel.
 const PATIENCE: Duration = Duration::from_micros(200);
+
+/// Which thread does the work: always the same one, for what a thread frees is kept for itself.
+const FIRST: usize = 0;
 
 /// Runs `work`, many kernels one after the other, on one of the threads that they share their
 /// tasks out to: from any other thread each kernel would wake one up and fall asleep, which
@@ -28,38 +31,36 @@ pub fn among_workers<T: Send>(work: impl FnOnce() -> T + Send) -> T {
         Err(TryLockError::Poisoned(guard)) => guard.into_inner(), // it guards nothing
         Err(TryLockError::WouldBlock) => return work(),
     };
-    rayon::scope(|_| {
-        let _under_way = UnderWay::begin();
-        work()
-    })
-}
-
-/// A work among the workers, for which the other threads stay awake.
-struct UnderWay(Arc<AtomicBool>);
-
-impl UnderWay {
-    fn begin() -> Self {
-        let (own, there) = (rayon::current_thread_index(), Arc::new(AtomicBool::new(true)));
-        let seen = Arc::clone(&there);
-        rayon::spawn_broadcast(move |other| {
-            if Some(other.index()) != own {
-                stay_awake(&seen);
+    let (work, result) = (Mutex::new(Some(work)), Mutex::new(None));
+    let under_way = AtomicBool::new(true);
+    rayon::in_place_scope(|scope| {
+        scope.spawn_broadcast(|_, thread| match thread.index() {
+            FIRST => {
+                let _end = End(&under_way);
+                let work = work.lock().ok().and_then(|mut work| work.take());
+                let done = work.map(|work| work());
+                *result.lock().unwrap_or_else(PoisonError::into_inner) = done;
             }
+            _ => stay_awake(&under_way),
         });
-        Self(there)
-    }
+    });
+    let result = result.into_inner().unwrap_or_else(PoisonError::into_inner);
+    result.expect("a work that panics does not come here")
 }
 
-impl Drop for UnderWay {
+/// Ends the waiting of the other threads, however a work ends.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
     fn drop(&mut self) {
         self.0.store(false, Ordering::Relaxed);
     }
 }
 
-/// Does tasks as they come, for as long as the work is `there`.
-fn stay_awake(there: &AtomicBool) {
+/// Does tasks as they come, while a work is under way.
+fn stay_awake(under_way: &AtomicBool) {
     let mut last = Instant::now();
-    while there.load(Ordering::Relaxed) && last.elapsed() < PATIENCE {
+    while under_way.load(Ordering::Relaxed) && last.elapsed() < PATIENCE {
         match rayon::yield_now() {
             Some(Yield::Executed) => last = Instant::now(),
             _ => hint::spin_loop(),

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use encoders::{Error, among_workers};
+use encoders::Error;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -24,13 +24,13 @@ fn exception(py: Python, class: &str, message: String) -> PyErr {
     }
 }
 
-/// Runs `work` without Python's lock and among the workers; a panic, which would be a bug in
-/// here, becomes an exception as well.
+/// Runs `work` without Python's lock; a panic, which would be a bug in here, becomes an
+/// exception as well.
 pub fn run<T: Send>(
     py: Python,
     work: impl FnOnce() -> encoders::Result<T> + Send,
 ) -> PyResult<T> {
-    match py.detach(|| catch_unwind(AssertUnwindSafe(|| among_workers(work)))) {
+    match py.detach(|| catch_unwind(AssertUnwindSafe(work))) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(raise(py, error)),
         Err(panic) => {

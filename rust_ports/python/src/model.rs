@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use candle_core::{DType, Device, Tensor};
 use encoders::config::LayerType;
-use encoders::{Config, Inputs, Lengths, Output, Pooling, RopeTables, pool_packed, pooling};
+use encoders::{
+    Config, Inputs, Lengths, Output, Pooling, RopeTables, among_workers, pool_packed, pooling,
+};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
@@ -182,7 +184,8 @@ impl Model {
         let (single, states) = run(py, || {
             let arrays = arrays.on(&self.device)?;
             let inputs = arrays.inputs(output_hidden_states, tables.as_deref());
-            let output = self.model().network.forward(&inputs, None)?;
+            let network = &self.model().network;
+            let output = among_workers(&inputs, || network.forward(&inputs, None))?;
             let states = output.hidden_states.iter().flatten().map(Array::of);
             let states = states.collect::<encoders::Result<Vec<_>>>()?;
             Ok((named(tensors(output))?, states))
@@ -215,7 +218,8 @@ impl Model {
                 .collect::<encoders::Result<Vec<Pooling>>>()?;
             let arrays = arrays.on(&self.device)?;
             let inputs = arrays.inputs(false, tables.as_deref());
-            let hidden = self.model().network.last_hidden_state(&inputs)?;
+            let network = &self.model().network;
+            let hidden = among_workers(&inputs, || network.last_hidden_state(&inputs))?;
             let lengths = Lengths::new(inputs.cu_seqlens.unwrap_or_default(), hidden.dim(0)?)?;
             let pooled = pool_packed(&hidden, lengths, &ways, skip)?;
             Array::of(&if normalize { pooling::normalize(&pooled, 1e-12)? } else { pooled })

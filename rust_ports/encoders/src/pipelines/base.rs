@@ -156,7 +156,7 @@ impl Pipeline {
             shares: detections.as_ref().map(|[_, shares]| shares),
             ..Inputs::packed(&ids, &ends)
         };
-        let logits = among_workers(|| self.model.forward(&inputs, None))?.logits;
+        let logits = among_workers(&inputs, || self.model.forward(&inputs, None))?.logits;
         logits.ok_or_else(|| input_error!("this model has no head, and gives no logits"))
     }
 }
