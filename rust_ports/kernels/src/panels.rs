@@ -55,7 +55,11 @@ impl Panels {
         }
         let numbers = Memory::of(weight);
         let numbers = numbers.numbers()?;
-        let packed = self.0.get_or_init(|| Packed::of(weight.id(), numbers, inputs, outputs));
+        let packed = self.0.get().unwrap_or_else(|| {
+            // Not within the lock: while it waits for its tasks, a worker may come here again.
+            let packed = Packed::of(weight.id(), numbers, inputs, outputs);
+            self.0.get_or_init(|| packed)
+        });
         Ok((packed.weight == weight.id()).then(|| packed.product(x, finish)))
     }
 }
@@ -293,10 +297,7 @@ mod tests {
         ] {
             let (x, weight) = (random(rows, inputs), random(outputs, inputs));
             let panels = Panels::default();
-            let negated = |first: usize, part: &mut [f32]| {
-                assert!(first + part.len() / outputs <= rows);
-                part.iter_mut().for_each(|number| *number = -*number);
-            };
+            let negated = |_: usize, part: &mut [f32]| part.iter_mut().for_each(|x| *x *= -1.0);
             let product = || panels.product(&weight, &numbers(&x), &negated).unwrap();
             let Some(found) = product() else {
                 assert!(!usable());
@@ -341,5 +342,8 @@ mod tests {
         assert!(product(&own, LEAST_ROWS - 1).is_none());
         assert_eq!(product(&own, LEAST_ROWS).is_some(), usable());
         assert!(product(&weight(), LEAST_ROWS).is_none());
+        let (panels, own) = (Panels::default(), random(4096, 256)); // many at once, at first
+        let product = |_| panels.product(&own, &[1.0; 8 * 256], &|_, _| ()).unwrap();
+        assert!((0..64).into_par_iter().all(|task| product(task).is_some() == usable()));
     }
 }
