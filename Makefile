@@ -14,7 +14,8 @@ LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.1
 HTML := _build/html
 CARGO := cargo
 MANIFEST := --manifest-path rust_ports/Cargo.toml
-CRATES := -p encoders-kernels -p encoders-models -p encoders
+# All at once, with the feature that the extension is built with: then they share what it has compiled.
+CRATES := --workspace --features encoders-python/extension-module
 RUST_SOURCES := $(shell find rust_ports \( -name target -o -name fuzz \) -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 # Two processes, for two cores and 5 GB of memory, whatever the machine has. In the order of their names: files of few
 # tests would come last otherwise, and some of those tests are long.
@@ -44,7 +45,7 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(CARGO) fmt $(MANIFEST) --all --check
-	$(CARGO) clippy $(MANIFEST) --release --all-targets --quiet -- -D warnings
+	$(CARGO) clippy $(MANIFEST) --release --all-targets --quiet $(CRATES) -- -D warnings
 
 rust-test: setup
 	$(CARGO) test $(MANIFEST) --release --quiet $(CRATES)
