@@ -117,7 +117,7 @@ prerequisites:
 	@command -v cc >/dev/null || \
 	  { echo "A C compiler is needed (cc). On Debian and Ubuntu: apt-get install build-essential; on macOS: xcode-select --install"; exit 1; }
 	@command -v $(CARGO) >/dev/null || \
-	  { echo "A Rust toolchain is needed (cargo, 1.88 or later). Install it with rustup: see rust-lang.org/tools/install"; exit 1; }
+	  { echo "A Rust toolchain is needed (cargo, 1.89 or later). Install it with rustup: see rust-lang.org/tools/install"; exit 1; }
 
 # What book and tests need is one lock. Every other is one of its own, with the same versions of what both hold.
 lock:

@@ -26,11 +26,9 @@ from reference.processes import check_process
 DTYPES = {
     "torch": ("float32", "float64", "float16", "bfloat16"),
     "mlx": ("float32", "float64", "float16", "bfloat16"),
-    "candle": (
-        "float32",
-        "float64",
-        "float16",
-    ),  # its matrix product has no bfloat16 on the CPU
+    # Its matrix product has no bfloat16 on the CPU. In int8 its dense layers multiply; all else
+    # is in float32, the parameters too.
+    "candle": ("float32", "float64", "float16", "int8"),
 }
 BACKENDS = tuple(DTYPES)
 

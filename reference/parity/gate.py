@@ -10,8 +10,10 @@ import numpy as np
 from reference.errors import InputError
 from reference.parity.report import Row
 
-# Spacing of each dtype's numbers just above 1.
+# Spacing of each dtype's numbers just above 1; of int8, in which factors are rounded and their
+# products are not, that of the sums.
 EPSILONS = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
+EPSILONS["int8"] = EPSILONS["float32"]
 
 # A floor is never below this many epsilons of the tensor's largest value: a small tensor may be
 # right to the last digit by luck, and a port that rounds once more is no worse for it.

@@ -26,6 +26,7 @@ from reference.families.family import TEXT, TOKEN, Place
 from reference.families.tasks import BASE, MASKED_LM
 from reference.inputs import Inputs
 from reference.parity.batch import Batch
+from reference.parity.int8 import INT8, in_int8
 
 # "similarity" is what texts are compared by in training, where the model learns a temperature.
 OUTPUTS = ("last_hidden_state", "pooler_output", "similarity", "logits", "hidden_states")
@@ -69,6 +70,8 @@ class Oracle(ABC):
         """Read when it is first needed; a large one may be let go (`del oracle.model`) and is
         read again."""
         with torch.inference_mode(False):  # whoever asks first, gradients may follow
+            if self.dtype == INT8:
+                return in_int8(self.load(self.checkpoint, torch.float32).eval())
             return self.load(self.checkpoint, getattr(torch, self.dtype)).eval()
 
     @abstractmethod

@@ -200,7 +200,8 @@ class Pipeline:
         the tokenizer's files.
 
         It is of the architecture that is held, the embeddings of a masked-LM checkpoint being
-        saved as a base model, and in the dtype that the model computes in.
+        saved as a base model, and in the dtype that the model computes in; for int8, which
+        weights are rounded to when they are multiplied, in float32.
         """
         architecture = self.checkpoint.architecture
         config = architecture.family.config_of(self.config, architecture)
@@ -209,7 +210,7 @@ class Pipeline:
             config,
             self.model.state(),
             self._files_beside(),
-            self.dtype,
+            "float32" if self.dtype == "int8" else self.dtype,  # of parameters
             self.pipeline_keys,
         )
 

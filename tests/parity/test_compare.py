@@ -30,7 +30,7 @@ def test_minilm(minilm, dtype):
     assert "gradients.embeddings.word_embeddings.weight" in per_backend
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "int8"])
 def test_minilm_in_half_precision(minilm, dtype):
     backends = [backend for backend in BACKENDS if dtype in DTYPES[backend]]
     report = reference.parity.compare(minilm, backends, dtype)

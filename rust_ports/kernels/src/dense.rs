@@ -5,10 +5,12 @@ use gemm::Parallelism;
 use rayon::prelude::*;
 
 use crate::error::Result;
-use crate::loops;
+use crate::int8::Groups;
+use crate::loops::{self, Real};
 use crate::memory::{Matrix, Memory, check_shape, multiply, numbers_or_zeros};
 use crate::norm::Norm;
-use crate::panels::{Finish, Panelled, Panels};
+use crate::panels::Panels;
+use crate::tiles::{Finish, finish_rows};
 use crate::{by_dtype, input_error, rows_a_task};
 
 /// What a dense layer is made of.
@@ -19,7 +21,63 @@ pub struct Dense<'a> {
     /// `[outputs]`, where there is one.
     pub bias: Option<&'a Tensor>,
     /// The weight's.
-    pub panels: &'a Panels,
+    pub layout: &'a Layout,
+}
+
+/// In which numbers a dense layer multiplies, and room for its weight as the product reads it.
+/// The weight must not change afterwards.
+#[derive(Debug, Clone)]
+pub enum Layout {
+    /// Those of the weight.
+    Own(Panels),
+    /// Eight bits, in groups of [`GROUP`](crate::GROUP).
+    Int8(Groups),
+}
+
+impl Layout {
+    /// Room for another weight.
+    pub fn of_another(&self) -> Self {
+        match self {
+            Self::Own(_) => Self::default(),
+            Self::Int8(_) => Self::int8(),
+        }
+    }
+
+    /// In eight bits.
+    pub fn int8() -> Self {
+        Self::Int8(Groups::default())
+    }
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self::Own(Panels::default())
+    }
+}
+
+/// Numbers that a dense layer may multiply in.
+trait Number: Real {
+    /// x Wᵀ, finished, for contiguous `x` `[rows, inputs]`, by the layout; None where it has
+    /// nothing to gain by.
+    fn by_layout(dense: Dense, x: &[Self], finish: Finish<Self>) -> Result<Option<Vec<Self>>>;
+}
+
+impl Number for f64 {
+    fn by_layout(dense: Dense, _: &[f64], _: Finish<f64>) -> Result<Option<Vec<f64>>> {
+        match dense.layout {
+            Layout::Own(_) => Ok(None),
+            Layout::Int8(_) => Err(input_error!("a layer in int8 takes float32, not float64")),
+        }
+    }
+}
+
+impl Number for f32 {
+    fn by_layout(dense: Dense, x: &[f32], finish: Finish<f32>) -> Result<Option<Vec<f32>>> {
+        match dense.layout {
+            Layout::Own(panels) => panels.product(dense.weight, x, finish),
+            Layout::Int8(groups) => groups.product(dense.weight, x, finish).map(Some),
+        }
+    }
 }
 
 /// x Wᵀ + b: `x` is `[..., inputs]`, the result `[..., outputs]`.
@@ -27,7 +85,7 @@ pub fn linear(dense: Dense, x: &Tensor) -> Result<Tensor> {
     by_dtype!(x, linear_of(dense, x))
 }
 
-fn linear_of<T: Panelled>(dense: Dense, x: &Tensor) -> Result<Tensor> {
+fn linear_of<T: Number>(dense: Dense, x: &Tensor) -> Result<Tensor> {
     let bias = bias::<T>(dense)?;
     finished(dense, x, &|_, rows| {
         if dense.bias.is_some() {
@@ -41,7 +99,7 @@ pub fn linear_gelu(dense: Dense, x: &Tensor) -> Result<Tensor> {
     by_dtype!(x, gelu_of(dense, x))
 }
 
-fn gelu_of<T: Panelled>(dense: Dense, x: &Tensor) -> Result<Tensor> {
+fn gelu_of<T: Number>(dense: Dense, x: &Tensor) -> Result<Tensor> {
     let bias = bias::<T>(dense)?;
     finished(dense, x, &|_, rows| loops::add_bias_gelu(rows, &bias))
 }
@@ -52,7 +110,7 @@ pub fn linear_gelu_gate(dense: Dense, x: &Tensor) -> Result<Tensor> {
     by_dtype!(x, gate_of(dense, x))
 }
 
-fn gate_of<T: Panelled>(dense: Dense, x: &Tensor) -> Result<Tensor> {
+fn gate_of<T: Number>(dense: Dense, x: &Tensor) -> Result<Tensor> {
     let (rows, mut shape, bias) =
         (product_of::<T>(dense, x, &|_, _| ())?, shape(dense, x)?, bias(dense)?);
     let (outputs, size) = (bias.len(), bias.len() / 2);
@@ -72,12 +130,7 @@ pub fn linear_rope(dense: Dense, x: &Tensor, cos: &Tensor, sin: &Tensor) -> Resu
     by_dtype!(x, rope_of(dense, x, cos, sin))
 }
 
-fn rope_of<T: Panelled>(
-    dense: Dense,
-    x: &Tensor,
-    cos: &Tensor,
-    sin: &Tensor,
-) -> Result<Tensor> {
+fn rope_of<T: Number>(dense: Dense, x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
     let bias = bias::<T>(dense)?;
     let (tokens, size) = (x.dim(D::Minus2)?, cos.dim(D::Minus1)?);
     let (outputs, turned) = (bias.len(), bias.len() / 3 * 2);
@@ -107,7 +160,7 @@ pub fn linear_norm(dense: Dense, x: &Tensor, residual: &Tensor, norm: Norm) -> R
     by_dtype!(x, norm_of(dense, x, residual, norm))
 }
 
-fn norm_of<T: Panelled>(
+fn norm_of<T: Number>(
     dense: Dense,
     x: &Tensor,
     residual: &Tensor,
@@ -133,7 +186,7 @@ fn norm_of<T: Panelled>(
 }
 
 /// x Wᵀ of `x` `[..., inputs]`, finished: `[..., outputs]`.
-fn finished<T: Panelled>(dense: Dense, x: &Tensor, finish: Finish<T>) -> Result<Tensor> {
+fn finished<T: Number>(dense: Dense, x: &Tensor, finish: Finish<T>) -> Result<Tensor> {
     let rows = product_of(dense, x, finish)?;
     Ok(Tensor::from_vec(rows, shape(dense, x)?, x.device())?)
 }
@@ -147,12 +200,12 @@ fn shape(dense: Dense, x: &Tensor) -> Result<Vec<usize>> {
 }
 
 /// A number for each output, zeros where there is no bias.
-fn bias<T: Panelled>(dense: Dense) -> Result<Vec<T>> {
+fn bias<T: Number>(dense: Dense) -> Result<Vec<T>> {
     numbers_or_zeros("bias", dense.bias, dense.weight.dim(0)?)
 }
 
 /// x Wᵀ of `x` `[..., inputs]`, row by row; some rows at a time are finished.
-fn product_of<T: Panelled>(dense: Dense, x: &Tensor, finish: Finish<T>) -> Result<Vec<T>> {
+fn product_of<T: Number>(dense: Dense, x: &Tensor, finish: Finish<T>) -> Result<Vec<T>> {
     let (outputs, inputs) = dense.weight.dims2()?;
     if x.dim(D::Minus1)? != inputs {
         return Err(input_error!("x has shape {:?}; its last axis must be {inputs}", x.dims()));
@@ -160,19 +213,17 @@ fn product_of<T: Panelled>(dense: Dense, x: &Tensor, finish: Finish<T>) -> Resul
     let x = x.contiguous()?;
     let (x, weight) = (Memory::of(&x), Memory::of(dense.weight));
     let x = x.numbers()?;
-    if let Some(result) = T::by_panels(dense.panels, dense.weight, x, finish)? {
+    if let Some(result) = T::by_layout(dense, x, finish)? {
         return Ok(result);
     }
     let mut result = product(x, weight.numbers()?, inputs, outputs);
-    let at_once = rows_a_task(outputs);
-    let parts = result.par_chunks_mut(at_once * outputs).enumerate();
-    parts.for_each(|(number, rows)| finish(number * at_once, rows));
+    finish_rows(&mut result, outputs, finish);
     Ok(result)
 }
 
 /// x Wᵀ for contiguous `x` `[rows, inputs]` and `weight` `[outputs, inputs]`: `[rows,
 /// outputs]`.
-fn product<T: Panelled>(x: &[T], weight: &[T], inputs: usize, outputs: usize) -> Vec<T> {
+fn product<T: Number>(x: &[T], weight: &[T], inputs: usize, outputs: usize) -> Vec<T> {
     let rows = x.len() / inputs;
     let mut result = vec![T::zero(); rows * outputs];
     let matrix = |start, row, column| Matrix { start, row, column };

@@ -12,6 +12,7 @@ mod attention;
 mod blocks;
 mod dense;
 pub mod error;
+mod int8;
 mod keep;
 mod lengths;
 mod loops;
@@ -21,6 +22,7 @@ mod norm_gelu;
 mod optimizer;
 mod panels;
 mod product;
+mod tiles;
 mod workers;
 
 use candle_core::{DType, Tensor};
@@ -28,8 +30,11 @@ use candle_core::{DType, Tensor};
 pub use affine::affine;
 pub use attention::{blockwise_attention, packed_attention};
 pub use blocks::{BLOCK, Block};
-pub use dense::{Dense, linear, linear_gelu, linear_gelu_gate, linear_norm, linear_rope};
+pub use dense::{
+    Dense, Layout, linear, linear_gelu, linear_gelu_gate, linear_norm, linear_rope,
+};
 pub use error::{Error, Result};
+pub use int8::{GROUP, Groups};
 pub use keep::keep;
 pub use lengths::Lengths;
 pub use norm::{Norm, layer_norm, sum_norm};

@@ -170,7 +170,8 @@ pub fn tie_decoder(
     weights: &Weights,
 ) -> Result<Linear> {
     match config.tie_word_embeddings {
-        true => Ok(Linear::of(words.weight.clone(), bias.cloned(), weights.path())),
+        true => Ok(Linear::of(words.weight.clone(), bias.cloned(), weights.path())
+            .laid_out(weights.layout())),
         false => Linear::new(words.weight.dim(1)?, config.vocab_size, bias.is_some(), weights),
     }
 }

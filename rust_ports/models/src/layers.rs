@@ -7,6 +7,7 @@
 
 mod activations;
 mod fused;
+mod int8;
 
 use candle_core::{D, DType, Tensor};
 use encoders_kernels as kernels;
@@ -28,19 +29,30 @@ pub struct Linear {
     /// `[outputs]`.
     pub bias: Option<Tensor>,
     path: Path,
-    panels: kernels::Panels,
+    layout: kernels::Layout,
 }
 
 impl Linear {
     /// Takes `weight` `[outputs, inputs]` and, where there is one, `bias` `[outputs]`.
     pub fn new(inputs: usize, outputs: usize, bias: bool, weights: &Weights) -> Result<Self> {
         let bias = bias.then(|| weights.get("bias", &[outputs])).transpose()?;
-        Ok(Self::of(weights.get("weight", &[outputs, inputs])?, bias, weights.path()))
+        let weight = weights.get("weight", &[outputs, inputs])?;
+        Ok(Self::of(weight, bias, weights.path()).laid_out(weights.layout()))
     }
 
     /// The layer of these tensors, which stands at `path`.
     pub fn of(weight: Tensor, bias: Option<Tensor>, path: Path) -> Self {
-        Self { weight, bias, path, panels: kernels::Panels::default() }
+        Self { weight, bias, path, layout: kernels::Layout::default() }
+    }
+
+    /// The same, which multiplies in the numbers of that layout.
+    pub fn laid_out(self, layout: kernels::Layout) -> Self {
+        Self { layout, ..self }
+    }
+
+    /// The layout of another layer that multiplies in the same numbers.
+    pub fn layout(&self) -> kernels::Layout {
+        self.layout.of_another()
     }
 
     /// Where the layer stands in its model.
@@ -53,19 +65,22 @@ impl Linear {
         let tensors = || self.tensors().chain([x]);
         let result = match &self.bias {
             _ if kernels::wanted(tensors()) => kernels::linear(self.dense(), x),
+            _ if matches!(self.layout, kernels::Layout::Int8(_)) => {
+                self.plain(&int8::rounded(x)?, &int8::rounded(&self.weight)?)
+            }
             Some(bias) if kernels::available(tensors()) => {
                 kernels::affine(x, &self.weight, bias)
             }
-            _ => self.plain(x),
+            _ => self.plain(x, &self.weight),
         };
         Ok(note(&self.path, result?))
     }
 
-    fn plain(&self, x: &Tensor) -> Result<Tensor> {
+    fn plain(&self, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
         // One matrix product over all rows: candle would copy the weight for every batch
         // otherwise.
-        let (outputs, inputs) = self.weight.dims2()?;
-        let mut rows = kernels::product(&x.reshape(((), inputs))?, &self.weight.t()?)?;
+        let (outputs, inputs) = weight.dims2()?;
+        let mut rows = kernels::product(&x.reshape(((), inputs))?, &weight.t()?)?;
         if let Some(bias) = &self.bias {
             rows = rows.broadcast_add(bias)?;
         }
@@ -81,8 +96,8 @@ impl Linear {
 
     /// The same tensors as kernels take them.
     pub(crate) fn dense(&self) -> kernels::Dense<'_> {
-        let Self { weight, bias, panels, .. } = self;
-        kernels::Dense { weight, bias: bias.as_ref(), panels }
+        let Self { weight, bias, layout, .. } = self;
+        kernels::Dense { weight, bias: bias.as_ref(), layout }
     }
 }
 

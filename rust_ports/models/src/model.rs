@@ -94,6 +94,7 @@ pub struct Model {
     architecture: String,
     config: Config,
     parameters: BTreeMap<String, Var>,
+    int8: bool,
     /// Shares the variables' memory but records no operations, so that the kernels apply. Where
     /// projections were laid side by side, they are copies: [`Model::update`] builds it anew.
     pub network: Network,
@@ -111,8 +112,23 @@ impl Model {
             .into_iter()
             .map(|(key, tensor)| Ok((key, Var::from_tensor(&tensor)?)))
             .collect::<candle_core::Result<_>>()?;
-        let network = constant_network(architecture, &config, &parameters)?;
-        Ok(Self { architecture: architecture.to_string(), config, parameters, network })
+        let network = constant_network(architecture, &config, &parameters, false)?;
+        let architecture = architecture.to_string();
+        Ok(Self { architecture, config, parameters, int8: false, network })
+    }
+
+    /// The same model, whose dense layers multiply in eight bits: their weights, and what they
+    /// are given, rounded in groups of [`GROUP`](encoders_kernels::GROUP). Its parameters must
+    /// be in float32 and stay so.
+    pub fn in_int8(self) -> Result<Self> {
+        if let Some((key, odd)) = self.parameters.iter().find(|(_, x)| x.dtype() != DType::F32)
+        {
+            let dtype = odd.dtype().as_str();
+            return Err(input_error!("int8 rounds float32, and {key} is in {dtype}"));
+        }
+        let network =
+            constant_network(&self.architecture, &self.config, &self.parameters, true)?;
+        Ok(Self { int8: true, network, ..self })
     }
 
     /// Puts other numbers, of the same shapes, in the place of these parameters.
@@ -123,7 +139,8 @@ impl Model {
             };
             variable.set(&tensor)?;
         }
-        self.network = constant_network(&self.architecture, &self.config, &self.parameters)?;
+        self.network =
+            constant_network(&self.architecture, &self.config, &self.parameters, self.int8)?;
         Ok(())
     }
 
@@ -205,6 +222,12 @@ impl Model {
         &self,
         loss: impl FnOnce(&Network) -> Result<Tensor>,
     ) -> Result<(f64, Tensors)> {
+        if self.int8 {
+            return Err(input_error!(
+                "a model in int8 has no gradients: what is rounded does not move with its \
+                 weights; build it in float32"
+            ));
+        }
         let variables = self
             .parameters
             .iter()
@@ -250,8 +273,10 @@ fn constant_network(
     architecture: &str,
     config: &Config,
     parameters: &BTreeMap<String, Var>,
+    int8: bool,
 ) -> Result<Network> {
     let constants =
         parameters.iter().map(|(key, var)| (key.clone(), var.as_detached_tensor())).collect();
-    Weights::build(&constants, |weights| Network::new(architecture, config, weights))
+    let build = |weights: &Weights| Network::new(architecture, config, weights);
+    Weights::build_for(int8, &constants, build)
 }

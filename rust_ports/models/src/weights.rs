@@ -6,7 +6,7 @@ use std::fmt::{self, Display};
 use std::sync::Arc;
 
 use candle_core::Tensor;
-use encoders_kernels::checkpoint_error;
+use encoders_kernels::{Layout, checkpoint_error};
 
 use crate::error::{Result, some};
 
@@ -45,6 +45,8 @@ pub struct Weights<'a> {
     tensors: &'a Tensors,
     used: &'a RefCell<BTreeSet<String>>,
     path: Path,
+    /// Whether dense layers multiply in eight bits.
+    int8: bool,
 }
 
 impl<'a> Weights<'a> {
@@ -53,8 +55,17 @@ impl<'a> Weights<'a> {
         tensors: &'a Tensors,
         model: impl FnOnce(&Weights) -> Result<M>,
     ) -> Result<M> {
+        Self::build_for(false, tensors, model)
+    }
+
+    /// [`Weights::build`]; with `int8`, the model's dense layers multiply in eight bits.
+    pub fn build_for<M>(
+        int8: bool,
+        tensors: &'a Tensors,
+        model: impl FnOnce(&Weights) -> Result<M>,
+    ) -> Result<M> {
         let used = RefCell::default();
-        let model = model(&Weights { tensors, used: &used, path: Path::default() })?;
+        let model = model(&Weights { tensors, used: &used, path: Path::default(), int8 })?;
         let used = used.into_inner();
         let unused: Vec<_> = tensors.keys().filter(|key| !used.contains(*key)).collect();
         match unused.is_empty() {
@@ -70,7 +81,12 @@ impl<'a> Weights<'a> {
 
     /// The tensors of the module `name` inside this one.
     pub fn under(&self, name: impl Display) -> Weights<'a> {
-        Weights { tensors: self.tensors, used: self.used, path: self.path.under(name) }
+        Weights { path: self.path.under(name), ..*self }
+    }
+
+    /// That of a dense layer of the model.
+    pub fn layout(&self) -> Layout {
+        if self.int8 { Layout::int8() } else { Layout::default() }
     }
 
     /// Whether any tensor lies under the module `name`.

@@ -39,6 +39,9 @@ pub struct Arrays {
     shares: Option<Tensor>,
 }
 
+/// The dtype in which dense layers multiply, and nothing else is.
+const INT8: &str = "int8";
+
 type Object<'a, 'py> = &'a Bound<'py, PyAny>;
 /// The cosines and the sines of RoPE's tables.
 type Pair<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
@@ -103,16 +106,17 @@ impl Arrays {
     }
 }
 
-/// The dtype of that name.
+/// The dtype of that name, in which the parameters are: of "int8", which dense layers multiply
+/// in, float32.
 pub fn dtype_of(py: Python, name: &str) -> PyResult<DType> {
     match name {
-        "float32" => Ok(DType::F32),
+        "float32" | INT8 => Ok(DType::F32),
         "float64" => Ok(DType::F64),
         "float16" => Ok(DType::F16),
         _ => {
             let message = format!(
                 "dtype {name:?} is not available in candle; it is one of float32, float64, \
-                 float16"
+                 float16, int8"
             );
             Err(raise(py, encoders::Error::Input(message)))
         }
@@ -131,6 +135,7 @@ impl Model {
         dtype: &str,
         device: &str,
     ) -> PyResult<Self> {
+        let int8 = dtype == INT8;
         let dtype = dtype_of(py, dtype)?;
         let device = encoders::device(device).map_err(|error| raise(py, error))?;
         let tensors = tensors
@@ -143,6 +148,7 @@ impl Model {
             let tensors = tensors.collect::<encoders::Result<_>>()?;
             let model =
                 encoders::Model::new(architecture, Config::from_json(config)?, tensors)?;
+            let model = if int8 { model.in_int8()? } else { model };
             Ok(Self { model: RwLock::new(model), device, dtype, rope_tables: Mutex::default() })
         })
     }

@@ -47,7 +47,8 @@ fn side_by_side(parts: &[Linear; 3]) -> Result<Linear> {
     let weights = parts.each_ref().map(|part| &part.weight);
     let biases: Vec<&Tensor> = parts.iter().filter_map(|part| part.bias.as_ref()).collect();
     let bias = (!biases.is_empty()).then(|| Tensor::cat(&biases, 0)).transpose()?;
-    Ok(Linear::of(Tensor::cat(&weights, 0)?, bias, Path::default()))
+    let joint = Linear::of(Tensor::cat(&weights, 0)?, bias, Path::default());
+    Ok(joint.laid_out(parts[0].layout()))
 }
 
 /// Queries and keys, turned by position, and values, of one `projection` to all three: each

@@ -50,7 +50,8 @@ impl Head for CharEncoderForMaskedLM {
         let rows = |x: &Tensor| x.index_select(candidates, 0);
         let bias = self.decoder.bias.as_ref().map(rows).transpose()?;
         let path = self.decoder.path().clone();
-        let logits = Linear::of(rows(&self.decoder.weight)?, bias, path).forward(hidden)?;
+        let scored = Linear::of(rows(&self.decoder.weight)?, bias, path);
+        let logits = scored.laid_out(self.decoder.layout()).forward(hidden)?;
         match inputs.offsets {
             Some(offsets) => Ok((&logits + offsets.to_dtype(logits.dtype())?)?),
             None => Ok(logits),
