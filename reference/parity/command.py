@@ -39,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"one or more of {', '.join(BACKENDS)} (default all; none beside --port)",
     )
     parser.add_argument(
-        "--dtype", default="float32", help="float32 (the default), float64, float16, bfloat16 or int8"
+        "--dtype",
+        default="float32",
+        help="float32 (the default), float64, float16, bfloat16 or int8",
     )
     parser.add_argument(
         "--layers", action="store_true", help="list every tensor, not the worst of each kind"

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use crate::error::Result;
 use crate::memory::CHUNK;
 use crate::tiles::{Finish, LaidOut, Place, TALL, Tiled};
-use sums::{Line, WIDE, plain_sums, usable};
+use sums::{HALF, Line, Sums, WIDE, plain_sums, usable};
 
 /// With fewer rows nothing is gained.
 const LEAST_ROWS: usize = 4;
@@ -44,7 +44,7 @@ impl Panels {
 struct Packed {
     inputs: usize,
     outputs: usize,
-    /// `[panels, inputs]`, zeros where the last panel has no outputs.
+    /// `[panels, 2, inputs]`, zeros where the last panel has no outputs.
     lines: Vec<Line>,
 }
 
@@ -54,11 +54,11 @@ impl Tiled for Packed {
     type Tiles = Vec<[f32; TALL]>;
 
     fn of(rows: &[f32], inputs: usize, outputs: usize) -> Self {
-        let mut lines = vec![Line([0.0; WIDE]); outputs.div_ceil(WIDE) * inputs];
-        let panels = lines.par_chunks_mut(inputs);
-        panels.zip(rows.par_chunks(inputs * WIDE)).for_each(|(panel, rows)| {
+        let mut lines = vec![Line([0.0; HALF]); outputs.div_ceil(WIDE) * 2 * inputs];
+        let halves = lines.par_chunks_mut(inputs);
+        halves.zip(rows.par_chunks(inputs * HALF)).for_each(|(half, rows)| {
             for (output, row) in rows.chunks_exact(inputs).enumerate() {
-                panel.iter_mut().zip(row).for_each(|(line, number)| line.0[output] = *number);
+                half.iter_mut().zip(row).for_each(|(line, number)| line.0[output] = *number);
             }
         });
         Self { inputs, outputs, lines }
@@ -84,23 +84,25 @@ impl Tiled for Packed {
     unsafe fn multiply(&self, tiles: &Self::Tiles, panels: Range<usize>, place: Place) {
         #[cfg(target_arch = "x86_64")]
         {
-            #[target_feature(enable = "avx2,fma")]
-            unsafe fn fast(
-                own: &Packed,
-                tiles: &[[f32; TALL]],
-                panels: Range<usize>,
-                place: Place,
-            ) {
+            type Tiles<'a> = &'a [[f32; TALL]];
+            #[target_feature(enable = "avx512f")]
+            unsafe fn wide(own: &Packed, tiles: Tiles, panels: Range<usize>, place: Place) {
+                let sums =
+                    |tile: Tiles, panel: [&[Line]; 2]| sums::sums_by_sixteen(tile, panel);
                 // SAFETY: passed on from the caller.
-                unsafe {
-                    own.multiply_with(tiles, panels, place, |tile, panel| {
-                        sums::fast_sums(tile, panel)
-                    })
-                }
+                unsafe { own.multiply_with(tiles, panels, place, sums) }
             }
-            if usable() {
-                // SAFETY: the processor has what it was compiled for; the rest as above.
-                return unsafe { fast(self, tiles, panels, place) };
+            #[target_feature(enable = "avx2,fma")]
+            unsafe fn narrow(own: &Packed, tiles: Tiles, panels: Range<usize>, place: Place) {
+                let sums = |tile: Tiles, panel: [&[Line]; 2]| sums::sums_by_eight(tile, panel);
+                // SAFETY: passed on from the caller.
+                unsafe { own.multiply_with(tiles, panels, place, sums) }
+            }
+            // SAFETY: the processor has what it was compiled for; the rest as above.
+            if sums::wide() {
+                return unsafe { wide(self, tiles, panels, place) };
+            } else if usable() {
+                return unsafe { narrow(self, tiles, panels, place) };
             }
         }
         // SAFETY: passed on from the caller.
@@ -117,18 +119,21 @@ impl Packed {
         tiles: &[[f32; TALL]],
         panels: Range<usize>,
         place: Place,
-        sums: impl Fn(&[[f32; TALL]], &[Line]) -> [[f32; WIDE]; TALL],
+        sums: impl Fn(&[[f32; TALL]], [&[Line]; 2]) -> Sums,
     ) {
         for first in (0..self.inputs).step_by(CHUNK) {
             let inner = CHUNK.min(self.inputs - first);
             for number in panels.clone() {
-                let panel = &self.lines[number * self.inputs + first..][..inner];
+                let half =
+                    |half| &self.lines[(number * 2 + half) * self.inputs + first..][..inner];
+                let panel = [half(0), half(1)];
                 let here = WIDE.min(self.outputs - number * WIDE);
                 for (tile, row) in
                     tiles.chunks_exact(self.inputs).zip((0..place.rows).step_by(TALL))
                 {
                     let sums = sums(&tile[first..][..inner], panel);
                     for (sums, row) in sums.iter().zip(row..place.rows) {
+                        let sums = sums.as_flattened();
                         let start = row * self.outputs + number * WIDE;
                         // SAFETY: passed on from the caller; what is added to was written.
                         unsafe {
