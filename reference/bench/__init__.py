@@ -23,7 +23,7 @@ from reference.backend import BACKENDS
 from reference.bench import growth
 from reference.bench.machine import DISTURBED, Load
 from reference.bench.plot import check_picture, draw
-from reference.bench.tasks import TASKS
+from reference.bench.tasks import OURS, TASKS
 from reference.bench.worker import Contestant, is_installed, left_out
 from reference.bench.workloads import LONG, Workload, long_texts, mixed_texts, sentences
 from reference.checkpoint import locate
@@ -81,14 +81,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="NAME",
         default=BACKENDS,
-        help=f"our ports: all of {', '.join(BACKENDS)} (the default), some, or none",
+        help=f"our ports: all of {', '.join(BACKENDS)} (the default), some, or none; in "
+        "another dtype than float32 as in candle:int8",
     )
     parser.add_argument(
         "--peers",
         nargs="+",
         metavar="NAME",
-        help=f"other libraries: of {', '.join(PEERS)} those that have the task (the default), "
-        "some, or none",
+        help=f"other libraries: of {', '.join(PEERS)} some, or none (default those in float32 "
+        "that have the task)",
     )
     parser.add_argument(
         "--rounds",
@@ -132,9 +133,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Run the bench and print its table."""
     task = TASKS[options.task]
-    spare = [] if options.peers is not None else list(filter(is_installed, task.peers))
+    spare = [] if options.peers is not None else list(filter(is_installed, task.usual_peers()))
     peers = spare if options.peers is None else check_names(options.peers, task.peers, "peer")
-    names = [*peers, *check_names(options.backends, BACKENDS, "backend")]
+    names = [*peers, *check_names(options.backends, OURS, "backend")]
     if options.rounds < 1 or options.count < 1:
         raise InputError("--rounds and --count must be at least 1")
     if options.threads is not None:

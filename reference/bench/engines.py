@@ -1,8 +1,9 @@
 """Engines that run a model in a form of their own: it is converted once, and kept in a cache.
 
-Each is given padded batches of the same ids as Transformers, float32, and as many threads as
-the process may use cores. It has to be alone in its process: after reference.mlx, which lends
-PyTorch's matrix products to all, some of them compute with routines that are not theirs.
+Each is given padded batches of the same ids as Transformers, and as many threads as the process
+may use cores, and computes in float32 unless it is asked for fewer bits. It has to be alone in
+its process: after reference.mlx, which lends PyTorch's matrix products to all, some of them
+compute with routines that are not theirs.
 """
 
 from __future__ import annotations
@@ -33,11 +34,12 @@ if TYPE_CHECKING:
 NAMES = ("input_ids", "attention_mask", "token_type_ids")
 
 
-def embed_with_onnxruntime(folder: str) -> Work:
+def embed_with_onnxruntime(folder: str, dtype: str = "float32") -> Work:
     import onnxruntime
     import torch
 
-    path = converted("onnxruntime", folder, _to_onnx) / "model.onnx"
+    convert = _to_int8_onnx if dtype == "int8" else _to_onnx
+    path = converted("onnxruntime", folder, convert, dtype) / "model.onnx"
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = cores()
     options.log_severity_level = 3
@@ -51,7 +53,7 @@ def embed_with_onnxruntime(folder: str) -> Work:
     return embedder(folder, run)
 
 
-def embed_with_openvino(folder: str) -> Work:
+def embed_with_openvino(folder: str, dtype: str = "float32") -> Work:
     import openvino
     import torch
 
@@ -59,7 +61,8 @@ def embed_with_openvino(folder: str) -> Work:
     options = {
         "INFERENCE_NUM_THREADS": cores(),
         "PERFORMANCE_HINT": "LATENCY",  # all cores at one batch
-        "INFERENCE_PRECISION_HINT": "f32",  # or it takes bfloat16 where the processor has it
+        # Unless it is told, it takes bfloat16 where the processor has it.
+        "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[dtype],
     }
     model = openvino.Core().compile_model(path, "CPU", options)
     taken = [one.get_any_name() for one in model.inputs]
@@ -71,14 +74,14 @@ def embed_with_openvino(folder: str) -> Work:
     return embedder(folder, run)
 
 
-def embed_with_ctranslate2(folder: str) -> Work:
+def embed_with_ctranslate2(folder: str, dtype: str = "float32") -> Work:
     import ctranslate2
     import numpy as np
     import torch
 
     path = converted("ctranslate2", folder, _to_ctranslate2)
     model = ctranslate2.Encoder(
-        str(path), device="cpu", compute_type="float32", intra_threads=cores()
+        str(path), device="cpu", compute_type=dtype, intra_threads=cores()
     )
 
     def run(batch: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -99,12 +102,15 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def converted(engine: str, folder: str, convert: Callable[[str, Path], None]) -> Path:
+def converted(
+    engine: str, folder: str, convert: Callable[[str, Path], None], dtype: str = "float32"
+) -> Path:
     """The folder's model in the engine's form, from the cache or made now: of the same files by
-    the same version it is the same."""
+    the same version it is the same. `dtype` is that of the form, if it has a say in it."""
     if not list(Path(folder).glob("*.safetensors")):
         raise OSError(f"{folder} has no file named model.safetensors")
     made_by = f"{engine} {importlib.metadata.version(engine)}"
+    made_by += "" if dtype == "float32" else f" {dtype}"
     digest = hashlib.sha256(made_by.encode())
     for path in sorted(Path(folder).rglob("*")):
         if path.is_file():
@@ -149,6 +155,16 @@ def _to_onnx(folder: str, target: Path) -> None:
         external_data=False,
         verbose=False,
     )
+
+
+def _to_int8_onnx(folder: str, target: Path) -> None:
+    """Weights rounded now, and what they are multiplied with each time."""
+    from onnxruntime.quantization import quantize_dynamic
+
+    plain = target.with_name("plain")
+    _to_onnx(folder, plain)
+    target.mkdir()
+    quantize_dynamic(plain / "model.onnx", target / "model.onnx")
 
 
 def _to_openvino(folder: str, target: Path) -> None:

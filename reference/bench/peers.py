@@ -26,19 +26,19 @@ LEARNING_RATE = 1e-4
 MAX_NORM = 1.0
 
 
-def embed_with_transformers(folder: str) -> Callable[[list[str]], Any]:
+def embed_with_transformers(folder: str, dtype: str = "float32") -> Callable[[list[str]], Any]:
     """With sdpa attention."""
-    model = encoder(folder)
-    return embedder(folder, lambda batch: model(**batch).last_hidden_state)
+    model = encoder(folder, dtype)
+    return embedder(folder, lambda batch: model(**batch).last_hidden_state.float())
 
 
-def encoder(folder: str) -> Any:
+def encoder(folder: str, dtype: str = "float32") -> Any:
     """The checkpoint as Transformers opens it."""
     import torch
     from transformers import AutoModel
 
     return AutoModel.from_pretrained(
-        folder, attn_implementation="sdpa", dtype=torch.float32, **SAFE
+        folder, attn_implementation="sdpa", dtype=getattr(torch, dtype), **SAFE
     ).eval()
 
 

@@ -35,7 +35,7 @@ def draw(timings: Sequence[Timing], work: Workload, path: Path) -> None:
     figure = Figure(figsize=(9, 1.2 + 0.35 * len(timings)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     names = [timing.name for timing in timings][::-1]
-    colors = [OURS if name in BACKENDS else THEIRS for name in names]
+    colors = [OURS if name.partition(":")[0] in BACKENDS else THEIRS for name in names]
     for axes, title, values in (
         (left, f"{work.one_name}: ms", [timing.latency_ms for timing in timings]),
         (right, f"{work.many_name}: texts a second", [one.throughput for one in timings]),

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import reference
-from reference.backend import BACKENDS
+from reference.backend import BACKENDS, DTYPES
 from reference.bench import engines, peers
 from reference.checkpoint import (
     DECLARATIONS,
@@ -23,6 +23,16 @@ from reference.pipelines.detections import without_marks
 from reference.text import Tokenizer
 
 Work = Callable[[list[str]], Any]  # what is timed: from texts to results
+# Our ports; in another dtype than float32 with that after their names, as peers have it too.
+OURS = (
+    *BACKENDS,
+    *(
+        f"{backend}:{dtype}"
+        for backend in BACKENDS
+        for dtype in DTYPES[backend]
+        if dtype != "float32"
+    ),
+)
 TOP_K = 10
 CHARACTER_BATCH = 64
 
@@ -42,7 +52,16 @@ class Task:
         """What the contestant of that name, a peer or a backend, does with texts."""
         if name in self.peers:
             return self.peers[name](folder)
-        return self.ours(reference.load(folder, backend=name, pipeline=self.pipeline))
+        backend, _, dtype = name.partition(":")
+        return self.ours(
+            reference.load(
+                folder, backend=backend, pipeline=self.pipeline, dtype=dtype or "float32"
+            )
+        )
+
+    def usual_peers(self) -> list[str]:
+        """Those in float32."""
+        return [name for name in self.peers if ":" not in name]
 
 
 def with_masks(texts: list[str], tokenizer: Tokenizer) -> list[str]:
@@ -91,7 +110,7 @@ def _train(model: Any) -> Work:
     from reference.training.objectives.objective import Given, Size, in_batches
 
     architecture, start = model.checkpoint.architecture, model.model.state()
-    subject = learner(model.backend, model.config, architecture, start, AdamW())
+    subject = learner(model.backend, model.config, architecture, start, AdamW(), model.dtype)
     characters = bool(model.tokenizer.of_model)
     objective = MaskedCharacters() if characters else MaskedLM()
     size = Size(CHARACTER_BATCH if characters else peers.BATCH)
@@ -127,6 +146,10 @@ TASKS = {
             "ctranslate2": engines.embed_with_ctranslate2,
             "openvino": engines.embed_with_openvino,
             "onnxruntime": engines.embed_with_onnxruntime,
+            "transformers:bfloat16": partial(peers.embed_with_transformers, dtype="bfloat16"),
+            "ctranslate2:int8": partial(engines.embed_with_ctranslate2, dtype="int8"),
+            "openvino:bfloat16": partial(engines.embed_with_openvino, dtype="bfloat16"),
+            "onnxruntime:int8": partial(engines.embed_with_onnxruntime, dtype="int8"),
         },
         EMBEDDED_MODEL,
     ),

@@ -28,8 +28,12 @@ THREADS = (
 
 
 def is_installed(name: str) -> bool:
-    """Whether there is a contestant of that name, a backend or another library."""
-    return name in BACKENDS or importlib.util.find_spec(name.replace("-", "_")) is not None
+    """Whether there is a contestant of that name, a backend or another library, after which a
+    dtype may stand."""
+    library = name.partition(":")[0]
+    return (
+        library in BACKENDS or importlib.util.find_spec(library.replace("-", "_")) is not None
+    )
 
 
 @contextmanager

@@ -101,8 +101,7 @@ def add_backend(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dtype",
         default="float32",
-        help="float32 (the default), float64 or, where the backend has it, float16, bfloat16 or "
-        "int8",
+        help="float32 (the default), float64 or, where there, float16, bfloat16 or int8",
     )
     add_place(parser)
 
