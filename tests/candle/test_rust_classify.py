@@ -57,8 +57,9 @@ def test_classify(tmp_path, kind, problem):
     folder = random_model(
         kind, tmp_path / "model", "ForSequenceClassification", **PROBLEMS[problem]
     )
+    # One floor for both: a floor from five texts alone is small now and then, by luck.
+    noise = max(noise_of_logits(folder, READ, pairs) for pairs in (None, PAIRS))
     for pairs in (None, PAIRS):
-        noise = noise_of_logits(folder, READ, pairs)
         ours, theirs = classified_by_both(folder, READ, pairs)
         for (labels, values, named), expected in zip(ours, theirs, strict=True):
             assert (tuple(labels), named) == (expected.labels, expected.kind)

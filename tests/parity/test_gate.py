@@ -25,7 +25,8 @@ def off_by(**errors: float) -> dict[str, np.ndarray]:
 def test_epsilons_are_the_dtypes_own(dtype):
     import torch
 
-    assert EPSILONS[dtype] == torch.finfo(getattr(torch, dtype)).eps
+    of_sums = "float32" if dtype == "int8" else dtype  # of its products nothing is rounded off
+    assert EPSILONS[dtype] == torch.finfo(getattr(torch, of_sums)).eps
 
 
 def test_the_error_is_the_largest_difference():

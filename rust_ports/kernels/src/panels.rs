@@ -32,7 +32,7 @@ impl Panels {
         finish: Finish<f32>,
     ) -> Result<Option<Vec<f32>>> {
         let (outputs, inputs) = weight.dims2()?;
-        let fits = outputs >= WIDE && (1..=MOST_NUMBERS).contains(&(outputs * inputs));
+        let fits = outputs >= HALF && (1..=MOST_NUMBERS).contains(&(outputs * inputs));
         if !fits || x.len() < LEAST_ROWS * inputs || !usable() {
             return Ok(None);
         }
