@@ -50,8 +50,8 @@ def load(
         "token-classification", "multiple-choice" or "masked-sequence"; None takes what the
         checkpoint's architecture is for.
     dtype: "float32", "float64", and where the backend has them "float16" and "bfloat16". In
-        candle also "int8": dense layers multiply in eight bits, which is faster and costs a
-        little accuracy; all else stays in float32.
+        candle also "int8": dense layers multiply in eight bits, which is faster on processors
+        with AVX-512 VNNI and costs a little accuracy; all else stays in float32.
     device: for torch "cpu", "cuda", "cuda:1", "mps", or "auto" for the first accelerator that
         there is; for mlx "cpu" or "gpu"; for candle "cpu", and "cuda" or "metal" where it was
         compiled for them. None is the CPU for torch and candle, and MLX's own default.

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 import reference
-from reference.backend import DTYPES, build
+from reference.backend import DTYPES, build, learner
 from reference.checkpoint import read_checkpoint
 from reference.errors import InputError
 from reference.families import ARCHITECTURES
+from reference.learning import AdamW
 from reference.parity import random_checkpoint
 from reference.parity.batch import make_batches
 from reference.parity.int8 import rounded
@@ -82,6 +83,9 @@ def test_it_has_no_gradients_and_does_not_train(tmp_path):
     (sample,) = subject
     with pytest.raises(InputError, match="int8 has no gradients"):
         model.gradients(sample.batch.padded, sample.labels)
+    parts = checkpoint.config, checkpoint.architecture, checkpoint.tensors
+    with pytest.raises(InputError, match="'int8' is not available for training"):
+        learner("candle", *parts, AdamW(), "int8")
 
 
 def test_what_is_not_finite_is_told(tmp_path):
