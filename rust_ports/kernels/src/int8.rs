@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::tiles::{Finish, LaidOut, Place, TALL, Tiled, product};
 pub use rounding::GROUP;
 use rounding::{in_groups, round};
-use sums::{Line, PANEL, STEPS, WIDE, plain_sums, usable};
+use sums::{FOUR, Line, OUTPUTS, PANEL, STEPS, WIDE, plain_sums, usable};
 
 /// Room for the rounded weight of a dense layer, which must not change afterwards.
 #[derive(Debug, Clone, Default)]
@@ -55,7 +55,7 @@ struct Rounded {
 #[derive(Debug, Default)]
 struct Tiles {
     /// `[tiles, groups, STEPS]`: of each row four numbers.
-    numbers: Vec<[[u8; 4]; TALL]>,
+    numbers: Vec<[[u8; FOUR]; TALL]>,
     /// `[tiles, groups]`.
     scales: Vec<[f32; TALL]>,
     /// `[tiles, groups]`: -128 times the sum of the numbers, which takes back what was added to
@@ -69,7 +69,7 @@ impl Tiled for Rounded {
 
     fn of(rows: &[f32], inputs: usize, outputs: usize) -> Self {
         let (panels, groups) = (outputs.div_ceil(WIDE), inputs.div_ceil(GROUP));
-        let mut numbers = vec![Line([128; 64]); panels * groups * STEPS * PANEL];
+        let mut numbers = vec![Line([128; OUTPUTS * FOUR]); panels * groups * STEPS * PANEL];
         let mut scales = vec![[0.0; WIDE]; panels * groups];
         numbers
             .par_chunks_mut(groups * STEPS * PANEL)
@@ -80,9 +80,10 @@ impl Tiled for Rounded {
                     for (number, group) in in_groups(row).enumerate() {
                         let (whole, scale) = round(&group);
                         scales[number][output] = scale;
-                        for (step, four) in whole.as_chunks::<4>().0.iter().enumerate() {
-                            let line = (number * STEPS + step) * PANEL + output / 16;
-                            let places = &mut numbers[line].0[output % 16 * 4..][..4];
+                        for (step, four) in whole.as_chunks::<FOUR>().0.iter().enumerate() {
+                            let line = (number * STEPS + step) * PANEL + output / OUTPUTS;
+                            let places =
+                                &mut numbers[line].0[output % OUTPUTS * FOUR..][..FOUR];
                             let shifted = four.map(|number| (i16::from(number) + 128) as u8);
                             places.copy_from_slice(&shifted);
                         }
@@ -139,7 +140,7 @@ impl Rounded {
     fn lay_out_here(&self, rows: &[f32], tiles: &mut Tiles) {
         let groups = self.inputs.div_ceil(GROUP);
         let size = (rows.len() / self.inputs).div_ceil(TALL) * groups;
-        tiles.numbers.resize(size * STEPS, [[0; 4]; TALL]);
+        tiles.numbers.resize(size * STEPS, [[0; FOUR]; TALL]);
         tiles.scales.resize(size, [0.0; TALL]);
         tiles.starts.resize(size, [0; TALL]);
         for (place, row) in rows.chunks_exact(self.inputs).enumerate() {
@@ -151,7 +152,7 @@ impl Rounded {
                 tiles.starts[number][place] =
                     -128 * whole.iter().map(|x| i32::from(*x)).sum::<i32>();
                 let steps = &mut tiles.numbers[number * STEPS..][..STEPS];
-                for (step, four) in steps.iter_mut().zip(whole.as_chunks::<4>().0) {
+                for (step, four) in steps.iter_mut().zip(whole.as_chunks::<FOUR>().0) {
                     for (to, from) in step[place].iter_mut().zip(four) {
                         *to = *from as u8;
                     }

@@ -4,11 +4,11 @@ use super::rounding::GROUP;
 use crate::tiles::TALL;
 
 /// How many inputs are multiplied at once.
-const FOUR: usize = 4;
+pub const FOUR: usize = 4;
 /// How many steps a group takes.
 pub const STEPS: usize = GROUP / FOUR;
 /// How many outputs a line has.
-const OUTPUTS: usize = 16;
+pub const OUTPUTS: usize = 16;
 /// How many lines a step of a panel has.
 pub const PANEL: usize = 2;
 /// How many outputs a panel has.
