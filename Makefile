@@ -126,8 +126,21 @@ lock:
 	for group in audit peers; do \
 	  $(LOCK) --group $$group --constraint requirements.txt --output-file requirements-$$group.txt || exit 1; done
 
-peers: $(VENV)/peers/.dependencies
-	@echo "Ports by others are installed: run them with $(VENV)/peers/bin/python"
+# Those by others that the bench times beside ours as programs: where it looks for them.
+STRANGERS := book/strangers
+PEERS := $(VENV)/peers/bin
+
+peers: $(PEERS)/embed-with-mlx-embeddings $(PEERS)/embed-with-candle-transformers
+	@echo "Ports by others are installed: the bench times them, and $(PEERS)/python has mlx-embeddings"
+
+$(PEERS)/embed-with-mlx-embeddings: $(VENV)/peers/.dependencies $(STRANGERS)/mlx_embed.py
+	@printf '#!/bin/sh\nexec "%s" "%s" "$$@"\n' '$(CURDIR)/$(PEERS)/python' '$(CURDIR)/$(STRANGERS)/mlx_embed.py' > $@
+	@chmod +x $@
+
+$(PEERS)/embed-with-candle-transformers: $(VENV)/peers/.dependencies $(wildcard $(STRANGERS)/candle_transformers/*.toml $(STRANGERS)/candle_transformers/src/*.rs $(STRANGERS)/candle_transformers/src/bin/*.rs)
+	@echo "Compiling a port by others (three minutes the first time) ..."
+	@$(CARGO) build --manifest-path $(STRANGERS)/candle_transformers/Cargo.toml --target-dir $(VENV)/strangers --release --locked --quiet
+	@cp $(VENV)/strangers/release/$(@F) $@
 
 audit: $(VENV)/audit/.dependencies
 	@.ci/audit
@@ -140,9 +153,8 @@ $(VENV)/%/.dependencies: requirements-%.txt | $(VENV)/.dependencies
 	@touch $@
 
 # Two ports by others, each pinned in a lock of its own, held against the oracle: book/check_a_port.ipynb shows what was found.
-strangers: setup $(VENV)/peers/.dependencies
-	$(CARGO) build --manifest-path book/strangers/candle_modernbert/Cargo.toml --target-dir $(VENV)/strangers --release --locked --quiet
-	$(BIN)/python book/strangers/check.py $(VENV)/peers/bin/python $(VENV)/strangers/release/candle-modernbert
+strangers: setup peers
+	$(BIN)/python $(STRANGERS)/check.py $(PEERS)/python $(VENV)/strangers/release/candle-modernbert
 
 clean:
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis

@@ -69,7 +69,7 @@ def installed(python: str) -> str:
 
 
 def locked() -> str:
-    lock = tomllib.loads((HERE / "candle_modernbert" / "Cargo.lock").read_text())
+    lock = tomllib.loads((HERE / "candle_transformers" / "Cargo.lock").read_text())
     packages = {package["name"]: package["version"] for package in lock["package"]}
     return packages["candle-transformers"]
 

@@ -16,12 +16,13 @@ import statistics
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from reference.arguments import explain
 from reference.backend import BACKENDS
 from reference.bench import growth
-from reference.bench.machine import DISTURBED, Load
+from reference.bench.machine import DISTURBED, Load, peak_memory
 from reference.bench.plot import check_picture, draw
 from reference.bench.tasks import OURS, TASKS
 from reference.bench.worker import Contestant, is_installed, left_out
@@ -36,7 +37,8 @@ from reference.text import read_tokenizer
 # OpenMP's threads spin for a fifth of a second after their work; the next contestant waits
 # until they sleep.
 PAUSE = 0.3
-PEERS = tuple(dict.fromkeys(peer for task in TASKS.values() for peer in task.peers))
+PEERS = tuple(dict.fromkeys(peer for task in TASKS.values() for peer in task.all_peers()))
+MOST_STARTS = 3  # of each contestant: what starts slowly is not worth more
 WORKLOADS = ("sentences", "long")
 # Of each contestant the seconds that one text took, and many.
 Round = dict[str, tuple[float, float]]
@@ -46,7 +48,8 @@ Round = dict[str, tuple[float, float]]
 class Timing:
     """Medians of one contestant, and how many times as fast as the first it was: the median
     over the rounds, in each of which both worked one after the other. A spread is how far apart
-    the middle half of the rounds is, as a share of the median."""
+    the middle half of the rounds is, as a share of the median. A start is from no process to
+    the first result, and the memory is the most that the process ever held."""
 
     name: str
     latency_ms: float  # one text, the time until its result is there
@@ -56,6 +59,8 @@ class Timing:
     latency_spread: float = 0.0
     throughput_spread: float = 0.0
     others: float | None = None  # the share of the machine that other work took meanwhile
+    start_s: float = 0.0
+    memory_mb: float | None = None  # where the system tells
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -124,7 +129,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--grow",
         choices=growth.KINDS,
         help="how the time grows instead: with the tokens of a text, the texts of a batch, or "
-        "the layers of a model like this one",
+        "the layers of a model like this one; or falls, with the cores",
     )
     parser.add_argument("--json", metavar="FILE", help="write the timings to FILE as well")
     parser.add_argument("--plot", metavar="FILE", help="draw them as bars, to a PNG or SVG")
@@ -133,8 +138,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Run the bench and print its table."""
     task = TASKS[options.task]
-    spare = [] if options.peers is not None else list(filter(is_installed, task.usual_peers()))
-    peers = spare if options.peers is None else check_names(options.peers, task.peers, "peer")
+    spare = [
+        name
+        for name in task.usual_peers()
+        if options.peers is None and is_installed(options.task, name)
+    ]
+    allowed = task.all_peers()
+    peers = spare if options.peers is None else check_names(options.peers, allowed, "peer")
     names = [*peers, *check_names(options.backends, OURS, "backend")]
     if options.rounds < 1 or options.count < 1:
         raise InputError("--rounds and --count must be at least 1")
@@ -196,16 +206,21 @@ def bench(
         raise InputError("a bench needs at least one contestant")
 
     contestants: list[Contestant] = []
+    starts: dict[str, list[float]] = {}
     kept: list[tuple[Round, float | None]] = []
     disturbed = 0
     try:
         for name in names:
             with left_out(name, spare):
-                contestants.append(Contestant(task, name, folder, threads))
+                begin = partial(Contestant, task, name, folder, threads)
+                contestants.append(begin())
+                starts[name] = [contestants[-1].start([work.one])]
+                starts[name] += [
+                    _start_once(begin(), work) for _ in range(min(rounds, MOST_STARTS) - 1)
+                ]
         if not contestants:
             raise InputError("a bench needs at least one contestant")
         for contestant in contestants:  # first runs allocate and compile: not counted
-            contestant.time([work.one])
             contestant.time(work.many)
         processes = [contestant.pid for contestant in contestants]
         while len(kept) < rounds:
@@ -220,6 +235,7 @@ def bench(
                 disturbed += 1
                 continue
             kept.append((found, others))
+        memory = {contestant.name: peak_memory(contestant.pid) for contestant in contestants}
     finally:
         for contestant in contestants:
             contestant.close()
@@ -240,9 +256,18 @@ def bench(
             _spread(ones[name]),
             _spread(many[name]),
             meanwhile,
+            statistics.median(starts[name]),
+            memory[name],
         )
         for name in ones
     ]
+
+
+def _start_once(contestant: Contestant, work: Workload) -> float:
+    try:
+        return contestant.start([work.one])
+    finally:
+        contestant.close()
 
 
 def _round(contestants: Sequence[Contestant], work: Workload) -> Round:
@@ -274,11 +299,12 @@ def table(timings: Sequence[Timing], work: Workload | None = None) -> str:
         ("one sentence", "mixed lengths") if work is None else (work.one_name, work.many_name)
     )
     head = f"{'spread':>8}{'speed':>8}"
-    lines = [f"{'':<24}{one:>20}{head}{many:>28}{head}"]
+    lines = [f"{'':<24}{one:>20}{head}{many:>28}{head}{'start':>10}{'memory':>11}"]
     lines += [
         f"{timing.name:<24}{timing.latency_ms:>17,.2f} ms{timing.latency_spread:>8.0%}"
         f"{timing.latency_speed:>7.2f}x{timing.throughput:>20.1f} texts/s"
         f"{timing.throughput_spread:>8.0%}{timing.throughput_speed:>7.2f}x"
+        f"{timing.start_s:>8.2f} s{_megabytes(timing.memory_mb):>11}"
         for timing in timings
     ]
     others = timings[0].others if timings else None
@@ -288,6 +314,10 @@ def table(timings: Sequence[Timing], work: Workload | None = None) -> str:
         )
         lines.append(f"Other work took {others:.0%} of the machine meanwhile{quiet}.")
     return "\n".join(lines)
+
+
+def _megabytes(size: float | None) -> str:
+    return "" if size is None else f"{size:,.0f} MB"
 
 
 def _check_beside_grow(options: argparse.Namespace) -> None:

@@ -21,6 +21,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reference.bench.machine import cores
 from reference.bench.peers import embedder, encoder
 from reference.errors import InputError
 
@@ -93,13 +94,6 @@ def embed_with_ctranslate2(folder: str, dtype: str = "float32") -> Work:
         return torch.from_numpy(np.array(found.last_hidden_state, copy=False))
 
     return embedder(folder, run)
-
-
-def cores() -> int:
-    """How many this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def converted(

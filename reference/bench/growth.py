@@ -1,4 +1,5 @@
-"""How the cost grows: with the tokens of a text, with the texts of a batch, with the layers."""
+"""How the cost grows, with the tokens of a text, the texts of a batch or the layers; and how it
+falls with the cores."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from reference.bench.machine import cores
 from reference.bench.tasks import TASKS
 from reference.bench.worker import Contestant, left_out
 from reference.bench.workloads import text_of
@@ -24,7 +26,7 @@ from reference.parity import random_checkpoint
 from reference.sentence import transformer_folder
 from reference.text import Tokenizer, read_tokenizer
 
-KINDS = ("tokens", "batch", "layers")
+KINDS = ("tokens", "batch", "layers", "cores")
 LONGEST = 4096  # tokens
 MOST_TEXTS, TOKENS_EACH = 64, 64
 
@@ -55,8 +57,11 @@ def grow(
     pause: float = 0.3,
 ) -> list[Growth]:
     """Time the contestants at sizes each twice as large as the one before. The rounds are
-    interleaved, as the bench's are; of layers there is a process for each number of them."""
+    interleaved, as the bench's are; of layers, and of cores, there is a process for each number
+    of them."""
     check_name(kind, KINDS, "--grow")
+    if kind == "cores" and threads is not None:
+        raise InputError("--grow cores tries all numbers of --threads; leave that out")
     folder = locate(model)
     tokenizer = read_tokenizer(folder, read_config(folder))
     prepare = TASKS[task].prepare
@@ -66,24 +71,27 @@ def grow(
             for size, place, texts in stack.enter_context(_points(kind, folder, tokenizer))
         ]
         if len(points) < 2:
-            raise InputError(f"this model has too few {kind} to see how its cost grows")
-        started: dict[tuple[str, Path], Contestant] = {}
+            raise InputError(
+                f"there are too few {kind} to see how the cost of this model grows"
+            )
+        # Which process a point is worked in: of which model, on how many cores.
+        rooms = [(place, size if kind == "cores" else threads) for size, place, _ in points]
+        started: dict[tuple[str, tuple[Path, int | None]], Contestant] = {}
         for name in names:
-            for place in dict.fromkeys(place for _, place, _ in points):
+            for room in dict.fromkeys(rooms):
                 with left_out(name, spare):
-                    contestant = Contestant(task, name, place, threads)
+                    contestant = Contestant(task, name, *room)
                     stack.callback(contestant.close)
-                    started[name, place] = contestant
-        there = [name for name in names if all((name, p) in started for _, p, _ in points)]
+                    started[name, room] = contestant
+        there = [name for name in names if all((name, room) in started for room in rooms)]
         if not there:
             raise InputError("a bench needs at least one contestant")
         work = [(name, point) for point in range(len(points)) for name in there]
         times: dict[tuple[str, int], list[float]] = {one: [] for one in work}
         for number in range(rounds + 1):
             for name, point in work:
-                _, place, texts = points[point]
                 time.sleep(pause)
-                seconds = started[name, place].time(texts)
+                seconds = started[name, rooms[point]].time(points[point][2])
                 if number:  # the first allocates and compiles
                     times[name, point].append(seconds)
     sizes = tuple(size for size, _, _ in points)
@@ -118,6 +126,11 @@ def _points(
     texts = [text_of(tokenizer, each, seed) for seed in range(MOST_TEXTS)]
     if kind == "batch":
         yield ((size, folder, texts[:size]) for size in _doubled(1, MOST_TEXTS))
+        return
+    if kind == "cores":
+        sizes = _doubled(1, cores())  # and all, where that is no power of two
+        sizes += [cores()] if sizes[-1] != cores() else []
+        yield ((size, folder, texts) for size in sizes)
         return
     with TemporaryDirectory() as place:
         make = _cut_to(folder, Path(place))

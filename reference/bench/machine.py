@@ -39,6 +39,23 @@ class Load:
         return min(max(others / had, 0.0), 1.0)
 
 
+def cores() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def peak_memory(pid: int, root: Path = Path("/proc")) -> float | None:
+    """The most that a process has held so far, in megabytes of a million bytes."""
+    try:
+        lines = (root / str(pid) / "status").read_text().splitlines()
+    except OSError:
+        return None
+    found = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+    return int(found[0]) * 1024 / 1e6 if found else None
+
+
 def _ticks(path: Path) -> int:
     """A process's, all of its threads together."""
     after_its_name = path.read_text().rpartition(")")[2].split()

@@ -47,6 +47,7 @@ class Task:
     peers: Mapping[str, Callable[[str], Work]]
     model: str | None = None
     prepare: Callable[[list[str], Tokenizer], list[str]] = lambda texts, tokenizer: texts
+    programs: tuple[str, ...] = ()  # peers that are no library of this environment
 
     def work(self, name: str, folder: str) -> Work:
         """What the contestant of that name, a peer or a backend, does with texts."""
@@ -59,9 +60,12 @@ class Task:
             )
         )
 
+    def all_peers(self) -> list[str]:
+        return [*self.peers, *self.programs]
+
     def usual_peers(self) -> list[str]:
         """Those in float32."""
-        return [name for name in self.peers if ":" not in name]
+        return [name for name in self.all_peers() if ":" not in name]
 
 
 def with_masks(texts: list[str], tokenizer: Tokenizer) -> list[str]:
@@ -152,6 +156,7 @@ TASKS = {
             "onnxruntime:int8": partial(engines.embed_with_onnxruntime, dtype="int8"),
         },
         EMBEDDED_MODEL,
+        programs=("candle-transformers", "mlx-embeddings"),
     ),
     "search": Task(
         "embeddings",

@@ -1,11 +1,17 @@
 """One contestant of the bench in a process of its own: it reads texts as JSON lines and answers
-with seconds."""
+with seconds. The first line is 0.0, when it is ready.
+
+A contestant in another language, or of another environment, is a program that does the same: it
+is given the model's folder, and its name is TASK-with-NAME. `make peers` puts some of them into
+the folder `peers` of the environment.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -27,13 +33,21 @@ THREADS = (
 )
 
 
-def is_installed(name: str) -> bool:
-    """Whether there is a contestant of that name, a backend or another library, after which a
-    dtype may stand."""
+def is_installed(task: str, name: str) -> bool:
+    """Whether there is a contestant of that name: a backend or another library, after which a
+    dtype may stand, or a program."""
+    if name in TASKS[task].programs:
+        return program(task, name) is not None
     library = name.partition(":")[0]
     return (
         library in BACKENDS or importlib.util.find_spec(library.replace("-", "_")) is not None
     )
+
+
+def program(task: str, name: str) -> str | None:
+    """Where the program is, beside this environment or where the system's are."""
+    beside = Path(sys.prefix) / "peers" / "bin"
+    return shutil.which(f"{task}-with-{name}", path=f"{beside}{os.pathsep}{os.defpath}")
 
 
 @contextmanager
@@ -51,30 +65,25 @@ class Contestant:
     """The parent's end of a worker."""
 
     def __init__(self, task: str, name: str, folder: Path, threads: int | None = None) -> None:
-        if not is_installed(name):
-            raise InputError(
-                f"{name} is not installed; install it, or leave it out with --peers"
-            )
+        if not is_installed(task, name):
+            how = "run make peers" if name in TASKS[task].programs else "install it"
+            raise InputError(f"{name} is not installed; {how}, or leave it out with --peers")
         self.name = name
+        self.began = time.perf_counter()
         self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                "from reference.bench.worker import main; main()",
-                task,
-                name,
-                str(folder),
-                *([] if threads is None else [str(threads)]),
-            ],
+            _command(task, name, str(folder), threads),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ
-            | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "true"}
-            | ({} if threads is None else dict.fromkeys(THREADS, str(threads))),
+            env=os.environ | _environment(name in TASKS[task].programs, threads),
         )
         self.pid = self.process.pid
         self._answer()  # ready
+
+    def start(self, texts: Sequence[str]) -> float:
+        """Seconds from the start of the process until these texts, its first, were done."""
+        self.time(texts)
+        return time.perf_counter() - self.began
 
     def time(self, texts: Sequence[str]) -> float:
         """Seconds that the contestant took for these texts."""
@@ -98,6 +107,27 @@ class Contestant:
                 "stands above"
             )
         return float(line)
+
+
+def _command(task: str, name: str, folder: str, threads: int | None) -> list[str]:
+    found = program(task, name) if name in TASKS[task].programs else None
+    if found is not None:
+        return [found, folder]
+    worker = [sys.executable, "-c", "from reference.bench.worker import main; main()"]
+    return [*worker, task, name, folder, *([] if threads is None else [str(threads)])]
+
+
+def _environment(is_program: bool, threads: int | None) -> dict[str, str]:
+    """A program is told besides whose matrix products MLX uses here."""
+    variables = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "true"}
+    if threads is not None:
+        variables |= dict.fromkeys(THREADS, str(threads))
+    if is_program and sys.platform == "linux":
+        from reference.mlx.blas import torch_library
+
+        library = torch_library()
+        variables |= {} if library is None else {"BENCH_BLAS": str(library)}
+    return variables
 
 
 def main() -> None:

@@ -28,20 +28,26 @@ def use_torch_blas() -> bool:
         # MLX's names are bound already, and the linker does not bind them a second time.
         _warn("mlx.core was imported before reference.mlx; import reference.mlx first")
         return False
-    torch = importlib.util.find_spec("torch")
-    if torch is None or torch.origin is None:
+    library = torch_library()
+    if library is None:
         _warn("PyTorch is not installed")
         return False
     try:
         # RTLD_GLOBAL puts the library's names where the linker looks for MLX's. Without it they
         # stay private.
-        ctypes.CDLL(
-            str(Path(torch.origin).parent / "lib" / "libtorch_cpu.so"), mode=ctypes.RTLD_GLOBAL
-        )
+        ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
     except OSError as problem:
         _warn(f"PyTorch's library does not load: {problem}")
         return False
     return True
+
+
+def torch_library() -> Path | None:
+    """The file that has PyTorch's matrix products."""
+    torch = importlib.util.find_spec("torch")
+    if torch is None or torch.origin is None:
+        return None
+    return Path(torch.origin).parent / "lib" / "libtorch_cpu.so"
 
 
 def _warn(reason: str) -> None:

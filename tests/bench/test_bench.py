@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,8 @@ import torch
 import reference
 from reference.__main__ import main
 from reference.backend import BACKENDS
-from reference.bench import Timing, _texts, bench, growth, table
-from reference.bench.machine import Load
+from reference.bench import Timing, _texts, bench, growth, table, worker
+from reference.bench.machine import Load, peak_memory
 from reference.bench.plot import draw
 from reference.bench.tasks import OURS, TASKS, with_masks
 from reference.bench.worker import Contestant
@@ -44,7 +45,7 @@ HEADS = {  # of tasks that no embedded model can do, or that are slow there
 
 ENGINES = ("ctranslate2", "openvino", "onnxruntime")
 IN_PROCESS = (
-    *(name for name in TASKS["embed"].usual_peers() if name not in ENGINES),
+    *(n for n in TASKS["embed"].peers if ":" not in n and n not in ENGINES),
     *BACKENDS,
 )
 FEWER_BITS = [
@@ -129,6 +130,8 @@ def test_a_round_that_others_disturb_is_done_again(minilm, monkeypatch):
             Counted.times += 1
             return 1.0
 
+        start = time
+
         def close(self):
             pass
 
@@ -138,7 +141,7 @@ def test_a_round_that_others_disturb_is_done_again(minilm, monkeypatch):
     monkeypatch.setattr(Load, "now", lambda processes: Load(next(had), next(loads), 0))
     (timing,) = bench(minilm, ["torch"], 2, Workload("one", "a", "two", ["a", "b"]), repeats=1)
     assert timing.others == pytest.approx((0.4 + 0.0) / 2)
-    assert Counted.times == 2 + 3 * 2  # what is not counted, and three rounds
+    assert Counted.times == 2 + 1 + 3 * 2  # two starts, the first many, and three rounds
     shown = table([timing])
     assert shown.endswith(
         "Other work took 20% of the machine meanwhile: it was not quiet, and the numbers are "
@@ -195,6 +198,30 @@ def test_growth_is_a_power(monkeypatch, made_for):
     (found,) = growth.grow(folder, ["candle"], "batch", 2, pause=0)
     assert found.sizes == (1, 2, 4, 8, 16, 32, 64) and found.exponent == pytest.approx(2)
     assert growth.table([found], "batch").splitlines()[1].endswith("2.00")
+
+
+def test_the_time_falls_with_the_cores(monkeypatch, made_for):
+    class Shared:
+        def __init__(self, task, name, folder, threads):
+            self.threads = threads
+
+        def time(self, texts):
+            return 12.0 / self.threads
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr("reference.bench.growth.Contestant", Shared)
+    monkeypatch.setattr("reference.bench.growth.cores", lambda: 6)
+    folder = str(made_for("embed"))
+    (found,) = growth.grow(folder, ["torch"], "cores", 1, pause=0)
+    assert found.sizes == (1, 2, 4, 6) and found.ms == (12_000, 6_000, 3_000, 2_000)
+    assert found.exponent == pytest.approx(-1)
+    with pytest.raises(InputError, match="leave that out"):
+        growth.grow(folder, ["torch"], "cores", 1, threads=2)
+    monkeypatch.setattr("reference.bench.growth.cores", lambda: 1)
+    with pytest.raises(InputError, match="too few cores"):
+        growth.grow(folder, ["torch"], "cores", 1)
 
 
 def test_growth_is_measured(made_for, tmp_path, capfd):
@@ -360,9 +387,11 @@ def test_the_table_and_the_file(tmp_path, capfd):
     timings = [Timing(**record) for record in json.loads(path.read_text())]
     assert [timing.name for timing in timings] == ["transformers", "torch"]
     assert all(timing.latency_ms > 0 and timing.throughput > 0 for timing in timings)
+    assert all(timing.start_s > timing.latency_ms / 1000 for timing in timings)
     lines = capfd.readouterr().out.splitlines()
     if Load.now([]) is not None:  # where the system tells
         assert lines.pop().startswith("Other work took")
+        assert all(100 < timing.memory_mb < 10_000 for timing in timings)
     assert (
         lines[-2].startswith("transformers")
         and "1.00x" in lines[-2]
@@ -406,10 +435,13 @@ def test_what_is_compared_was_timed_in_one_round(minilm, monkeypatch):
     class Timed:
         def __init__(self, task, name, folder, threads):
             self.name, self.pid = name, os.getpid()
-            self.seconds = iter([0.0] * 2 + [s for s in rounds[name] for _ in range(2)])
+            self.seconds = iter([0.0] + [s for s in rounds[name] for _ in range(2)])
 
         def time(self, texts):
             return next(self.seconds)
+
+        def start(self, texts):
+            return {"transformers": 3.0, "torch": 2.0}[self.name]
 
         def close(self):
             pass
@@ -422,6 +454,7 @@ def test_what_is_compared_was_timed_in_one_round(minilm, monkeypatch):
     assert second.latency_speed == second.throughput_speed == 2.0
     assert first.latency_ms == second.latency_ms == 10_000 and first.throughput == 0.2
     assert first.latency_spread == (30 - 6) / 10
+    assert (first.start_s, second.start_s) == (3.0, 2.0)
 
 
 def test_speeds_are_shown():
@@ -532,7 +565,51 @@ def test_texts_of_a_file_are_its_lines(tmp_path):
     ]
 
 
-def test_a_peer_that_is_not_installed_is_named(minilm, monkeypatch):
+def test_a_peer_that_is_not_installed_is_named(minilm, monkeypatch, tmp_path):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(InputError, match="sentence-transformers is not installed"):
+    with pytest.raises(InputError, match="sentence-transformers is not installed; install it"):
         Contestant("embed", "sentence-transformers", minilm)
+    monkeypatch.setattr("sys.prefix", str(tmp_path))
+    with pytest.raises(InputError, match="candle-transformers is not installed; run make p"):
+        Contestant("embed", "candle-transformers", minilm)
+
+
+def test_a_program_is_a_contestant(minilm, monkeypatch, tmp_path):
+    """It is given the folder, answers with seconds, and is told how many threads it has."""
+    program = tmp_path / "peers" / "bin" / "embed-with-mlx-embeddings"
+    program.parent.mkdir(parents=True)
+    lines = f"""\
+        #!{sys.executable}
+        import json, os, sys
+        assert sys.argv[1:] == [{str(minilm)!r}]
+        print(0.0, flush=True)
+        for line in sys.stdin:
+            print(len(json.loads(line)) + int(os.environ["RAYON_NUM_THREADS"]) / 8, flush=True)
+    """
+    program.write_text(textwrap.dedent(lines))
+    program.chmod(0o755)
+    monkeypatch.setattr("sys.prefix", str(tmp_path))
+    monkeypatch.setattr("reference.bench.PAUSE", 0)
+    work = Workload("one", "a", "two", ["a", "b"])
+    (timing,) = bench(str(minilm), ["mlx-embeddings"], 1, work, threads=4, repeats=0)
+    assert timing.latency_ms == 1500.0 and timing.throughput == 2 / 2.5
+
+
+@pytest.mark.parametrize("name", TASKS["embed"].programs)
+def test_a_program_does_the_same_work(minilm, tmp_path, name):
+    """Where `make peers` has installed it."""
+    program = worker.program("embed", name)
+    if program is None:
+        pytest.skip("make peers installs it")
+    path, line = tmp_path / "vectors.safetensors", json.dumps(TEXTS) + "\n"
+    subprocess.run([program, minilm, path], input=line, text=True, check=True)
+    found = safetensors.torch.load_file(path)["vectors"].numpy()
+    expected = np.asarray(TASKS["embed"].work("torch", str(minilm))(TEXTS))
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=2e-6)
+
+
+def test_what_a_process_held_at_most_is_told(tmp_path):
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "status").write_text("Name:\tx\nVmHWM:\t   2000 kB\nVmRSS:\t 9 kB\n")
+    assert peak_memory(7, tmp_path) == 2.048
+    assert peak_memory(8, tmp_path) is None

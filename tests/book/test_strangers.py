@@ -15,7 +15,7 @@ FOUND = json.loads((STRANGERS / "results.json").read_text())
 
 
 def locked() -> dict[str, str]:
-    lock = tomllib.loads((STRANGERS / "candle_modernbert" / "Cargo.lock").read_text())
+    lock = tomllib.loads((STRANGERS / "candle_transformers" / "Cargo.lock").read_text())
     crates = {package["name"]: package["version"] for package in lock["package"]}
     peers = (ROOT / "requirements-peers.txt").read_text()
     return {
