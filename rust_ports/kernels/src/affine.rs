@@ -5,9 +5,10 @@ use gemm::Parallelism;
 use rayon::prelude::*;
 
 use crate::error::Result;
-use crate::loops::{self, Real, vectorized};
+use crate::loops::{self, vectorized};
 use crate::memory::{Matrix, Memory, contiguous, multiply};
 use crate::product::{matrix, product};
+use crate::real::Real;
 use crate::{TASK, by_dtype, input_error, rows_a_task};
 
 /// x Wᵀ + b: `x` is `[..., inputs]`, `weight` `[outputs, inputs]`, `bias` `[outputs]`, the

@@ -8,8 +8,9 @@ use rayon::prelude::*;
 use crate::blocks::{BLOCK, Block};
 use crate::error::Result;
 use crate::lengths::Lengths;
-use crate::loops::{self, Real};
+use crate::loops;
 use crate::memory::{Matrix, Memory, multiply};
+use crate::real::Real;
 use crate::{by_dtype, input_error};
 
 /// Attention within each text of a packed row, to all of it or to `window` tokens on either

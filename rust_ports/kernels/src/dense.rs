@@ -6,10 +6,11 @@ use rayon::prelude::*;
 
 use crate::error::Result;
 use crate::int8::Groups;
-use crate::loops::{self, Real};
+use crate::loops;
 use crate::memory::{Matrix, Memory, check_shape, multiply, numbers_or_zeros};
 use crate::norm::Norm;
 use crate::panels::Panels;
+use crate::real::Real;
 use crate::tiles::{Finish, finish_rows};
 use crate::{by_dtype, input_error, rows_a_task};
 

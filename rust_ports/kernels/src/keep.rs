@@ -4,8 +4,8 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor, WithDType};
 use rayon::prelude::*;
 
 use crate::error::Result;
-use crate::loops::Real;
 use crate::memory::contiguous;
+use crate::real::Real;
 use crate::{TASK, input_error};
 
 /// `x` times the factor where `kept` is 1, and times 0 where it is 0, which can be

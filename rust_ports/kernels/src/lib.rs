@@ -22,6 +22,7 @@ mod norm_gelu;
 mod optimizer;
 mod panels;
 mod product;
+mod real;
 mod tiles;
 mod workers;
 

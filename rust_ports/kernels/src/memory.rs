@@ -5,7 +5,7 @@ use gemm::Parallelism;
 use rayon::prelude::*;
 
 use crate::error::Result;
-use crate::loops::Real;
+use crate::real::Real;
 use crate::{TASK, input_error};
 
 /// The memory of a tensor, held for reading.

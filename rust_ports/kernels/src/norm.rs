@@ -4,8 +4,9 @@ use candle_core::{D, Tensor};
 use rayon::prelude::*;
 
 use crate::error::Result;
-use crate::loops::{self, Real};
+use crate::loops;
 use crate::memory::{Memory, numbers_or_zeros};
+use crate::real::Real;
 use crate::{TASK, by_dtype, input_error, rows_a_task};
 
 /// What a layer norm is made of.

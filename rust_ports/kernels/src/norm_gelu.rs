@@ -7,9 +7,9 @@ use rayon::prelude::*;
 
 use self::loops::{Wide, norm_gelu_gradient, norm_gelu_of};
 use crate::error::Result;
-use crate::loops::Real;
 use crate::memory::{Memory, check_shape, contiguous, copied};
 use crate::norm::Norm;
+use crate::real::Real;
 use crate::{by_dtype, input_error, rows_a_task};
 
 /// gelu(norm(x)), which can be differentiated: `x` is `[..., size]`, and so is the result. All

@@ -4,8 +4,8 @@ use candle_core::Tensor;
 use rayon::prelude::*;
 
 use crate::error::Result;
-use crate::loops::Real;
 use crate::memory::{Memory, check_shape};
+use crate::real::Real;
 use crate::{TASK, by_dtype};
 
 /// What one step of AdamW does to every number of a tensor.

@@ -5,8 +5,8 @@ use candle_core::{CpuStorage, CustomOp2, DType, Layout, Shape, Tensor};
 use gemm::Parallelism;
 
 use crate::error::Result;
-use crate::loops::Real;
 use crate::memory::{Matrix, multiply};
+use crate::real::Real;
 
 /// left right, for `[rows, inner]` and `[inner, columns]`: what `left.matmul(right)` computes,
 /// from shorter sums.

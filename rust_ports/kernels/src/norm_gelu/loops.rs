@@ -1,6 +1,7 @@
 //! The two passes, row by row. Sums are taken in float64, as in the layer norm by itself.
 
-use crate::loops::{LANES, Real, gelu, reduce, vectorized};
+use crate::loops::{LANES, gelu, reduce, vectorized};
+use crate::real::Real;
 
 /// What a layer norm is made of.
 pub struct Wide<'a, T> {
