@@ -2,7 +2,6 @@
 
 use candle_core::{D, Tensor};
 use gemm::Parallelism;
-use rayon::prelude::*;
 
 use crate::error::Result;
 use crate::int8::Groups;
@@ -11,8 +10,8 @@ use crate::memory::{Matrix, Memory, check_shape, multiply, numbers_or_zeros};
 use crate::norm::Norm;
 use crate::panels::Panels;
 use crate::real::Real;
-use crate::tiles::{Finish, finish_rows};
-use crate::{by_dtype, input_error, rows_a_task};
+use crate::tiles::{self, Finish};
+use crate::{by_dtype, input_error};
 
 /// What a dense layer is made of.
 #[derive(Debug, Clone, Copy)]
@@ -112,16 +111,10 @@ pub fn linear_gelu_gate(dense: Dense, x: &Tensor) -> Result<Tensor> {
 }
 
 fn gate_of<T: Number>(dense: Dense, x: &Tensor) -> Result<Tensor> {
-    let (rows, mut shape, bias) =
-        (product_of::<T>(dense, x, &|_, _| ())?, shape(dense, x)?, bias(dense)?);
-    let (outputs, size) = (bias.len(), bias.len() / 2);
-    let mut result = vec![T::zero(); rows.len() / outputs * size];
-    let task = rows_a_task(outputs);
-    let tasks = result.par_chunks_mut(task * size).zip(rows.par_chunks(task * outputs));
-    tasks.for_each(|(result, rows)| loops::gelu_gate(rows, &bias, result));
-    shape.pop();
-    shape.push(size);
-    Ok(Tensor::from_vec(result, shape, x.device())?)
+    let bias = bias::<T>(dense)?;
+    let size = bias.len() / 2;
+    let gate = |rows: &[T], result: &mut [T]| loops::gelu_gate(rows, &bias, result);
+    with_rows(x, size, product_of(dense, x, Finish::Into(size, &gate))?)
 }
 
 /// [`linear`] to queries, keys and values side by side, the queries and keys of every head
@@ -170,7 +163,7 @@ fn norm_of<T: Number>(
     let bias = bias::<T>(dense)?;
     let outputs = bias.len();
     check_shape("the norm's weight", norm.weight, &[outputs])?;
-    check_shape("residual", residual, &shape(dense, x)?)?;
+    check_shape("residual", residual, &with_last(x, outputs))?;
     let residual = residual.contiguous()?;
     let (residual, weight) = (Memory::of(&residual), Memory::of(norm.weight));
     let norm_bias = numbers_or_zeros("the norm's bias", norm.bias, outputs)?;
@@ -186,18 +179,27 @@ fn norm_of<T: Number>(
     })
 }
 
-/// x Wᵀ of `x` `[..., inputs]`, finished: `[..., outputs]`.
-fn finished<T: Number>(dense: Dense, x: &Tensor, finish: Finish<T>) -> Result<Tensor> {
-    let rows = product_of(dense, x, finish)?;
-    Ok(Tensor::from_vec(rows, shape(dense, x)?, x.device())?)
+/// x Wᵀ of `x` `[..., inputs]`, its rows changed: `[..., outputs]`.
+fn finished<T: Number>(
+    dense: Dense,
+    x: &Tensor,
+    change: &(dyn Fn(usize, &mut [T]) + Sync),
+) -> Result<Tensor> {
+    let rows = product_of(dense, x, Finish::InPlace(change))?;
+    with_rows(x, dense.weight.dim(0)?, rows)
 }
 
-/// The shape `[..., outputs]` of what becomes of `x` `[..., inputs]`.
-fn shape(dense: Dense, x: &Tensor) -> Result<Vec<usize>> {
+/// The rows, each of `size` numbers, in the place of those of `x` `[..., inputs]`.
+fn with_rows<T: Number>(x: &Tensor, size: usize, rows: Vec<T>) -> Result<Tensor> {
+    Ok(Tensor::from_vec(rows, with_last(x, size), x.device())?)
+}
+
+/// The shape of `x` with a last axis of that size.
+fn with_last(x: &Tensor, size: usize) -> Vec<usize> {
     let mut shape = x.dims().to_vec();
     shape.pop();
-    shape.push(dense.weight.dim(0)?);
-    Ok(shape)
+    shape.push(size);
+    shape
 }
 
 /// A number for each output, zeros where there is no bias.
@@ -205,7 +207,7 @@ fn bias<T: Number>(dense: Dense) -> Result<Vec<T>> {
     numbers_or_zeros("bias", dense.bias, dense.weight.dim(0)?)
 }
 
-/// x Wᵀ of `x` `[..., inputs]`, row by row; some rows at a time are finished.
+/// x Wᵀ of `x` `[..., inputs]`, finished, row by row.
 fn product_of<T: Number>(dense: Dense, x: &Tensor, finish: Finish<T>) -> Result<Vec<T>> {
     let (outputs, inputs) = dense.weight.dims2()?;
     if x.dim(D::Minus1)? != inputs {
@@ -217,9 +219,8 @@ fn product_of<T: Number>(dense: Dense, x: &Tensor, finish: Finish<T>) -> Result<
     if let Some(result) = T::by_layout(dense, x, finish)? {
         return Ok(result);
     }
-    let mut result = product(x, weight.numbers()?, inputs, outputs);
-    finish_rows(&mut result, outputs, finish);
-    Ok(result)
+    let result = product(x, weight.numbers()?, inputs, outputs);
+    Ok(tiles::finished(result, outputs, finish))
 }
 
 /// x Wᵀ for contiguous `x` `[rows, inputs]` and `weight` `[outputs, inputs]`: `[rows,

@@ -227,11 +227,18 @@ mod tests {
             let (x, weight) = (random(rows), random(outputs));
             let negated = |_: usize, part: &mut [f32]| part.iter_mut().for_each(|x| *x *= -1.0);
             let groups = Groups::default();
-            let found = groups.product(&weight, &numbers(&x), &negated).unwrap();
-            assert_eq!(groups.product(&weight, &numbers(&x), &negated).unwrap(), found);
+            let found =
+                groups.product(&weight, &numbers(&x), Finish::InPlace(&negated)).unwrap();
+            assert_eq!(
+                groups.product(&weight, &numbers(&x), Finish::InPlace(&negated)).unwrap(),
+                found
+            );
             // Of another weight it is as right, though it is laid out anew each time.
             let copy = weight.to_dtype(DType::F64).unwrap().to_dtype(DType::F32).unwrap();
-            assert_eq!(groups.product(&copy, &numbers(&x), &negated).unwrap(), found);
+            assert_eq!(
+                groups.product(&copy, &numbers(&x), Finish::InPlace(&negated)).unwrap(),
+                found
+            );
             let (left, right) =
                 (rounded(&numbers(&x), inputs), rounded(&numbers(&weight), inputs));
             for (row, found) in left.iter().zip(found.chunks_exact(outputs)) {

@@ -1,8 +1,9 @@
 //! Loops over rows of numbers, written so that the compiler turns them into vector
 //! instructions.
 //!
-//! Each loop is compiled twice on x86-64, for any processor and for one with AVX2, and the
-//! choice is made at run time; elsewhere the baseline has the vectors already.
+//! Each loop is compiled three times on x86-64, for any processor, for one with AVX2 and for
+//! one with AVX-512, and the choice is made at run time; elsewhere the baseline has the vectors
+//! already. The numbers are the same whichever it is.
 
 use crate::real::Real;
 
@@ -36,6 +37,12 @@ pub fn reduce<T: Real>(
     for (lane, x) in lanes.iter_mut().zip(rest) {
         *lane = combine(*lane, map(*x));
     }
+    across(lanes, combine)
+}
+
+/// Combines what the strands hold.
+#[inline(always)]
+fn across<T: Real>(mut lanes: [T; LANES], combine: impl Fn(T, T) -> T) -> T {
     let mut width = LANES;
     while width > 1 {
         width /= 2;
@@ -53,9 +60,17 @@ macro_rules! vectorized {
         pub fn $name<T: Real>($($argument: $type),*) {
             #[cfg(target_arch = "x86_64")]
             {
+                #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq")]
+                fn widest<T: Real>($($argument: $type),*) {
+                    $body($($argument),*)
+                }
                 #[target_feature(enable = "avx2,fma")]
                 fn wide<T: Real>($($argument: $type),*) {
                     $body($($argument),*)
+                }
+                if $crate::loops::has_widest() {
+                    // SAFETY: the processor has what `widest` was compiled for.
+                    return unsafe { widest($($argument),*) };
                 }
                 if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
                     // SAFETY: the processor has what `wide` was compiled for.
@@ -67,6 +82,15 @@ macro_rules! vectorized {
     };
 }
 pub(crate) use vectorized;
+
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub fn has_widest() -> bool {
+    is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+}
 
 vectorized! {
     /// Adds `bias` to each row of `rows`.
@@ -190,10 +214,21 @@ fn softmax_rows<T: Real>(rows: &mut [T], keys: usize, mask: Option<&[u8]>) {
             }
         }
         let largest = reduce(row, T::smallest(), |x| x, |a, b| if b > a { b } else { a });
-        for x in row.iter_mut() {
-            *x = (*x - largest).exp_of_negative();
+        let mut lanes = [T::zero(); LANES];
+        let (chunks, rest) = row.as_chunks_mut::<LANES>();
+        for chunk in chunks {
+            for x in &mut *chunk {
+                *x = (*x - largest).exp_of_negative();
+            }
+            for (lane, x) in lanes.iter_mut().zip(chunk) {
+                *lane += *x;
+            }
         }
-        let total = reduce(row, T::zero(), |x| x, |a, b| a + b);
+        for (lane, x) in lanes.iter_mut().zip(rest) {
+            *x = (*x - largest).exp_of_negative();
+            *lane += *x;
+        }
+        let total = across(lanes, |a, b| a + b);
         for x in row.iter_mut() {
             *x /= total;
         }

@@ -64,6 +64,31 @@ pub fn copied<T: Real>(numbers: &[T]) -> Vec<T> {
     result
 }
 
+/// Room for so many numbers.
+///
+/// The system hands memory out page by page, when each is first touched. Of what is large it is
+/// asked for pages of two megabytes instead of four kilobytes: for the results of a long text
+/// those take a twentieth of the time.
+pub fn room<T>(size: usize) -> Vec<T> {
+    let room = Vec::with_capacity(size);
+    #[cfg(target_os = "linux")]
+    if size * size_of::<T>() >= LARGE {
+        let start = room.as_ptr() as usize / PAGE * PAGE;
+        let end = (room.as_ptr() as usize + size * size_of::<T>()).next_multiple_of(PAGE);
+        // SAFETY: the pages hold the room. It is advice, which changes no content, and where it
+        // is not taken nothing is lost.
+        unsafe { libc::madvise(start as *mut _, end - start, libc::MADV_HUGEPAGE) };
+    }
+    room
+}
+
+/// What the system counts memory in, at least.
+#[cfg(target_os = "linux")]
+const PAGE: usize = 4096;
+/// From how many bytes on larger pages are worth asking for.
+#[cfg(target_os = "linux")]
+const LARGE: usize = 1 << 20;
+
 #[derive(Clone, Copy)]
 pub struct Heads<'a, T> {
     numbers: &'a [T],

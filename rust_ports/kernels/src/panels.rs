@@ -9,7 +9,7 @@ use candle_core::Tensor;
 use rayon::prelude::*;
 
 use crate::error::Result;
-use crate::memory::CHUNK;
+use crate::memory::{CHUNK, room};
 use crate::tiles::{Finish, LaidOut, Place, TALL, Tiled};
 use sums::{HALF, Line, Sums, WIDE, plain_sums, usable};
 
@@ -54,7 +54,9 @@ impl Tiled for Packed {
     type Tiles = Vec<[f32; TALL]>;
 
     fn of(rows: &[f32], inputs: usize, outputs: usize) -> Self {
-        let mut lines = vec![Line([0.0; HALF]); outputs.div_ceil(WIDE) * 2 * inputs];
+        let size = outputs.div_ceil(WIDE) * 2 * inputs;
+        let mut lines = room(size);
+        lines.resize(size, Line([0.0; HALF]));
         let halves = lines.par_chunks_mut(inputs);
         halves.zip(rows.par_chunks(inputs * HALF)).for_each(|(half, rows)| {
             for (output, row) in rows.chunks_exact(inputs).enumerate() {
@@ -189,7 +191,8 @@ mod tests {
             let (x, weight) = (random(rows, inputs), random(outputs, inputs));
             let panels = Panels::default();
             let negated = |_: usize, part: &mut [f32]| part.iter_mut().for_each(|x| *x *= -1.0);
-            let product = || panels.product(&weight, &numbers(&x), &negated).unwrap();
+            let product =
+                || panels.product(&weight, &numbers(&x), Finish::InPlace(&negated)).unwrap();
             let Some(found) = product() else {
                 assert!(!usable());
                 return;
@@ -210,14 +213,15 @@ mod tests {
         let weight = || random(32, 8);
         let panels = Panels::default();
         let product = |weight: &Tensor, rows: usize| {
-            panels.product(weight, &vec![1.0; rows * 8], &|_, _| ()).unwrap()
+            panels.product(weight, &vec![1.0; rows * 8], Finish::InPlace(&|_, _| ())).unwrap()
         };
         let own = weight();
         assert!(product(&own, LEAST_ROWS - 1).is_none());
         assert_eq!(product(&own, LEAST_ROWS).is_some(), usable());
         assert!(product(&weight(), LEAST_ROWS).is_none());
         let (panels, own) = (Panels::default(), random(4096, 256)); // many at once, at first
-        let product = |_| panels.product(&own, &[1.0; 8 * 256], &|_, _| ()).unwrap();
+        let product =
+            |_| panels.product(&own, &[1.0; 8 * 256], Finish::InPlace(&|_, _| ())).unwrap();
         assert!((0..64).into_par_iter().all(|task| product(task).is_some() == usable()));
     }
 }

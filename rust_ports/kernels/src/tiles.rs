@@ -15,7 +15,8 @@ use candle_core::{Tensor, TensorId};
 use rayon::prelude::*;
 
 use crate::error::Result;
-use crate::memory::Memory;
+use crate::memory::{Memory, room};
+use crate::real::Real;
 use crate::rows_a_task;
 
 /// How many rows of the input a tile has.
@@ -26,8 +27,14 @@ pub(crate) const ROWS_AT_ONCE: usize = 4 * TALL;
 /// How many outputs a thread takes at once where there are few rows.
 const OUTPUTS_AT_ONCE: usize = 64;
 
-/// What becomes of rows of the product, of which the first has this number.
-pub(crate) type Finish<'a, T> = &'a (dyn Fn(usize, &mut [T]) + Sync);
+/// What becomes of rows of the product while they are in the cache.
+#[derive(Clone, Copy)]
+pub(crate) enum Finish<'a, T> {
+    /// They are changed where they are; the first of them has this number.
+    InPlace(&'a (dyn Fn(usize, &mut [T]) + Sync)),
+    /// Of each is made a row of so many numbers.
+    Into(usize, &'a (dyn Fn(&[T], &mut [T]) + Sync)),
+}
 
 /// The weight of a dense layer, laid out in panels.
 pub(crate) trait Tiled: Sized + Sync {
@@ -112,48 +119,99 @@ impl<W: Tiled> LaidOut<W> {
 pub(crate) fn product<W: Tiled>(weight: &W, x: &[f32], finish: Finish<f32>) -> Vec<f32> {
     let (inputs, outputs) = weight.sizes();
     let rows = x.len() / inputs;
-    let size = rows * outputs;
-    let mut result = Vec::with_capacity(size);
-    let room = &mut result.spare_capacity_mut()[..size];
-    let few = rows < 2 * ROWS_AT_ONCE * rayon::current_num_threads();
-    if few {
-        by_panels(weight, x, room);
-    } else {
-        by_rows(weight, x, room, finish);
+    if rows < 2 * ROWS_AT_ONCE * rayon::current_num_threads() {
+        let result = filled(rows * outputs, |room| by_panels(weight, x, room));
+        return finished(result, outputs, finish);
     }
-    // SAFETY: both ways write every number.
+    match finish {
+        Finish::InPlace(change) => filled(rows * outputs, |result| {
+            by_rows(weight, x, result, outputs, |tiles, number, rows, result| {
+                // SAFETY: `result` has that many rows and is this task's alone.
+                change(number, unsafe { multiplied(weight, tiles, rows, result) });
+            })
+        }),
+        Finish::Into(size, make) => filled(rows * size, |result| {
+            by_rows(weight, x, result, size, |tiles, _, rows, result| {
+                let mut room = vec![Room::uninit(); rows * outputs];
+                // SAFETY: as above, of `room`.
+                make(unsafe { multiplied(weight, tiles, rows, &mut room) }, zeroed(result));
+            })
+        }),
+    }
+}
+
+/// All rows `[rows, outputs]` finished, some at a time.
+pub(crate) fn finished<T: Real>(mut rows: Vec<T>, outputs: usize, finish: Finish<T>) -> Vec<T> {
+    let at_once = rows_a_task(outputs);
+    match finish {
+        Finish::InPlace(change) => {
+            let parts = rows.par_chunks_mut(at_once * outputs).enumerate();
+            parts.for_each(|(number, rows)| change(number * at_once, rows));
+            rows
+        }
+        Finish::Into(size, make) => {
+            let mut result = vec![T::zero(); rows.len() / outputs * size];
+            let parts = result.par_chunks_mut(at_once * size);
+            parts
+                .zip(rows.par_chunks(at_once * outputs))
+                .for_each(|(result, rows)| make(rows, result));
+            result
+        }
+    }
+}
+
+/// So many numbers, all of which `write` has to write.
+fn filled(size: usize, write: impl FnOnce(&mut [Room])) -> Vec<f32> {
+    let mut result = room(size);
+    write(&mut result.spare_capacity_mut()[..size]);
+    // SAFETY: they are written.
     unsafe { result.set_len(size) };
-    if few {
-        finish_rows(&mut result, outputs, finish);
-    }
     result
 }
 
-/// Has all rows `[rows, outputs]` finished, some at a time.
-pub(crate) fn finish_rows<T: Send>(rows: &mut [T], outputs: usize, finish: Finish<T>) {
-    let at_once = rows_a_task(outputs);
-    let parts = rows.par_chunks_mut(at_once * outputs).enumerate();
-    parts.for_each(|(number, rows)| finish(number * at_once, rows));
+fn zeroed(room: &mut [Room]) -> &mut [f32] {
+    room.fill(Room::new(0.0));
+    // SAFETY: they are written.
+    unsafe { slice::from_raw_parts_mut(room.as_mut_ptr().cast(), room.len()) }
 }
 
-/// Each task takes some of the rows.
-fn by_rows<W: Tiled>(weight: &W, x: &[f32], result: &mut [Room], finish: Finish<f32>) {
-    let (inputs, outputs) = weight.sizes();
+/// Each task takes some of the rows: laid out, the number of the first and how many they are,
+/// and where in `result`, `[rows, size]`, what becomes of them belongs.
+fn by_rows<W: Tiled>(
+    weight: &W,
+    x: &[f32],
+    result: &mut [Room],
+    size: usize,
+    task: impl Fn(&W::Tiles, usize, usize, &mut [Room]) + Sync,
+) {
+    let inputs = weight.sizes().0;
     let parts = result
-        .par_chunks_mut(ROWS_AT_ONCE * outputs)
+        .par_chunks_mut(ROWS_AT_ONCE * size)
         .zip(x.par_chunks(ROWS_AT_ONCE * inputs))
         .enumerate();
     parts.for_each_init(W::Tiles::default, |tiles, (number, (result, x))| {
         weight.lay_out(x, tiles);
-        let start = result.as_mut_ptr().cast();
-        let place = Place { start, rows: x.len() / inputs };
-        // SAFETY: `result` has that many rows, is this task's alone, and is written first.
-        let rows = unsafe {
-            weight.multiply(tiles, 0..weight.panels(), place);
-            slice::from_raw_parts_mut(start, result.len())
-        };
-        finish(number * ROWS_AT_ONCE, rows);
+        task(tiles, number * ROWS_AT_ONCE, x.len() / inputs, result);
     });
+}
+
+/// The products of these rows with all of the weight.
+///
+/// # Safety
+///
+/// `place` must have room for them.
+unsafe fn multiplied<'a, W: Tiled>(
+    weight: &W,
+    tiles: &W::Tiles,
+    rows: usize,
+    place: &'a mut [Room],
+) -> &'a mut [f32] {
+    let start = place.as_mut_ptr().cast();
+    // SAFETY: passed on from the caller; every number is written before it is read.
+    unsafe {
+        weight.multiply(tiles, 0..weight.panels(), Place { start, rows });
+        slice::from_raw_parts_mut(start, place.len())
+    }
 }
 
 /// Each task takes some of the outputs.
@@ -216,11 +274,19 @@ mod tests {
                     numbers.iter_mut().for_each(|number| *number *= (first + row) as f32);
                 }
             };
-            let found = product(&Shifted(3, outputs), &x, &number);
+            let found = product(&Shifted(3, outputs), &x, Finish::InPlace(&number));
             let expected = (0..rows).flat_map(|row| {
                 (0..outputs).map(move |output| (3 * row + output) as f32 * row as f32)
             });
             assert!(found.into_iter().eq(expected));
+            let ends = |rows: &[f32], result: &mut [f32]| {
+                for (row, ends) in rows.chunks(outputs).zip(result.chunks_mut(2)) {
+                    ends.copy_from_slice(&[row[outputs - 1], row[0]]);
+                }
+            };
+            let found = product(&Shifted(3, outputs), &x, Finish::Into(2, &ends));
+            let expected = (0..rows).flat_map(|row| [3 * row + outputs - 1, 3 * row]);
+            assert!(found.into_iter().eq(expected.map(|number| number as f32)));
         }
     }
 }
