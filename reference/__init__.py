@@ -60,6 +60,7 @@ def load(
     from reference import pipelines
     from reference.backend import build, check_place
     from reference.checkpoint import locate, read_checkpoint
+    from reference.weights import let_go
 
     if pipeline is not None:
         pipelines.pipeline_class(pipeline)
@@ -71,6 +72,8 @@ def load(
     config, architecture = checkpoint.config, checkpoint.architecture
     chosen = chosen or pipelines.pipeline_class(architecture.task.pipeline, folder)
     network = build(backend, config, architecture, checkpoint.tensors, dtype, device)
+    if backend != "torch":  # whose parameters may be the very pages of the file
+        let_go(checkpoint.tensors.values())
     return chosen(checkpoint, network, backend, dtype, device)
 
 

@@ -141,7 +141,7 @@ def test_a_round_that_others_disturb_is_done_again(minilm, monkeypatch):
     monkeypatch.setattr(Load, "now", lambda processes: Load(next(had), next(loads), 0))
     (timing,) = bench(minilm, ["torch"], 2, Workload("one", "a", "two", ["a", "b"]), repeats=1)
     assert timing.others == pytest.approx((0.4 + 0.0) / 2)
-    assert Counted.times == 2 + 1 + 3 * 2  # two starts, the first many, and three rounds
+    assert Counted.times == 2 + 2 + 3 * 2  # two starts, first runs, and three rounds
     shown = table([timing])
     assert shown.endswith(
         "Other work took 20% of the machine meanwhile: it was not quiet, and the numbers are "
@@ -435,7 +435,7 @@ def test_what_is_compared_was_timed_in_one_round(minilm, monkeypatch):
     class Timed:
         def __init__(self, task, name, folder, threads):
             self.name, self.pid = name, os.getpid()
-            self.seconds = iter([0.0] + [s for s in rounds[name] for _ in range(2)])
+            self.seconds = iter([0.0] * 2 + [s for s in rounds[name] for _ in range(2)])
 
         def time(self, texts):
             return next(self.seconds)

@@ -74,7 +74,8 @@ pub mod text;
 pub use encoders_models::{
     Error, Lengths, Result, among_workers, attention, bert, char_encoder, convolution,
     distilbert, dropout, electra, error, families, family, inputs, layers, losses, masking,
-    model, modernbert, mpnet, pooling, roberta, rope, rope_encoder, trace, training, weights,
+    model, modernbert, mpnet, pooling, roberta, room, rope, rope_encoder, trace, training,
+    weights,
 };
 
 pub use bert::{BertModel, BertModelOutput};

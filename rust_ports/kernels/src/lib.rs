@@ -38,6 +38,7 @@ pub use error::{Error, Result};
 pub use int8::{GROUP, Groups};
 pub use keep::keep;
 pub use lengths::Lengths;
+pub use memory::room;
 pub use norm::{Norm, layer_norm, sum_norm};
 pub use norm_gelu::norm_gelu;
 pub use optimizer::{Step, adamw, sum_of_squares};

@@ -73,21 +73,18 @@ pub fn room<T>(size: usize) -> Vec<T> {
     let room = Vec::with_capacity(size);
     #[cfg(target_os = "linux")]
     if size * size_of::<T>() >= LARGE {
-        let start = room.as_ptr() as usize / PAGE * PAGE;
-        let end = (room.as_ptr() as usize + size * size_of::<T>()).next_multiple_of(PAGE);
-        // SAFETY: the pages hold the room. It is advice, which changes no content, and where it
-        // is not taken nothing is lost.
+        let start = room.as_ptr() as usize / LARGE * LARGE;
+        let end = (room.as_ptr() as usize + size * size_of::<T>()).next_multiple_of(LARGE);
+        // SAFETY: this is advice, which changes no content, of ours or of what lies beside it
+        // on the same large pages; where it is not taken nothing is lost.
         unsafe { libc::madvise(start as *mut _, end - start, libc::MADV_HUGEPAGE) };
     }
     room
 }
 
-/// What the system counts memory in, at least.
+/// The bytes of a large page.
 #[cfg(target_os = "linux")]
-const PAGE: usize = 4096;
-/// From how many bytes on larger pages are worth asking for.
-#[cfg(target_os = "linux")]
-const LARGE: usize = 1 << 20;
+const LARGE: usize = 2 << 20;
 
 #[derive(Clone, Copy)]
 pub struct Heads<'a, T> {

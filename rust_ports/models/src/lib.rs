@@ -42,6 +42,6 @@ pub mod weights;
 mod workers;
 
 pub use encoders_kernels::{
-    Error, Lengths, Result, checkpoint_error, config_error, error, input_error,
+    Error, Lengths, Result, checkpoint_error, config_error, error, input_error, room,
 };
 pub use workers::among_workers;

@@ -53,8 +53,8 @@ pub fn float(name: &str, array: &Bound<PyAny>) -> PyResult<Tensor> {
     float_as(name, array, false)
 }
 
-/// The same as a variable: a model holds its parameters as such, and would copy a tensor once
-/// more to have one.
+/// The same as a variable on large pages: a model holds its parameters as such, and would copy
+/// a tensor once more to have one.
 pub fn parameter(name: &str, array: &Bound<PyAny>) -> PyResult<Tensor> {
     float_as(name, array, true)
 }
@@ -125,7 +125,11 @@ fn tensor<T: Element>(array: &Bound<PyAny>, dtype: &str, variable: bool) -> PyRe
     let array: PyReadonlyArrayDyn<T> = array.cast_into::<PyArrayDyn<T>>()?.readonly();
     let (numbers, shape) = (array.as_slice()?, array.shape());
     let made = match variable {
-        true => Var::from_slice(numbers, shape, &Device::Cpu).map(Var::into_inner),
+        true => {
+            let mut own = encoders::room(numbers.len());
+            own.extend_from_slice(numbers);
+            Var::from_vec(own, shape, &Device::Cpu).map(Var::into_inner)
+        }
         false => Tensor::from_slice(numbers, shape, &Device::Cpu),
     };
     made.map_err(|problem| raise(array.py(), Error::Candle(problem)))
