@@ -1,7 +1,7 @@
 # make book   render the book            make test   run every check
 # make serve  show it on localhost       make lock   renew requirements*.txt from pyproject.toml
 # make peers  install ports by others    make audit  hold all locks against what is known to be vulnerable
-# make fuzz   look for trouble that no test knows, MINUTES=10 of each kind
+# make times  time all ports and engines   make fuzz   look for trouble that no test knows, MINUTES=10 of each kind
 #
 # Each target sets up what it needs in .venv, once: the stamps in .venv remember what has been done.
 
@@ -27,7 +27,7 @@ export HF_HUB_OFFLINE ?= 1
 # PyTorch's threads sleep while they wait: spinning, those of two processes on two cores take the time of those that work.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: book serve test lint rust-test python-test notebook-test book-test setup lock peers strangers audit clean
+.PHONY: book serve test lint rust-test python-test notebook-test book-test setup lock peers strangers times audit clean
 .PHONY: fuzz fuzz-python fuzz-configurations fuzz-rust
 .DEFAULT_GOAL := book
 
@@ -155,6 +155,10 @@ $(VENV)/%/.dependencies: requirements-%.txt | $(VENV)/.dependencies
 # Two ports by others, each pinned in a lock of its own, held against the oracle: book/check_a_port.ipynb shows what was found.
 strangers: setup peers
 	$(BIN)/python $(STRANGERS)/check.py $(PEERS)/python $(VENV)/strangers/release/candle-modernbert
+
+# What the status page says about time, on this machine, which should have nothing else to do meanwhile.
+times: setup peers
+	$(BIN)/python book/times.py
 
 clean:
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis
