@@ -101,6 +101,41 @@ def test_a_fork_that_would_hang_is_told_so(small, backend):
     assert ended.returncode == 3  # errors, one for each use
 
 
+SHARED = """
+import os, sys, numpy, reference
+model = reference.load(sys.argv[1], backend=sys.argv[2])
+reading, writing = os.pipe()
+again, going = os.pipe()
+for _ in range(2):
+    if not os.fork():
+        os.close(going)
+        model.forward(numpy.arange(20)[None])
+        lines = open("/proc/self/smaps_rollup").read().splitlines()[1:]
+        kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in lines}
+        own = kilobytes["Private_Clean"] + kilobytes["Private_Dirty"]
+        os.write(writing, f"{own // 1024} ".encode())
+        os.read(again, 1)  # neither ends before the other has looked
+        os._exit(0)
+found = b""
+while found.count(b" ") < 2:
+    found += os.read(reading, 9)
+print(found.decode())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system tells on Linux only")
+@pytest.mark.parametrize("backend", ["torch", "candle"])
+def test_forks_share_the_weights(tmp_path, backend):
+    """Of a model of 100 MB, nearly all of it a table of words, two forks that computed hold
+    little of their own."""
+    sizes = {"vocab_size": 200_000, "hidden_size": 128, "num_attention_heads": 4}
+    folder = random_checkpoint(tmp_path / "model", "BertModel", pooling="mean", **sizes)
+    program = [sys.executable, "-c", SHARED, str(folder), backend]
+    done = subprocess.run(program, stdout=subprocess.PIPE, text=True, check=True)
+    first, second = map(int, done.stdout.split())
+    assert max(first, second) < 50
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupt_leaves_the_model_usable(small, backend):
     model = reference.load(small, backend=backend)

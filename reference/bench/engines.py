@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.metadata
 import io
 import json
 import logging
@@ -103,7 +102,9 @@ def converted(
     the same version it is the same. `dtype` is that of the form, if it has a say in it."""
     if not list(Path(folder).glob("*.safetensors")):
         raise OSError(f"{folder} has no file named model.safetensors")
-    made_by = f"{engine} {importlib.metadata.version(engine)}"
+    from importlib.metadata import version  # which takes its time, and not all need it
+
+    made_by = f"{engine} {version(engine)}"
     made_by += "" if dtype == "float32" else f" {dtype}"
     digest = hashlib.sha256(made_by.encode())
     for path in sorted(Path(folder).rglob("*")):

@@ -120,6 +120,8 @@ def packed_attention(
     Each text is a slice, so no mask and no score between two texts is ever computed. A bias is
     that of the longest text, and a shorter one takes its beginning.
     """
+    if bias is None and fused.has_packed_kernel(query):
+        return fused.packed_attention(query, key, value, cu_seqlens, window)
     context = torch.empty_like(query)
     for start, end in itertools.pairwise(cu_seqlens.tolist()):
         text, its = slice(start, end), slice(end - start)

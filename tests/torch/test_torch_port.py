@@ -55,6 +55,50 @@ def test_packed_attention_stays_within_each_text(lengths, seed):
         torch.testing.assert_close(packed[:, text], alone, atol=1e-13, rtol=0)
 
 
+@pytest.mark.parametrize("window", [None, 2])
+def test_the_packed_kernel_is_asked_for_what_the_plain_form_computes(monkeypatch, window):
+    """The kernel itself runs on GPUs only: here something stands in for it that takes what its
+    documentation says."""
+
+    def varlen_attn(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, *, window_size):
+        assert cu_seq_q.dtype == cu_seq_k.dtype == torch.int32 and max_q == max_k == 9
+        context = torch.empty_like(query)  # [tokens, heads, head_dim]
+        for start, end in itertools.pairwise(cu_seq_q.tolist()):
+            parts = (x[start:end].transpose(0, 1) for x in (query, key, value))
+            apart = torch.arange(end - start)[:, None] - torch.arange(end - start)
+            left, right = (reach if reach >= 0 else end for reach in window_size)
+            near = (apart <= left) & (-apart <= right)
+            found = attention.scaled_dot_product_attention(*parts, near)
+            context[start:end] = found.transpose(0, 1)
+        return context
+
+    cu_seqlens = torch.tensor([0, 4, 13, 14])
+    parts = torch.randn(3, 2, 14, 8, dtype=torch.float64)
+    plain = attention.packed_attention(*parts, cu_seqlens, window)
+    assert not fused.has_packed_kernel(parts[0])
+    monkeypatch.setattr("torch.nn.attention.varlen.varlen_attn", varlen_attn)
+    monkeypatch.setattr(fused, "has_packed_kernel", lambda query: True)
+    found = attention.packed_attention(*parts, cu_seqlens, window)
+    torch.testing.assert_close(found, plain, atol=1e-13, rtol=0)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU of NVIDIA's")
+@pytest.mark.parametrize("window", [None, 64])
+def test_the_packed_kernel_is_as_near_as_its_dtype_allows(window):
+    """As near to float64 as the plain form in the same dtype."""
+    cu_seqlens = torch.tensor([0, 40, 353, 354, 600], device="cuda")
+    exact = torch.randn(3, 4, 600, 64, dtype=torch.float64, device="cuda")
+    truth = attention.packed_attention(*exact, cu_seqlens, window)
+    half = exact.half()
+    assert fused.has_packed_kernel(half[0])
+    kernel = attention.packed_attention(*half, cu_seqlens, window)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fused, "has_packed_kernel", lambda query: False)
+        plain = attention.packed_attention(*half, cu_seqlens, window)
+    error, allowed = ((x - truth).abs().max() for x in (kernel, plain))
+    assert error <= 2 * allowed
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_a_row_without_tokens_has_the_mean_zero(dtype):
     hidden = torch.ones(2, 3, 4, dtype=dtype)
