@@ -1,7 +1,7 @@
 # make book   render the book            make test   run every check
 # make serve  show it on localhost       make lock   renew requirements*.txt from pyproject.toml
 # make peers  install ports by others    make audit  hold all locks against what is known to be vulnerable
-# make times  time all ports and engines   make fuzz   look for trouble that no test knows, MINUTES=10 of each kind
+# make times  time ports and engines     make fuzz   look for trouble that no test knows, MINUTES=10 of each kind
 #
 # Each target sets up what it needs in .venv, once: the stamps in .venv remember what has been done.
 

@@ -72,8 +72,7 @@ def load(
     config, architecture = checkpoint.config, checkpoint.architecture
     chosen = chosen or pipelines.pipeline_class(architecture.task.pipeline, folder)
     network = build(backend, config, architecture, checkpoint.tensors, dtype, device)
-    if backend != "torch":  # whose parameters may be the very pages of the file
-        let_go(checkpoint.tensors.values())
+    let_go(checkpoint.tensors.values())  # every port has a copy of its own
     return chosen(checkpoint, network, backend, dtype, device)
 
 

@@ -33,9 +33,8 @@ def read_json(path: Path, error: type[ValueError], kind: type[dict] | type[list]
     try:
         text = path.read_text(encoding="utf-8")
         values = json.loads(text)
-        if (
-            "\\ud" in text or "\\uD" in text
-        ):  # perhaps half of a surrogate pair, which Python lets pass
+        # Perhaps half of a surrogate pair, which Python lets pass.
+        if "\\ud" in text or "\\uD" in text:
             json.dumps(values, ensure_ascii=False).encode()
     except OSError as problem:
         raise CheckpointError(f"{path} cannot be read: {problem.strerror}") from None
