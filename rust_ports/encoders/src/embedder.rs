@@ -103,7 +103,8 @@ pub struct SentenceEmbedder {
     pub tokenizer: Tokenizer,
     /// The encoder's configuration.
     pub config: Config,
-    /// The encoder.
+    /// The encoder. Another may take its place, such as the same one in eight bits, which is
+    /// about twice as fast: `Model::from_pretrained(name, &device)?.in_int8()?.network`.
     pub model: Network,
     /// How the vectors of a text's tokens become one; several ways are laid side by side.
     pub pooling: Vec<Pooling>,

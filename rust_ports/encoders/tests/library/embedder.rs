@@ -5,7 +5,7 @@ use crate::files::{write, write_json};
 use candle_core::{DType, Device};
 use encoders::embedder::Options;
 use encoders::weights::Tensors;
-use encoders::{Error, Inputs, SentenceEmbedder, Tokenizer};
+use encoders::{Error, FromPretrained, Inputs, Model, SentenceEmbedder, Tokenizer};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -116,6 +116,20 @@ fn encode_keeps_the_order_and_needs_no_neighbours() {
     }
     assert_eq!(together[1], together[4]);
     assert!(embedder.encode::<&str>(&[]).unwrap().is_empty());
+}
+
+#[test]
+fn an_encoder_in_eight_bits_takes_the_place_of_the_loaded_one() {
+    let folder = folder(mean(), true);
+    let mut embedder = embedder(&folder).unwrap();
+    let text = ["the cat sat"];
+    let whole = embedder.encode(&text).unwrap().remove(0);
+    let model = Model::from_pretrained(folder.path().to_str().unwrap(), &Device::Cpu).unwrap();
+    embedder.model = model.in_int8().unwrap().network;
+    let eighths = embedder.encode(&text).unwrap().remove(0);
+    assert_ne!(whole, eighths);
+    let cosine: f32 = whole.iter().zip(&eighths).map(|(a, b)| a * b).sum();
+    assert!(cosine > 0.99, "{cosine}");
 }
 
 #[test]
