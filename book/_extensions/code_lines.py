@@ -1,0 +1,73 @@
+"""Each line of code in a page becomes an element of its own, which knows how far it is
+indented: where a line has to be broken, its rest is set deeper than its beginning, so that
+nobody takes it for the next line.
+
+What notebooks store stays as it is: this is done to the page, after everything else.
+"""
+
+import html
+import re
+from collections.abc import Iterator
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+# Code as Pygments marks it up, not what a cell has printed: a table there must not be broken.
+CODE = re.compile(
+    r'(<div class="highlight-(?:python|ipython3|rust|sh|default) notranslate">'
+    r'<div class="highlight"><pre>(?:<span></span>)?)(.*?)(</pre>)',
+    re.DOTALL,
+)
+TAG = re.compile(r"<(/?)span([^>]*)>")
+
+
+def split(code: str) -> Iterator[str]:
+    """The lines of highlighted code, each well-formed: what is open at a line's end is closed
+    there and opened again."""
+    opened: list[str] = []
+    for line in code.removesuffix("\n").split("\n"):
+        before = "".join(f"<span{attributes}>" for attributes in opened)
+        for closing, attributes in TAG.findall(line):
+            if closing:
+                opened.pop()
+            else:
+                opened.append(attributes)
+        yield f"{before}{line}{'</span>' * len(opened)}"
+
+
+def plain(line: str) -> str:
+    """The text of a highlighted line."""
+    return html.unescape(TAG.sub("", line))
+
+
+def element(line: str, classes: str = "line") -> str:
+    text = plain(line)
+    indent = len(text) - len(text.lstrip())
+    style = f' style="--indent: {indent}"' if indent else ""
+    return f'<span class="{classes}"{style}>{line}\n</span>'
+
+
+def lines(body: str) -> str:
+    """A page with its code in lines."""
+
+    def in_lines(found: re.Match[str]) -> str:
+        before, code, after = found.groups()
+        return before + "".join(element(line) for line in split(code)) + after
+
+    return CODE.sub(in_lines, body)
+
+
+def change_page(
+    app: Sphinx,
+    name: str,
+    template: str,
+    context: dict[str, object],
+    tree: nodes.document | None,
+) -> None:
+    if isinstance(context.get("body"), str):
+        context["body"] = lines(context["body"])
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("html-page-context", change_page)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
