@@ -49,3 +49,39 @@ def test_no_code_is_cut(page, path: Path):
         page.set_viewport_size({"width": width, "height": 900})
         assert [page.evaluate(CUT, port) for port in PORTS] == [[], [], []]
         assert page.evaluate(TOO_WIDE) <= 0
+
+
+def test_a_folded_section_opens_for_links_and_for_print(page, tmp_path: Path):
+    script = (ROOT / "book" / "_static" / "deeper.js").as_uri()
+    path = tmp_path / "page.html"
+    path.write_text(
+        f"""<!doctype html><script src="{script}"></script><article class="bd-article">
+        <a id="there" href="#deeper-why">why</a><a id="inside" href="#part">part</a>
+        <section class="deeper" id="deeper-why"><details><summary><h2>Deeper: why</h2></summary>
+        <section id="part"><h3>Part</h3></section></details></section></article>""",
+        encoding="utf-8",
+    )
+    details = page.locator("details")
+
+    def is_open() -> bool:
+        return details.evaluate("details => details.open")
+
+    page.goto(path.as_uri())
+    assert not is_open()
+    page.keyboard.press("Tab")  # to the links, and on to the heading
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert is_open()
+    for link in ("there", "there", "inside"):
+        details.evaluate("details => { details.open = false; }")
+        page.locator(f"#{link}").click()
+        page.wait_for_function("document.querySelector('details').open")
+    page.goto("about:blank")
+    page.goto(f"{path.as_uri()}#part")
+    assert is_open()
+    details.evaluate("details => { details.open = false; }")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert is_open()
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert not is_open()
