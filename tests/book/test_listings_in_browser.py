@@ -24,6 +24,11 @@ CUT = """port => {
     .filter(block => block.scrollWidth > block.clientWidth)
     .map(block => block.textContent.slice(0, 80));
 }"""
+# Reports of parity, open, with how far their tables are wider than the page lets them be.
+REPORTS = """() => [...document.querySelectorAll("details.parity-report")].map(report => {
+  report.open = true;
+  return report.parentElement.scrollWidth - report.parentElement.clientWidth;
+})"""
 TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -49,6 +54,7 @@ def test_no_code_is_cut(page, path: Path):
         page.set_viewport_size({"width": width, "height": 900})
         assert [page.evaluate(CUT, port) for port in PORTS] == [[], [], []]
         assert page.evaluate(TOO_WIDE) <= 0
+        assert not any(page.evaluate(REPORTS))
 
 
 def test_a_folded_section_opens_for_links_and_for_print(page, tmp_path: Path):
