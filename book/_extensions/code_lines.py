@@ -10,12 +10,14 @@ import re
 from collections.abc import Iterator
 
 from docutils import nodes
+from folding import Fold, folds
 from sphinx.application import Sphinx
 
 # Code as Pygments marks it up, not what a cell has printed: a table there must not be broken.
 CODE = re.compile(
-    r'(<div class="highlight-(?:python|ipython3|rust|sh|default) notranslate">'
-    r'<div class="highlight"><pre>(?:<span></span>)?)(.*?)(</pre>)',
+    r'(?P<before>(?P<listing><p class="listing-path"><code>[^<]*</code></p>\n)?'
+    r'<div class="highlight-(?P<language>python|ipython3|rust|sh|default) notranslate">'
+    r'<div class="highlight"><pre>(?:<span></span>)?)(?P<code>.*?)(?P<after></pre>)',
     re.DOTALL,
 )
 TAG = re.compile(r"<(/?)span([^>]*)>")
@@ -48,13 +50,22 @@ def element(line: str, classes: str = "line") -> str:
 
 
 def lines(body: str) -> str:
-    """A page with its code in lines."""
+    """A page with its code in lines, those of listings in folds."""
 
     def in_lines(found: re.Match[str]) -> str:
-        before, code, after = found.groups()
-        return before + "".join(element(line) for line in split(code)) + after
+        elements = [element(line) for line in split(found["code"])]
+        if found["listing"]:
+            for fold in folds(plain(found["code"]), found["language"]):
+                elements[fold.first] = opening(fold) + elements[fold.first]
+                elements[fold.last] += "</span>"
+        return found["before"] + "".join(elements) + found["after"]
 
     return CODE.sub(in_lines, body)
+
+
+def opening(fold: Fold) -> str:
+    """Where a fold begins; the page's script puts a button before it."""
+    return f'<span class="fold" data-what="{fold.what}">'
 
 
 def change_page(
