@@ -9,13 +9,14 @@ import html
 import re
 from collections.abc import Iterator
 
+from dictionary_calls import mark
 from docutils import nodes
 from folding import Fold, folds
 from sphinx.application import Sphinx
 
 # Code as Pygments marks it up, not what a cell has printed: a table there must not be broken.
 CODE = re.compile(
-    r'(?P<before>(?P<listing><p class="listing-path"><code>[^<]*</code></p>\n)?'
+    r'(?P<before>(?:<p class="listing-path"><code>(?P<path>[^<]*)</code></p>\n)?'
     r'<div class="highlight-(?P<language>python|ipython3|rust|sh|default) notranslate">'
     r'<div class="highlight"><pre>(?:<span></span>)?)(?P<code>.*?)(?P<after></pre>)',
     re.DOTALL,
@@ -50,12 +51,15 @@ def element(line: str, classes: str = "line") -> str:
 
 
 def lines(body: str) -> str:
-    """A page with its code in lines, those of listings in folds."""
+    """A page with its code in lines, those of listings in folds and with their calls marked."""
 
     def in_lines(found: re.Match[str]) -> str:
-        elements = [element(line) for line in split(found["code"])]
-        if found["listing"]:
-            for fold in folds(plain(found["code"]), found["language"]):
+        code, path = found["code"], found["path"]
+        if path:
+            code = mark(code, html.unescape(path))
+        elements = [element(line) for line in split(code)]
+        if path:
+            for fold in folds(plain(code), found["language"]):
                 elements[fold.first] = opening(fold) + elements[fold.first]
                 elements[fold.last] += "</span>"
         return found["before"] + "".join(elements) + found["after"]

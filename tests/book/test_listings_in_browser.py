@@ -112,3 +112,35 @@ def test_what_is_folded_opens_by_itself_and_all_at_once(page, width: int):
     page.emulate_media(media="print")
     assert rate.is_visible() and not new.is_visible()
     page.emulate_media(media="screen")
+
+
+def test_a_call_shows_its_row_of_the_dictionary(page):
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.goto((HTML / "chapters" / "14_masking_strategy.html").as_uri())
+    listing = page.locator(".three-ways", has=page.locator("[id*=masking-mask_tokens-rust]"))
+    listing.locator("label", has_text="MLX").click()
+    code = listing.locator("pre:visible")
+    assert code.locator(".call[tabindex='0']").count() == 1 < code.locator(".call").count()
+    card = page.get_by_role("dialog")
+    code.locator(".call[tabindex='0']").focus()
+    seen = []
+    for _ in range(3):
+        seen.append(page.evaluate("document.activeElement.textContent"))
+        assert seen[-1] in card.inner_text()
+        page.keyboard.press("ArrowRight")
+    assert seen == ["array", "astype", "take_along_axis"]
+    page.keyboard.press("Escape")
+    assert not card.is_visible()
+    code.get_by_text("take_along_axis").hover()
+    assert "x.gather(1, ids)" in card.inner_text() and "x.gather(&ids, 1)?" in card.inner_text()
+    card.hover()
+    page.wait_for_timeout(400)
+    assert card.is_visible()
+    code.get_by_text("take_along_axis").press("Enter")
+    assert page.evaluate("document.activeElement.textContent") == "In the dictionary"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "take_along_axis"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/book/dictionary.html#row-x-gather-1-ids")
+    assert page.locator("tr:target").inner_text().startswith("x.gather(1, ids)")
