@@ -11,8 +11,9 @@ from collections.abc import Iterator
 
 from dictionary_calls import mark
 from docutils import nodes
-from folding import Fold, folds
+from folding import folds
 from sphinx.application import Sphinx
+from steps import circled, steps
 
 # Code as Pygments marks it up, not what a cell has printed: a table there must not be broken.
 CODE = re.compile(
@@ -51,25 +52,32 @@ def element(line: str, classes: str = "line") -> str:
 
 
 def lines(body: str) -> str:
-    """A page with its code in lines, those of listings in folds and with their calls marked."""
+    """A page with its code in lines."""
 
     def in_lines(found: re.Match[str]) -> str:
-        code, path = found["code"], found["path"]
-        if path:
-            code = mark(code, html.unescape(path))
-        elements = [element(line) for line in split(code)]
-        if path:
-            for fold in folds(plain(code), found["language"]):
-                elements[fold.first] = opening(fold) + elements[fold.first]
-                elements[fold.last] += "</span>"
+        code = found["code"]
+        if found["path"]:
+            elements = of_listing(code, html.unescape(found["path"]), found["language"])
+        else:
+            elements = [element(line) for line in split(code)]
         return found["before"] + "".join(elements) + found["after"]
 
     return CODE.sub(in_lines, body)
 
 
-def opening(fold: Fold) -> str:
-    """Where a fold begins; the page's script puts a button before it."""
-    return f'<span class="fold" data-what="{fold.what}">'
+def of_listing(code: str, path: str, language: str) -> list[str]:
+    """The lines of a listing, with calls and steps marked, in folds; the page's script puts a
+    button before each fold."""
+    numbers = steps(plain(code))
+    elements = [
+        element(circled(line), "line step" if number else "line")
+        for line, number in zip(split(mark(code, path)), numbers, strict=True)
+    ]
+    for fold in folds(plain(code), language):
+        opening = f'<span class="fold" data-what="{fold.what}">'
+        elements[fold.first] = opening + elements[fold.first]
+        elements[fold.last] += "</span>"
+    return elements
 
 
 def change_page(
