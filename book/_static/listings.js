@@ -63,6 +63,8 @@
     tools(listing).append(all);
   }
 
+  window.listingTools = tools;
+
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll(".three-ways, .one-way").forEach(foldListing);
   });

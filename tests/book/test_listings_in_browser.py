@@ -144,3 +144,23 @@ def test_a_call_shows_its_row_of_the_dictionary(page):
     page.keyboard.press("Enter")
     page.wait_for_url("**/book/dictionary.html#row-x-gather-1-ids")
     assert page.locator("tr:target").inner_text().startswith("x.gather(1, ids)")
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_what_differs_is_shown_on_request(page, width: int):
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto((HTML / "chapters" / "02_mean_pooling.html").as_uri())
+    listing = page.locator(".three-ways", has=page.locator("[id$=pooling-mean_pooling-rust]"))
+    opener = listing.get_by_role("button", name="What differs")
+    assert page.locator(".aligned-dialog").count() == 0
+    opener.press("Enter")
+    box = page.get_by_role("dialog", name="What differs")
+    marked = box.locator("mark").all_inner_texts()
+    assert {"clamp", "astype", "to_dtype"} <= set(marked) and "total" not in marked
+    assert box.evaluate("box => box.scrollWidth <= box.clientWidth")
+    row = box.locator(".aligned-row", has_text="clamp(").first
+    tops = {round(cell.bounding_box()["y"]) for cell in row.locator(".aligned-cell").all()}
+    assert len(tops) == (1 if width == 1440 else 3)
+    page.keyboard.press("Escape")
+    assert not box.is_visible()
+    assert opener.evaluate("opener => opener === document.activeElement")
