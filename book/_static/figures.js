@@ -1,0 +1,106 @@
+/* What figures to move have in common. Each is a file in figures/ that says Figures.define(name, build, parts): build(box, data)
+   fills the box with what is drawn from the data that the chapter computed; parts are functions without a page, for the tests.
+   A page loads only the files of its own figures. */
+"use strict";
+
+const Figures = (function () {
+  const SVG = "http://www.w3.org/2000/svg";
+  const all = {};
+
+  function define(name, build, parts = {}) {
+    all[name] = { build, parts };
+  }
+
+  /** An element with attributes and content: node("p", {class: "a"}, "text", child). `on…` attributes are listeners. */
+  function node(tag, attributes = {}, ...content) {
+    return filled(document.createElement(tag), attributes, content);
+  }
+
+  /** The same for what is inside of <svg>, and for that itself. */
+  function svg(tag, attributes = {}, ...content) {
+    return filled(document.createElementNS(SVG, tag), attributes, content);
+  }
+
+  function filled(made, attributes, content) {
+    for (const [key, value] of Object.entries(attributes)) {
+      if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+      else if (value === true) made.setAttribute(key, "");
+      else if (value !== false && value !== null && value !== undefined) made.setAttribute(key, value);
+    }
+    made.append(...content.flat());
+    return made;
+  }
+
+  /** A slider under its label, which shows the value as `shown` writes it. `moved(value)` is called at once, and at each move. */
+  function slider({ label, min, max, step = 1, value, shown = String, moved }) {
+    const output = node("output");
+    const input = node("input", { type: "range", min, max, step, value, oninput: told });
+    function told() {
+      const number = Number(input.value);
+      output.textContent = shown(number);
+      input.setAttribute("aria-valuetext", shown(number));
+      moved(number);
+    }
+    told();
+    return node("label", { class: "figure-slider" }, node("span", {}, label, ": ", output), input);
+  }
+
+  /** A list to choose from: options are [value, text]. `chosen(value)` is called at once, and at each choice. */
+  function choice({ label, options, value = options[0][0], chosen }) {
+    const list = node("select", { onchange: () => chosen(list.value) });
+    list.append(...options.map(([key, text]) => node("option", { value: key, selected: key === value }, text)));
+    chosen(list.value);
+    return node("label", { class: "figure-choice" }, label, ": ", list);
+  }
+
+  /** A box to tick. `ticked(on)` is called at once, and at each tick. */
+  function tick({ label, value = false, ticked }) {
+    const input = node("input", { type: "checkbox", checked: value, onchange: () => ticked(input.checked) });
+    ticked(value);
+    return node("label", { class: "figure-tick" }, input, " ", label);
+  }
+
+  /** Lets an element be moved by pointer and by the arrow keys: `moved([dx, dy])` is told steps in the units of the drawing. */
+  function draggable(handle, drawing, step, moved) {
+    const unit = () => drawing.viewBox.baseVal.width / drawing.getBoundingClientRect().width;
+    handle.setAttribute("tabindex", "0");
+    handle.classList.add("figure-handle");
+    handle.addEventListener("pointerdown", (event) => {
+      handle.setPointerCapture(event.pointerId);
+      event.preventDefault();
+      handle.focus();
+    });
+    handle.addEventListener("pointermove", (event) => {
+      if (handle.hasPointerCapture(event.pointerId)) moved([event.movementX * unit(), event.movementY * unit()]);
+    });
+    const ways = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] };
+    handle.addEventListener("keydown", (event) => {
+      if (!(event.key in ways)) return;
+      event.preventDefault();
+      moved(ways[event.key]);
+    });
+    return handle;
+  }
+
+  /** Brings every figure of the page to life; one that fails stays still. */
+  function start() {
+    for (const figure of document.querySelectorAll("[data-figure]")) {
+      const { figure: name } = figure.dataset;
+      if (!(name in all)) continue;
+      const box = node("div", { class: "figure-live", role: "group", "aria-label": "A figure to move" });
+      try {
+        all[name].build(box, JSON.parse(figure.querySelector('script[type="application/json"]').textContent));
+      } catch (problem) {
+        console.error(`figure ${name}:`, problem);
+        continue;
+      }
+      figure.append(box);
+      figure.classList.add("is-live");
+    }
+  }
+
+  if (typeof document !== "undefined") document.addEventListener("DOMContentLoaded", start);
+  return { all, define, node, svg, slider, choice, tick, draggable };
+})();
+
+if (typeof module !== "undefined") module.exports = Figures;
