@@ -11,8 +11,6 @@ import math
 import re
 from dataclasses import dataclass
 
-import numpy as np
-
 from reference.display.figure import ThemedFigure
 from reference.errors import InputError
 
@@ -58,6 +56,8 @@ class InteractiveFigure:
 
 def _plain(value: object, digits: int, where: str) -> object:
     """The value as JSON has it."""
+    import numpy as np
+
     if isinstance(value, dict):
         return {str(key): _plain(part, digits, f"{where}.{key}") for key, part in value.items()}
     if isinstance(value, np.ndarray):
