@@ -10,8 +10,10 @@ use std::rc::Rc;
 
 use encoders_models::{Result, checkpoint_error};
 
+type Files = BTreeMap<PathBuf, Rc<Vec<u8>>>;
+
 thread_local! {
-    static FILES: RefCell<BTreeMap<PathBuf, Rc<Vec<u8>>>> = const { RefCell::new(BTreeMap::new()) };
+    static FILES: RefCell<Files> = const { RefCell::new(Files::new()) };
 }
 
 /// Puts a file there, in place of the one that had its name.
