@@ -19,10 +19,10 @@ CASES: dict[str, Noted] = {
     ),
     "query_and_key_swapped": Case(
         "huggingface/transformers",
-        "pull/40257",
-        "a conversion cut the key's weights from another projection's rows of a fused matrix",
-        "reading",
-        "all three parts have one shape, so nothing had complained",
+        "issues/40253",
+        "a conversion cut the key's weights out of a fused matrix where the value's are",
+        "comparison",
+        "a user whose training never worked held two implementations together, layer by layer",
     ),
     "residual_after_the_norm": Case(
         "mashrurmorshed/Torch-KWT",

@@ -10,6 +10,14 @@ CASES: dict[str, Noted] = {
         "symptom",
         "probabilities changed with the amount of padding",
     ),
+    "length_plus_remainder": Case(
+        "jamesmf/cclm",
+        "blob/637c334008c23833d5a50c8d3b8cb17ffbb13e4d/cclm/pretrainers/"
+        "masked_language_modeling.py",
+        "a length had its remainder added: 5 becomes 6 where a multiple of 4 is wanted",
+        "reading",
+        "read for this book, whose character encoder began with that model",
+    ),
     "short_length_rounded_down": Case(
         "espnet/espnet",
         "pull/632",

@@ -3,6 +3,13 @@
 from reference.parity.faults.case import Case, Noted
 
 CASES: dict[str, Noted] = {
+    "pads_inside_the_mean": Case(
+        "huggingface/candle",
+        "blob/052518fb31566cbcc176a6a75d1581e6d644ed09/candle-wasm-examples/bert/src/bin/m.rs",
+        "an example for the browser divides the sum of all tokens by their number, pads too",
+        "choice",
+        "the comment beside it says so",
+    ),
     "pooling_config_ignored": Case(
         "jundot/omlx",
         "pull/2594",
