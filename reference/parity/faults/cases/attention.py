@@ -1,4 +1,4 @@
-"""Masks, scales, windows and packed rows."""
+"""Attention: masks, scales, windows and packed rows."""
 
 from reference.parity.faults.case import Case, Noted
 
@@ -28,15 +28,15 @@ CASES: dict[str, Noted] = {
         "cerebroai/reformers",
         "issues/3",
         "one minus the mask was multiplied with minus infinity",
-        "error",
-        "the output was NaN",
+        "NaN",
+        "zero times infinity is no number, so nobody could miss it",
     ),
     "mask_overflow": Case(
         "google/flax",
         "issues/982",
         "attention with a mask was fine in float32 and in bfloat16, and not in float16",
-        "error",
-        "the output was NaN",
+        "NaN",
+        "a user tried the three in turn",
     ),
     "packed_texts_leak": Case(
         "unslothai/unsloth",

@@ -1,4 +1,4 @@
-"""Embeddings, residuals, pooler."""
+"""BERT: embeddings, residuals, pooler."""
 
 from reference.parity.faults.case import Case, Noted
 
@@ -6,7 +6,7 @@ CASES: dict[str, Noted] = {
     "token_types_ignored": Case(
         "elixir-nx/bumblebee",
         "pull/444",
-        "classification asked its tokenizer for no token types, and a pair was read as one text",
+        "the tokenizer was asked for no token types, and a pair was read as one text",
         "comparison",
         "a reranker's scores were not those of sentence-transformers",
     ),
@@ -22,7 +22,7 @@ CASES: dict[str, Noted] = {
         "issues/40253",
         "a conversion cut the key's weights out of a fused matrix where the value's are",
         "comparison",
-        "a user whose training never worked held two implementations together, layer by layer",
+        "a user whose training never worked compared two implementations, layer by layer",
     ),
     "residual_after_the_norm": Case(
         "mashrurmorshed/Torch-KWT",
@@ -50,6 +50,6 @@ CASES: dict[str, Noted] = {
         "pull/32148",
         "in a rewrite the pooler's tanh was only applied where vectors were to be normalised",
         "review",
-        "a reviewing program asked why one should hang on the other",
+        "a reviewing program asked why one should depend on the other",
     ),
 }

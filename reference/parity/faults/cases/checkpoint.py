@@ -1,4 +1,4 @@
-"""What becomes of weights on the way."""
+"""Reading a checkpoint."""
 
 from reference.parity.faults.case import Case, Noted
 

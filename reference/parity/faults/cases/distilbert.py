@@ -1,4 +1,4 @@
-"""What a port of DistilBERT takes over from BERT."""
+"""DistilBERT: what a port takes over from BERT."""
 
 from reference.parity.faults.case import Case, NoneKnown, Noted
 

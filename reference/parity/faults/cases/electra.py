@@ -1,4 +1,4 @@
-"""What a port of ELECTRA takes over from BERT and RoBERTa."""
+"""ELECTRA: what a port takes over from BERT and RoBERTa."""
 
 from reference.parity.faults.case import Case, NoneKnown, Noted
 
@@ -6,7 +6,7 @@ CASES: dict[str, Noted] = {
     "electra_projection_not_loaded": Case(
         "deepset-ai/FARM",
         "pull/599",
-        "another layer of ELECTRA's, behind the pooling, was drawn anew each time it was loaded",
+        "another layer of ELECTRA's, the one after pooling, was drawn anew at every loading",
         "symptom",
         "a saved model predicted much worse than the one that had been trained",
     ),

@@ -1,4 +1,4 @@
-"""What the heads share."""
+"""Heads: what they share."""
 
 from reference.parity.faults.case import Case, Noted
 
@@ -20,7 +20,7 @@ CASES: dict[str, Noted] = {
     "modernbert_untied_decoder": Case(
         "vec2text/vec2text",
         "pull/94",
-        "weights were not tied in one of two ways to load a model, and the decoder was all zeros",
+        "one of two ways to load a model tied no weights, and the decoder was all zeros",
         "comparison",
         "the two ways gave different results",
     ),

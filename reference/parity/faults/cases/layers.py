@@ -1,4 +1,4 @@
-"""Activations, norms, dense layers."""
+"""Layers: activations, norms, dense layers."""
 
 from reference.parity.faults.case import Case, Noted
 
@@ -50,7 +50,7 @@ CASES: dict[str, Noted] = {
         "issues/2185",
         "the layer norm of a framework divided by √variance + ε",
         "reading",
-        "a user laid it beside PyTorch's documentation and PyTorch's kernel",
+        "a user read PyTorch's documentation and its kernel too",
     ),
     "norm_taken_for_identity": Case(
         "huggingface/transformers",

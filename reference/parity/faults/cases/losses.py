@@ -1,4 +1,4 @@
-"""Which labels count, and what the loss is divided by."""
+"""Losses: which labels count, and what the loss is divided by."""
 
 from reference.parity.faults.case import Case, Noted
 

@@ -20,14 +20,14 @@ CASES: dict[str, Noted] = {
     "filler_in_the_mean": Case(
         "google-research/runtime-error-prediction",
         "pull/48",
-        "lists of spans were filled up with zeros, so the first token was in many phantom spans",
+        "lists of spans were filled up with zeros, and the first token was in many phantoms",
         "unsaid",
         "the correction explains the bug, and not how it was met",
     ),
     "detection_norm_before_activation": Case(
         "goruck/nilm",
         "issues/1",
-        "the right layers in another order: an activation behind the second, not between the two",
+        "the right layers in another order, with the activation last and not between",
         "reading",
         "a reader asked, and the author agreed",
     ),

@@ -1,4 +1,4 @@
-"""What masked language models are trained to guess."""
+"""Masking: what a masked language model is trained to guess."""
 
 from reference.parity.faults.case import Case, Noted
 

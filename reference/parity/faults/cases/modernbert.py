@@ -1,4 +1,4 @@
-"""The order of layers and norms, biases, pooling."""
+"""ModernBERT: the order of layers and norms, biases, pooling."""
 
 from reference.parity.faults.case import Case, NoneKnown, Noted
 
@@ -8,7 +8,7 @@ CASES: dict[str, Noted] = {
         "issues/778",
         "Gemma 2's layers were global, local, global, where they are local, global, local",
         "reading",
-        "a user printed the configuration beside Transformers' source",
+        "a user compared the configuration with Transformers' source",
     ),
     "attn_norm_not_loaded": NoneKnown(
         "seeded because a port that allows for layer 0's missing norm may allow for all"
@@ -16,10 +16,10 @@ CASES: dict[str, Noted] = {
     "biases_not_loaded": Case(
         "mlc-ai/mlc-llm",
         "pull/3494",
-        "a Llama port had no biases, and a way round its complaint dropped 240 of a model's 420 "
-        "without one",
+        "a Llama port had no biases, and was told that the model was a Qwen2, which loads and "
+        "has some: 240 of 420 were lost",
         "reading",
-        "someone counted them",
+        "someone counted the biases",
     ),
     "norm_behind_the_block": Case(
         "SHI-Labs/Compact-Transformers",

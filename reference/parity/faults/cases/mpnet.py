@@ -1,4 +1,4 @@
-"""The bias of relative positions, and absolute positions beside it."""
+"""MPNet: relative positions, and absolute ones."""
 
 from reference.parity.faults.case import Case, NoneKnown, Noted
 

@@ -1,4 +1,4 @@
-"""From the last hidden state to a text's vector."""
+"""Pooling: from the last hidden state to a text's vector."""
 
 from reference.parity.faults.case import Case, Noted
 
@@ -8,7 +8,7 @@ CASES: dict[str, Noted] = {
         "blob/052518fb31566cbcc176a6a75d1581e6d644ed09/candle-wasm-examples/bert/src/bin/m.rs",
         "an example for the browser divides the sum of all tokens by their number, pads too",
         "choice",
-        "the comment beside it says so",
+        "its own comment says so",
     ),
     "pooling_config_ignored": Case(
         "jundot/omlx",

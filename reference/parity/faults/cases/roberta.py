@@ -1,4 +1,4 @@
-"""Positions of RoBERTa."""
+"""RoBERTa: positions."""
 
 from reference.parity.faults.case import Case, Noted
 

@@ -1,4 +1,4 @@
-"""Rotary positions of ModernBERT."""
+"""Rotary positions."""
 
 from reference.parity.faults.case import Case, Noted
 

@@ -1,4 +1,4 @@
-"""Positions, norms, pooling and the temperature of a small encoder."""
+"""The RoPE encoder: positions, norms, pooling, temperature."""
 
 from reference.parity.faults.case import Case, NoneKnown, Noted
 
@@ -61,7 +61,7 @@ CASES: dict[str, Noted] = {
     "rope_encoder_norm_behind": Case(
         "Howuhh/faster-trajectory-transformer",
         "issues/3",
-        "the residual was taken behind the norm and not before it",
+        "the residual was taken after the norm and not before it",
         "reading",
         "the author saw it, with trained checkpoints already published",
     ),

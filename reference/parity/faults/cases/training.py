@@ -1,4 +1,4 @@
-"""Steps, optimizers, rates and dropout."""
+"""Training: steps, optimizers, rates and dropout."""
 
 from reference.parity.faults.case import Case, Noted
 
@@ -27,7 +27,7 @@ CASES: dict[str, Noted] = {
     "dropped_last_group": Case(
         "tracel-ai/burn",
         "issues/5695",
-        "batches that did not fill a group never moved the weights; with a large group, none did",
+        "batches that did not fill a group never moved the weights",
         "reading",
         "a user read three training loops, and wrote a test that shows it",
     ),
