@@ -124,5 +124,11 @@ def formula(node: Tag) -> str:
     return plain_math(node.get_text()) or "…"
 
 
+def without_address(reference: str) -> str:
+    """A reference less the address at its end, which can be neither read nor followed in a card
+    or an excerpt; and no script is to name a server."""
+    return re.sub(r"\s*URL: \S+", "", reference)
+
+
 def classes(node: Tag) -> list[str]:
     return node.get("class") or []

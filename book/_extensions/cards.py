@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from bs4 import NavigableString, Tag
-from built_pages import articles, classes, is_html, plain_math, write_data
+from built_pages import articles, classes, is_html, plain_math, without_address, write_data
 from sphinx.application import Sphinx
 
 KEPT = {"code": "code", "em": "em", "strong": "strong", "i": "em", "b": "strong"}
@@ -63,7 +63,8 @@ def definitions(article: Tag) -> dict[str, list[str]]:
 
 
 def references(article: Tag) -> dict[str, str]:
-    return {entry["id"]: simple_html(entry) for entry in article.select("div.citation[id]")}
+    entries = article.select("div.citation[id]")
+    return {entry["id"]: without_address(simple_html(entry)) for entry in entries}
 
 
 def referred_to(pages: dict[str, Tag]) -> set[tuple[str, str]]:

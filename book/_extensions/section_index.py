@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bs4 import Tag
-from built_pages import articles, classes, is_html, words, write_data
+from built_pages import articles, classes, is_html, without_address, words, write_data
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
@@ -69,7 +69,8 @@ def entries(article: Tag, papers: dict[str, str]) -> Iterator[tuple[str, int, st
         yield exercise["id"], EXERCISE, title, words(exercise).removeprefix(title).strip(), ""
     for reference in article.select("div.citation[id]"):
         title = papers.get(reference["id"], "")
-        yield reference["id"], REFERENCE, title, words(reference, is_furniture), ""
+        text = without_address(words(reference, is_furniture))
+        yield reference["id"], REFERENCE, title, text, ""
 
 
 def titles(app: Sphinx) -> dict[str, str]:
