@@ -111,12 +111,14 @@
   function aboutFigure(anchor) {
     const here = document.getElementById(anchor);
     if (!here) return data.figures && data.figures[anchor] && figureElsewhere(data.figures[anchor]);
-    const picture = here.querySelector(".themed-figure");
+    // the pictures alone, for a figure that moves is not to be moved in a card
+    const pictures = Array.from(here.querySelectorAll(".themed-figure img"));
     const caption = here.querySelector("figcaption");
-    if (!picture || !caption) return null;
+    if (!pictures.length || !caption) return null;
     const words = element("p", "");
     words.append(...copyOf(caption).childNodes);
-    return [copyOf(picture), words];
+    const copies = pictures.map((picture) => picture.cloneNode());
+    return [element("div", "themed-figure", ...copies), words];
   }
 
   function figureElsewhere({ light, dark, alt, caption }) {

@@ -429,6 +429,16 @@
     if (heading && !heading.matches("dt")) heading.after(button);
   }
 
+  /** A box that is folded, and has what was looked for, is opened. */
+  function unfold() {
+    document.querySelectorAll("mark.search-mark").forEach((mark) => {
+      const box = mark.closest(".admonition.toggle-hidden");
+      if (box) box.querySelector(".admonition-title").click();
+      const details = mark.closest("details:not([open])");
+      if (details) details.open = true;
+    });
+  }
+
   /** Formulas are set after the page has been scrolled, and push down what was reached. Unless
       the reader has moved on by then, the page is scrolled once more. */
   function stayAt(target) {
@@ -451,7 +461,11 @@
       offerToClear(target);
       document.addEventListener("keydown", (event) => event.key === "Escape" && clearMarks());
     }
-    addEventListener("load", () => stayAt(target));
+    // by then the theme has folded what it folds
+    addEventListener("load", () => {
+      unfold();
+      stayAt(target);
+    });
   }
 
   const search = {

@@ -148,6 +148,23 @@ def test_the_search_goes_by_keyboard(open_page):
     assert is_in_view(page, "#the-oracle-and-the-noise-floor > h2")
 
 
+def test_what_is_folded_opens_where_it_has_what_was_looked_for(open_page):
+    folded = next(
+        page.relative_to(HTML).as_posix()
+        for page in sorted(HTML.glob("*/*.html"))
+        if "dropdown admonition" in page.read_text(encoding="utf-8")
+    )
+    page = open_page(folded)
+    anchor, word = page.locator(".dropdown.admonition").first.evaluate("""box => [
+      box.closest("section").id,
+      EncodersBook.search.stem(
+        box.querySelector(":scope > p + p").textContent.match(/[a-z]{7,}/)[0],
+      ),
+    ]""")
+    page = open_page(f"{folded}?find={word}#{anchor}")
+    page.locator(".dropdown.admonition > p mark.search-mark").first.wait_for(state="visible")
+
+
 def test_marks_leave_formulas_and_code_alone(open_page):
     page = open_page("chapters/08_rope.html?find=the|angl#turning-one-pair")
     assert page.locator("#turning-one-pair p mark.search-mark").count() > 3
