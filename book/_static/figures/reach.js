@@ -67,13 +67,18 @@
     }
     const ticks = kinds.map((kind, number) =>
       tick({
-        label: `${number}`, value: kind === "global",
+        label: `${number}`,
+        value: kind === "global",
         ticked: (on) => draw({ kinds: Object.assign([...at.kinds], { [number]: on ? "global" : "local" }) }),
       }),
     );
     box.append(
       slider({
-        label: "window, tokens to either side", min: 1, max: tokens >> 1, value: window, moved: (value) => draw({ window: value }),
+        label: "window, tokens to either side",
+        min: 1,
+        max: tokens >> 1,
+        value: window,
+        moved: (value) => draw({ window: value }),
       }),
       slider({ label: "the token", min: 0, max: tokens - 1, value: token, moved: (value) => draw({ token: value }) }),
       node("div", { role: "group", "aria-label": "global layers" }, "global layers: ", ...ticks),

@@ -59,9 +59,22 @@
     const names = { xName: "distance of query and key", yName: "score" };
     const ticks = { xTicks: [-30, -20, -10, 0, 10, 20, 30], yTicks: [0, pairs / 2, pairs] };
     const zero = svg("path", {
-      d: path([[box.left, y(0)], [box.right, y(0)]]), stroke: "var(--figure-muted)", "stroke-dasharray": "1 3",
+      d: path([
+        [box.left, y(0)],
+        [box.right, y(0)],
+      ]),
+      stroke: "var(--figure-muted)",
+      "stroke-dasharray": "1 3",
     });
-    const drawn = svg("g", { transform: "translate(0 228)" }, axes({ x, y, box, ...ticks, ...names }), zero, line, drop, marker);
+    const drawn = svg(
+      "g",
+      { transform: "translate(0 228)" },
+      axes({ x, y, box, ...ticks, ...names }),
+      zero,
+      line,
+      drop,
+      marker,
+    );
     const fine = Array.from({ length: 8 * FAR + 1 }, (_, i) => -FAR + i / 4);
     function place(frequencies, distance) {
       const [cx, cy] = [x(distance), y(score(frequencies, distance))];
@@ -92,15 +105,25 @@
     box.append(
       slider({ label: "position of the key", min: 0, max: 500, value: key, moved: (value) => draw({ key: value }) }),
       slider({
-        label: "distance, the query's position less the key's", min: -FAR, max: FAR, value: at.distance, shown: signed,
+        label: "distance, the query's position less the key's",
+        min: -FAR,
+        max: FAR,
+        value: at.distance,
+        shown: signed,
         moved: (value) => draw({ distance: value }),
       }),
       choice({
-        label: "base θ", options: bases.map((base) => [base, Number(base).toLocaleString("en")]),
+        label: "base θ",
+        options: bases.map((base) => [base, Number(base).toLocaleString("en")]),
         chosen: (base) => draw({ base }),
       }),
       picture,
-      node("p", {}, "Long arrow: query. Short arrow: key. Under each dial its cosine; their sum is the score: ", result),
+      node(
+        "p",
+        {},
+        "Long arrow: query. Short arrow: key. Under each dial its cosine; their sum is the score: ",
+        result,
+      ),
     );
   }
 

@@ -17,7 +17,11 @@ test("a token hears of as many others as the chapter measured", () => {
 });
 
 test("near an edge the reach ends there", () => {
-  assert.deepStrictEqual(reach(121, 3, 8, ["local", "local"]), [[3, 3], [0, 11], [0, 19]]);
+  assert.deepStrictEqual(reach(121, 3, 8, ["local", "local"]), [
+    [3, 3],
+    [0, 11],
+    [0, 19],
+  ]);
 });
 
 test("a layer has the scores that the chapter printed, for twelve heads", () => {

@@ -18,7 +18,12 @@ test("the scores are the chapter's", () => {
 });
 
 test("the cosines are those of the still figure", () => {
-  assert.deepStrictEqual(cosines(frequencies[10000], 3).slice(0, 4).map((c) => c.toFixed(3)), ["-0.990", "0.583", "0.955", "0.996"]);
+  assert.deepStrictEqual(
+    cosines(frequencies[10000], 3)
+      .slice(0, 4)
+      .map((c) => c.toFixed(3)),
+    ["-0.990", "0.583", "0.955", "0.996"],
+  );
 });
 
 test("a sector is less than a full turn, and large beyond a half", () => {
