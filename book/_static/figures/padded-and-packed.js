@@ -123,8 +123,9 @@
       });
       const times = (what, key) => `${(ways[what][key] / ways.packed[key]).toFixed(1)} times`;
       result.textContent =
-        `${count(sum(now))} tokens. Padded, they take ${times("padded", "places")} as many places as packed, and in global ` +
-        `layers ${times("padded", "pairs")} the pairs; sorted, ${times("sorted", "places")} and ${times("sorted", "pairs")}.`;
+        `${count(sum(now))} tokens. Padded, they take ${times("padded", "places")} as many places as packed, ` +
+        `and in global layers ${times("padded", "pairs")} the pairs; ` +
+        `sorted, ${times("sorted", "places")} and ${times("sorted", "pairs")}.`;
     }
     box.append(
       slider({

@@ -15,7 +15,7 @@
     return cosines(frequencies, distance).reduce((sum, cosine) => sum + cosine, 0);
   }
 
-  /** The sector between two arrows, the way the angle from key to query runs, less its full turns. SVG's y points down. */
+  /** The sector between two arrows, the way from key to query, less full turns. SVG's y points down. */
   function sector(from, to, radius) {
     const turn = (to - from) % (2 * Math.PI);
     const point = (angle) => `${(radius * Math.cos(angle)).toFixed(2)} ${(-radius * Math.sin(angle)).toFixed(2)}`;
