@@ -1,4 +1,4 @@
-/* The tokens of a sentence as darts on the unit square: one draw chooses, the other decides what becomes of a chosen token. */
+/* The tokens of a sentence as darts on the unit square: one draw chooses, the other decides what becomes of a token. */
 "use strict";
 
 (function (Figures) {
