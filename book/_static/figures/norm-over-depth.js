@@ -79,8 +79,8 @@
         `gradient ${slopes[0]} and ${slopes[1]}.`;
       const [up, down] = [pre, post].map((curve) => short(growth(curve.gradient)));
       overall.textContent =
-        `From the top to the bottom the gradient becomes ${up} times as large in pre-norm and ${down} times in post-norm, ` +
-        `there ${factor(post.gradient).toFixed(2)} times with each layer of the lower half.`;
+        `From the top to the bottom the gradient becomes ${up} times as large in pre-norm, and ${down} times ` +
+        `in post-norm, where it is ${factor(post.gradient).toFixed(2)} times as large with each layer of the lower half.`;
     }
     box.append(
       slider({

@@ -89,7 +89,7 @@
       text.replaceChildren("The model reads: ", ...sentence(tokens, reads(tokens, word, found, maskToken), found));
       const average = [now.mask, now.random, 1 - now.mask - now.random].map((share) => free * now.choose * share);
       const said = counts(found).map((count, i) => `${count} ${FATES[i]} (${Math.abs(average[i]).toFixed(1)})`);
-      result.textContent = `Throw ${at.number + 1}, of ${free} tokens, and in brackets the average: ${said.join(", ")}.`;
+      result.textContent = `Throw ${at.number + 1}, of ${free} tokens (in brackets the average): ${said.join(", ")}.`;
     }
     const percent = (label, name) =>
       slider({
