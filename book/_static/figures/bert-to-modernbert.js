@@ -74,10 +74,10 @@
 
   /** The colours' names, in the order of the bars. */
   function legend(y) {
-    const starts = [0, 92, 166, 236];
+    const starts = [0, 96, 175, 250];
     return PARTS.flatMap((part, i) => [
-      svg("rect", { x: starts[i], y: y - 10, width: 11, height: 11, fill: FILLS[i] }),
-      svg("text", { x: starts[i] + 16, y, "font-size": 12 }, part),
+      svg("rect", { x: starts[i], y: y - 10, width: 10, height: 10, fill: FILLS[i] }),
+      svg("text", { x: starts[i] + 14, y, "font-size": 12 }, part),
     ]);
   }
 

@@ -5,7 +5,7 @@
   const { svg, node, slider, choice, tick } = Figures;
   const count = (number) => number.toLocaleString("en");
   const HEADS = {
-    word: "a missing word (masked language model)",
+    word: "a missing word",
     text: "the label of a text",
     token: "the label of each token",
     choice: "a choice among texts",
@@ -103,7 +103,7 @@
       }
       result.textContent =
         `The head adds ${count(parameters(at))} parameters to the encoder's, and takes ` +
-        `${(products(at) / 1e6).toFixed(1)} million multiplications for these texts.`;
+        `${count(Number((products(at) / 1e6).toFixed(1)))} million multiplications for these texts.`;
     }
     const moved = (label, name, min, max) =>
       slider({ label, min, max, value: at[name], moved: (value) => draw({ [name]: value }) });

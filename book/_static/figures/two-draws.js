@@ -107,7 +107,11 @@
       percent("of these, a random word (the rest is kept)", "random"),
       node("button", { type: "button", onclick: again }, "throw again"),
       drawing,
-      node("p", {}, "Filled: masked. Diamond: a random word. Ring: kept. Small: not chosen; small rings never are."),
+      node(
+        "p",
+        {},
+        "Filled: masked. Diamond: a random word. Ring: kept. Small: not chosen; small rings: special tokens.",
+      ),
       text,
       result,
     );
