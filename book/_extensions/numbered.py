@@ -15,7 +15,7 @@ from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 
 FIGURE = re.compile(
-    r'<figure class="themed-figure" id="(?P<name>[^"]+)">(?P<pictures>.*)'
+    r'<figure class="themed-figure" id="(?P<name>[^"]+)"(?P<script>[^>]*)>(?P<pictures>.*)'
     r"<figcaption>(?P<caption>.*)</figcaption>\n</figure>",
     re.DOTALL,
 )
@@ -38,13 +38,19 @@ class Figures(SphinxTransform):
                 self.wrap(output, raw, **found.groupdict())
 
     def wrap(
-        self, output: nodes.Element, raw: nodes.raw, name: str, pictures: str, caption: str
+        self,
+        output: nodes.Element,
+        raw: nodes.raw,
+        name: str,
+        script: str,
+        pictures: str,
+        caption: str,
     ) -> None:
         figure = nodes.figure(names=[name])
         figure.source, figure.line = output.source, output.line
         self.document.note_explicit_target(figure, figure)
         output.replace_self(figure)
-        raw.children = [nodes.Text(f'<div class="themed-figure">{pictures}</div>')]
+        raw.children = [nodes.Text(f'<div class="themed-figure"{script}>{pictures}</div>')]
         raw.rawsource = raw.astext()
         figure += [output, nodes.caption("", "", *inline(caption))]
 

@@ -1,6 +1,5 @@
 """Listings and code cells as a reader sees them, in a browser: nothing is cut."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,18 +32,11 @@ TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clie
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator:
-    """One page of a browser, which looks at one file after another."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is missing")
-    chromium = shutil.which("chromium")
-    if not chromium:
-        pytest.skip("there is no program chromium, in which pages are looked at")
-    if not (HTML / "index.html").is_file():
-        pytest.fail("there is no rendered book in _build/html: run make book first")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser.new_page()
-        browser.close()
+def page(browser) -> Iterator:
+    """One page of the browser, which looks at one file after another."""
+    opened = browser.new_page()
+    yield opened
+    opened.close()
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
