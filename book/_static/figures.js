@@ -84,12 +84,14 @@ const Figures = (function () {
 
   const base = typeof document === "undefined" ? "" : document.currentScript.src.replace(/[^/]*$/, "");
 
+  let loader = null;
+
   /** What loads models into a page, itself loaded when it is first asked for. */
   function models() {
-    return new Promise((done, failed) => {
-      if (typeof PageModels !== "undefined") return done(PageModels);
+    loader ??= new Promise((done, failed) => {
       document.head.append(node("script", { src: `${base}model/page_models.js`, onload: () => done(PageModels), onerror: failed }));
     });
+    return loader;
   }
 
   /** A button that loads a model, with its size and then a bar; `loaded(ask)` draws what answers. */
