@@ -89,7 +89,7 @@
         node("div", {}, node("strong", {}, `${i + 1}. `), row.text),
         node(
           "div",
-          { style: "display:flex;flex-wrap:wrap;gap:0.35rem;align-items:center" },
+          { style: "display:flex;flex-wrap:wrap;gap:0.35rem;align-items:center;justify-content:center" },
           arrow(-1, "▲", "up"),
           arrow(1, "▼", "down"),
           grade,

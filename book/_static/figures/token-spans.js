@@ -142,7 +142,10 @@
     box.append(choice({ label: "Text", options: texts, chosen: (i) => ((text = data.texts[Number(i)]), restart()) }));
     box.append(choice({ label: "Who decides", options: deciders, chosen: (value) => ((aggregation = value), told()) }));
     box.append(node("button", { type: "button", onclick: restart }, "As the model has it"), row, marked, words);
-    for (const list of box.querySelectorAll("select")) list.style.maxWidth = list.parentNode.style.maxWidth = "100%";
+    for (const label of box.querySelectorAll("label")) {
+      label.style.marginRight = 0;
+      label.style.maxWidth = label.querySelector("select").style.maxWidth = "100%";
+    }
   }
 
   Figures.define("token-spans", build, { spans, bestPath, given });

@@ -50,6 +50,7 @@
     return { pieces, missing, score: pieces.reduce((sum, piece) => sum + (scores[piece] ?? -Infinity), 0) };
   }
 
+  const minus = (value) => value.toFixed(2).replace("-", "−");
   const percent = (share) => `${(100 * share).toFixed(share < 0.001 ? 3 : share < 0.1 ? 1 : 0)} %`;
 
   function build(box, data) {
@@ -61,7 +62,7 @@
     const letters = node("div", {
       role: "group",
       "aria-label": "Where to cut",
-      style: "display:flex;flex-wrap:wrap;align-items:center;font-family:monospace",
+      style: "display:flex;flex-wrap:wrap;align-items:center;justify-content:center;font-family:monospace",
     });
     const words = node("p", { "aria-live": "polite" });
     const table = node("div");
@@ -86,7 +87,7 @@
           {},
           missing.length
             ? `no cut, since ${missing.join(", ")} is no piece`
-            : `log probability ${score.toFixed(2)}, ${percent(share)} of all ${all.ways} cuts`,
+            : `log probability ${minus(score)}, ${percent(share)} of all ${all.ways} cuts`,
         ),
       );
       const rows = bestCuts(word, scores, 5).map(([sum, ...cut]) =>
@@ -94,12 +95,19 @@
           "tr",
           {},
           node("td", {}, cut.join(" + ")),
-          node("td", {}, sum.toFixed(2)),
+          node("td", {}, minus(sum)),
           node("td", {}, percent(Math.exp(sum - all.logarithm))),
         ),
       );
-      const head = ["best cuts", "log probability", "share"].map((name) => node("th", { scope: "col" }, name));
-      table.replaceChildren(node("table", {}, node("thead", {}, node("tr", {}, head)), node("tbody", {}, rows)));
+      const head = ["best cuts", "log p", "share"].map((name) => node("th", { scope: "col" }, name));
+      table.replaceChildren(
+        node(
+          "table",
+          { style: "margin:0.5rem auto;font-size:0.9rem" },
+          node("thead", {}, node("tr", {}, head)),
+          node("tbody", {}, rows),
+        ),
+      );
     }
 
     function knife(place) {

@@ -37,7 +37,7 @@
 
     /** Recall over the share of meaning; a line down marks the share that is chosen. */
     function plot() {
-      const [left, right, top, bottom] = [34, 290, 12, 122];
+      const [left, right, top, bottom] = [34, 282, 12, 122];
       const x = (i) => left + ((right - left) * i) / steps;
       const y = (recall) => bottom - ((bottom - top) * (recall - 0.4)) / 0.6;
       const drawing = svg("svg", {
@@ -96,7 +96,7 @@
         const long = (part) => (300 * Math.max(part, 0)) / most;
         const name = `${i + 1}. ${document.own ? "★ " : ""}${document.title}`;
         drawing.append(
-          svg("text", { x: 0, y: y + 13, "font-weight": document.own ? "bold" : "normal" }, name),
+          svg("text", { x: 0, y: y + 13 }, name),
           svg("rect", { x: 0, y: y + 19, width: long(document.byMeaning), height: 13, fill: "var(--figure-accent)" }),
           svg("rect", {
             x: long(document.byMeaning),
@@ -121,6 +121,7 @@
       options: questions,
       chosen: (i) => ((asked = data.questions[Number(i)]), draw()),
     });
+    asking.style.marginRight = 0;
     asking.style.maxWidth = asking.querySelector("select").style.maxWidth = "100%";
     box.append(
       asking,

@@ -97,6 +97,7 @@
       options: templates,
       chosen: (i) => ((asked = data.templates[Number(i)]), draw()),
     });
+    asking.style.marginRight = 0;
     asking.style.maxWidth = asking.querySelector("select").style.maxWidth = "100%";
     box.append(asking, marks);
     box.append(
