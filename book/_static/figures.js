@@ -82,6 +82,59 @@ const Figures = (function () {
     return handle;
   }
 
+  /** A straight scale: scale([0, 10], [40, 340])(5) is 190. */
+  function scale([low, high], [start, end]) {
+    return (value) => start + ((value - low) / (high - low)) * (end - start);
+  }
+
+  /** The `d` of a path through points [x, y]. */
+  function path(points) {
+    return points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
+  }
+
+  /** Two axes with their ticks, which are numbers or [number, text], and names. `x` and `y` are scales, `box` is what they span. */
+  function axes({ x, y, box: { left, right, top, bottom }, xTicks = [], yTicks = [], xName = "", yName = "" }) {
+    const words = (at, text) => svg("text", { "font-size": 12, ...at }, text);
+    const pair = (tick) => (Array.isArray(tick) ? tick : [tick, String(tick).replace("-", "−")]);
+    return svg(
+      "g",
+      { "aria-hidden": "true" },
+      svg("path", { d: path([[left, top], [left, bottom], [right, bottom]]), fill: "none", stroke: "var(--figure-muted)" }),
+      xTicks.map(pair).map(([at, text]) => words({ x: x(at), y: bottom + 15, "text-anchor": "middle" }, text)),
+      yTicks.map(pair).map(([at, text]) => words({ x: left - 5, y: y(at) + 4, "text-anchor": "end" }, text)),
+      words({ x: (left + right) / 2, y: bottom + 31, "text-anchor": "middle" }, xName),
+      words({ x: left - 5, y: top - 8 }, yName),
+    );
+  }
+
+  /** A plane whose points can be moved. `x` and `y` are its ends, `unit` is the size of 1 in the drawing. `at` is where a point
+      is drawn; movable(handle, name, point, moved) lets one be moved, by quarters with the keys, and tells where it is. */
+  function plane({ x: [left, right], y: [bottom, top], unit, label }) {
+    const at = ([x, y]) => [(x - left) * unit, (top - y) * unit];
+    const drawing = svg("svg", { viewBox: `0 0 ${(right - left) * unit} ${(top - bottom) * unit}`, role: "group", "aria-label": label });
+    const whole = (low, high) => Array.from({ length: Math.floor(high) - Math.ceil(low) + 1 }, (_, i) => Math.ceil(low) + i);
+    const line = (ends, number) => svg("path", { d: path(ends.map(at)), stroke: `var(--figure-${number ? "faint" : "muted"})` });
+    drawing.append(...whole(left, right).map((x) => line([[x, bottom], [x, top]], x)));
+    drawing.append(...whole(bottom, top).map((y) => line([[left, y], [right, y]], y)));
+    const within = (value, low, high) => Math.min(Math.max(value, low), high);
+
+    function movable(handle, name, point, moved) {
+      let place = point;
+      function put() {
+        handle.setAttribute("transform", `translate(${at(place).join(" ")})`);
+        handle.setAttribute("aria-label", `${name}, at ${place.map((number) => number.toFixed(2)).join(" and ")}; arrow keys move it`);
+      }
+      draggable(handle, drawing, unit / 4, ([dx, dy]) => {
+        place = [within(place[0] + dx / unit, left, right), within(place[1] - dy / unit, bottom, top)];
+        put();
+        moved(place);
+      });
+      handle.setAttribute("role", "button");
+      put();
+    }
+    return { drawing, at, movable };
+  }
+
   /** Brings every figure of the page to life; one that fails stays still. */
   function start() {
     for (const figure of document.querySelectorAll("[data-figure]")) {
@@ -100,7 +153,7 @@ const Figures = (function () {
   }
 
   if (typeof document !== "undefined") document.addEventListener("DOMContentLoaded", start);
-  return { all, define, node, svg, slider, choice, tick, draggable };
+  return { all, define, node, svg, slider, choice, tick, draggable, scale, path, axes, plane };
 })();
 
 if (typeof module !== "undefined") module.exports = Figures;
