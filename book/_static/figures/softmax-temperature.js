@@ -90,5 +90,5 @@
     box.append(warmth, shift, drawing, node("p", {}, "Mean loss of the two tokens with a label: ", told));
   }
 
-  Figures.define("temperature", build, { softmax, tempered, loss });
+  Figures.define("softmax-temperature", build, { softmax, tempered, loss });
 })(typeof Figures === "undefined" ? require("../figures.js") : Figures);

@@ -4,11 +4,11 @@
 const assert = require("node:assert");
 const { test } = require("node:test");
 const Figures = require("../../../book/_static/figures.js");
-require("../../../book/_static/figures/temperature.js");
+require("../../../book/_static/figures/softmax-temperature.js");
 const { dataOf } = require("./chapter.js");
 
-const { softmax, tempered, loss } = Figures.all.temperature.parts;
-const { logits, labels, probabilities, loss: expected } = dataOf(6, "fig-temperature");
+const { softmax, tempered, loss } = Figures.all["softmax-temperature"].parts;
+const { logits, labels, probabilities, loss: expected } = dataOf(6, "fig-softmax-temperature");
 const near = (found, wanted) => assert.ok(Math.abs(found - wanted) < 1e-4, `${found}, not ${wanted}`);
 
 test("the probabilities are the chapter's at each temperature", () => {
