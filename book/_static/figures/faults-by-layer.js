@@ -4,7 +4,7 @@
 (function (Figures) {
   const { node, svg, choice, scale, path } = Figures;
   const SUPERSCRIPTS = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
-  const LEFT = 92;
+  const LEFT = 98;
   const RIGHT = 290;
   const TOP = 46;
   const ROW = 34;
@@ -46,7 +46,7 @@
       svg("path", { d: path(corners), fill: "none", stroke: "var(--figure-bad)", "stroke-width": 2, "stroke-dasharray": "6 3" }),
       words({ x: x(Math.log10(gates[0])), y: TOP - 8, "text-anchor": "middle" }, "the gate", "fill: var(--figure-bad)"),
       words({ x: 326, y: TOP - 8, "text-anchor": "middle", "font-weight": 600 }, "cosine"),
-      words({ x: (LEFT + RIGHT) / 2, y: bottom + 38, "text-anchor": "middle" }, "largest error against float64"),
+      words({ x: (LEFT + RIGHT) / 2, y: bottom + 38, "text-anchor": "middle" }, "largest error (× is beyond the gate)"),
       ...gates.map((_, row) => words({ x: LEFT - 12, y: y(row) + 4, "text-anchor": "end" }, nameOf(row))),
     ];
   }
@@ -97,7 +97,8 @@
         drawing.setAttribute("aria-label", `Errors by layer against the gate: ${beyond.join(", ")}.`);
       },
     });
-    list.querySelector("select").style.maxWidth = "100%";
+    list.style.display = "block";
+    list.querySelector("select").style.width = "100%";
     box.append(list, drawing, told);
   }
 

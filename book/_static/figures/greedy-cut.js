@@ -70,7 +70,7 @@
 
   function build(box, data) {
     const vocabulary = read(data);
-    const letters = node("p", { style: "font-family: monospace; min-height: 4rem; overflow-wrap: anywhere; margin: 0.5rem 0" });
+    const letters = node("p", { style: "font-family: monospace; min-height: 4rem; text-align: left; overflow-wrap: anywhere; margin: 0.5rem 0" });
     const step = node("p", { style: "min-height: 3rem; margin: 0.25rem 0" });
     const result = node("output", { "aria-live": "polite", style: "font-family: monospace" });
     const tries = node("div");

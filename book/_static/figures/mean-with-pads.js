@@ -4,6 +4,8 @@
 (function (Figures) {
   const { node, svg, path, plane } = Figures;
   const STAR = "M0-11L2.6-3.6L10.5-3.4L4.2 1.4L6.5 8.9L0 4.4L-6.5 8.9L-4.2 1.4L-10.5-3.4L-2.6-3.6Z";
+  // A rim of the page's colour keeps a name legible on lines and other names.
+  const HALO = "paint-order: stroke; stroke: var(--figure-paper); stroke-width: 4px";
   const CROSS = "M-7-7L7 7M-7 7L7-7";
 
   /** Mean pooling as the chapter writes it, for one text: over the positions whose mask is 1. */
@@ -28,7 +30,7 @@
 
   function marker(d, color, name) {
     const attributes = color === "accent" ? { fill: "var(--figure-accent)" } : { stroke: "var(--figure-bad)", "stroke-width": 5 };
-    const text = { y: 24, "text-anchor": "middle", "font-size": 13, "font-weight": 600, style: `fill: var(--figure-${color})` };
+    const text = { y: 24, "text-anchor": "middle", "font-size": 13, "font-weight": 600, style: `fill: var(--figure-${color}); ${HALO}` };
     return svg("g", { style: "pointer-events: none" }, svg("path", { d, ...attributes }), svg("text", text, name));
   }
 

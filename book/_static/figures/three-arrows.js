@@ -43,7 +43,7 @@
   }
 
   function row(tag, cells) {
-    return node("tr", {}, cells.map((cell) => node(tag, { style: "text-align: right; padding: 0.2rem 0.6rem" }, cell)));
+    return node("tr", {}, cells.map((cell) => node(tag, { style: "text-align: right; padding: 0.2rem 0.35rem" }, cell)));
   }
 
   function build(box, { arrows: given }) {
@@ -83,7 +83,7 @@
     });
     drawing.append(circle, lines, ...tips);
     redraw();
-    const head = node("thead", {}, row("th", ["pair", "dot product", "cosine", "angle"]));
+    const head = node("thead", {}, row("th", ["pair", "dot", "cosine", "angle"]));
     box.append(drawing, lengths, node("table", {}, head, rows), told);
   }
 
