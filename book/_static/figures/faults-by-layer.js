@@ -40,10 +40,18 @@
       svg("line", { x1: x(exponent), x2: x(exponent), y1: TOP, y2: bottom, stroke: "var(--figure-faint)" }),
       words({ x: x(exponent), y: bottom + 18, "text-anchor": "middle" }, power(exponent)),
     ]);
-    const corners = gates.flatMap((gate, row) => [TOP + ROW * row, TOP + ROW * (row + 1)].map((at) => [x(Math.log10(gate)), at]));
+    const corners = gates.flatMap((gate, row) =>
+      [TOP + ROW * row, TOP + ROW * (row + 1)].map((at) => [x(Math.log10(gate)), at]),
+    );
     return [
       ...powers.flat(),
-      svg("path", { d: path(corners), fill: "none", stroke: "var(--figure-bad)", "stroke-width": 2, "stroke-dasharray": "6 3" }),
+      svg("path", {
+        d: path(corners),
+        fill: "none",
+        stroke: "var(--figure-bad)",
+        "stroke-width": 2,
+        "stroke-dasharray": "6 3",
+      }),
       words({ x: x(Math.log10(gates[0])), y: TOP - 8, "text-anchor": "middle" }, "the gate", "fill: var(--figure-bad)"),
       words({ x: 326, y: TOP - 8, "text-anchor": "middle", "font-weight": 600 }, "cosine"),
       words({ x: (LEFT + RIGHT) / 2, y: bottom + 38, "text-anchor": "middle" }, "largest error (× is beyond the gate)"),
@@ -75,14 +83,21 @@
     if (errors[first] === null) return `First beyond the gate ${where}: the result is not a number.`;
     const times = Number((errors[first] / gates[first]).toPrecision(2)).toLocaleString("en");
     const worst = Math.min(...cosines);
-    return `First beyond the gate ${where}, by a factor of ${times}. The lowest cosine of all layers is ${worst.toFixed(4)}: ` +
-      `a test at 0.995 ${worst > 0.995 ? "passes" : "fails"}.`;
+    return (
+      `First beyond the gate ${where}, by a factor of ${times}. ` +
+      `The lowest cosine of all layers is ${worst.toFixed(4)}: ` +
+      `a test at 0.995 ${worst > 0.995 ? "passes" : "fails"}.`
+    );
   }
 
   function build(box, { gate, faults }) {
     const moving = svg("g");
     const height = TOP + ROW * gate.length + 46;
-    const drawing = svg("svg", { viewBox: `0 0 360 ${height}`, role: "img", style: "max-width: 34rem; margin: 0 auto" });
+    const drawing = svg("svg", {
+      viewBox: `0 0 360 ${height}`,
+      role: "img",
+      style: "max-width: 34rem; margin: 0 auto",
+    });
     drawing.append(...ground(gate), moving);
     const told = node("p", { "aria-live": "polite" });
     const list = choice({
@@ -93,7 +108,9 @@
         const fault = faults[number];
         moving.replaceChildren(...marks(fault, gate));
         told.textContent = verdict(fault, gate);
-        const beyond = fault.errors.map((error, row) => `${nameOf(row)} ${isBeyond(error, gate[row]) ? "beyond" : "within"}`);
+        const beyond = fault.errors.map(
+          (error, row) => `${nameOf(row)} ${isBeyond(error, gate[row]) ? "beyond" : "within"}`,
+        );
         drawing.setAttribute("aria-label", `Errors by layer against the gate: ${beyond.join(", ")}.`);
       },
     });

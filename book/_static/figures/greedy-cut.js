@@ -5,9 +5,13 @@
   const { node, slider } = Figures;
   const LONGEST = 100; // characters of a word that is still cut
   const PUNCTUATION = /[!-/:-@[-`{-~\p{P}]/u;
-  const BORDERS = { found: "2px solid var(--figure-accent)", known: "2px solid var(--figure-accent)", unknown: "2px dashed var(--figure-bad)" };
+  const BORDERS = {
+    found: "2px solid var(--figure-accent)",
+    known: "2px solid var(--figure-accent)",
+    unknown: "2px dashed var(--figure-bad)",
+  };
 
-  /** A list as the chapter shortens it: a capital for how many letters of the word before go, then what comes instead. */
+  /** A list as the chapter shortens it: a capital for how many letters of the word before go, then the new ones. */
   function lengthened(text) {
     const words = new Set();
     let word = "";
@@ -28,8 +32,13 @@
 
   /** Lower case, without accents, cut at blanks and around punctuation and Chinese characters, as before the pieces. */
   function words(text) {
-    const bare = text.normalize("NFD").replace(/\p{Mn}/gu, "").toLowerCase();
-    const apart = [...bare].map((sign) => (PUNCTUATION.test(sign) || /\p{Script=Han}/u.test(sign) ? ` ${sign} ` : sign));
+    const bare = text
+      .normalize("NFD")
+      .replace(/\p{Mn}/gu, "")
+      .toLowerCase();
+    const apart = [...bare].map((sign) =>
+      PUNCTUATION.test(sign) || /\p{Script=Han}/u.test(sign) ? ` ${sign} ` : sign,
+    );
     return apart.join("").split(/\s+/).filter(Boolean);
   }
 
@@ -57,7 +66,8 @@
   const cut = (text, vocabulary) => words(text).map((word) => triesFor(word, vocabulary));
 
   function boxed(text, kind) {
-    const style = `display: inline-block; border: ${BORDERS[kind]}; border-radius: 0.3rem; padding: 0 0.35rem; margin: 0.15rem 0.25rem 0.15rem 0`;
+    const space = "padding: 0 0.35rem; margin: 0.15rem 0.25rem 0.15rem 0";
+    const style = `display: inline-block; border: ${BORDERS[kind]}; border-radius: 0.3rem; ${space}`;
     return node("span", { style: kind === "known" ? `${style}; font-weight: 600` : style }, text);
   }
 
@@ -65,23 +75,38 @@
   function told({ tried, known, rest, found }) {
     if (known) return `${tried} is in the vocabulary.`;
     const last = [...tried.replace(/^##/, "")].length === 1;
-    return last ? `${tried} is not in the vocabulary, and nothing is shorter: the whole word becomes [UNK].` : `${tried} is not in the vocabulary.`;
+    return last
+      ? `${tried} is not in the vocabulary, and nothing is shorter: the whole word becomes [UNK].`
+      : `${tried} is not in the vocabulary.`;
   }
 
   function build(box, data) {
     const vocabulary = read(data);
-    const letters = node("p", { style: "font-family: monospace; min-height: 4rem; text-align: left; overflow-wrap: anywhere; margin: 0.5rem 0" });
+    const letters = node("p", {
+      style: "font-family: monospace; min-height: 4rem; overflow-wrap: anywhere; margin: 0.5rem 0",
+    });
     const step = node("p", { style: "min-height: 3rem; margin: 0.25rem 0" });
     const result = node("output", { "aria-live": "polite", style: "font-family: monospace" });
     const tries = node("div");
     const input = node("input", {
-      type: "text", value: "unpronounceable", maxlength: 120, size: 24, autocapitalize: "off", autocomplete: "off", spellcheck: "false",
-      style: "max-width: 100%", oninput: typed,
+      type: "text",
+      value: "unpronounceable",
+      maxlength: 120,
+      size: 24,
+      autocapitalize: "off",
+      autocomplete: "off",
+      spellcheck: "false",
+      style: "max-width: 100%",
+      oninput: typed,
     });
 
     function show(all, number) {
       const { found, tried, known, rest } = all[number - 1];
-      letters.replaceChildren(...found.map((piece) => boxed(piece, "found")), boxed(tried, known ? "known" : "unknown"), rest);
+      letters.replaceChildren(
+        ...found.map((piece) => boxed(piece, "found")),
+        boxed(tried, known ? "known" : "unknown"),
+        rest,
+      );
       step.textContent = told(all[number - 1]);
     }
 
@@ -96,10 +121,18 @@
 
     function sliderOf(all) {
       const shown = (number) => `${number} of ${all.length}`;
-      return slider({ label: "Try", min: 1, max: all.length, value: Math.min(5, all.length), shown, moved: (number) => show(all, number) });
+      return slider({
+        label: "Try",
+        min: 1,
+        max: all.length,
+        value: Math.min(5, all.length),
+        shown,
+        moved: (number) => show(all, number),
+      });
     }
 
     typed();
+    box.style.textAlign = "left"; // centred, the letters would jump from try to try
     box.append(node("label", {}, "A word: ", input), tries, letters, step, node("p", {}, "All pieces: ", result));
   }
 

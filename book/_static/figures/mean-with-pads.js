@@ -10,7 +10,10 @@
 
   /** Mean pooling as the chapter writes it, for one text: over the positions whose mask is 1. */
   function mean(points, mask) {
-    const count = Math.max(mask.reduce((sum, one) => sum + one, 0), 1e-9);
+    const count = Math.max(
+      mask.reduce((sum, one) => sum + one, 0),
+      1e-9,
+    );
     return [0, 1].map((feature) => points.reduce((sum, point, t) => sum + (mask[t] ? point[feature] : 0), 0) / count);
   }
 
@@ -23,21 +26,38 @@
       "g",
       {},
       svg("circle", { r: 18, fill: "transparent" }),
-      svg("circle", { r: 7, fill: `var(--figure-${real ? "ink" : "paper"})`, stroke: `var(--figure-${real ? "ink" : "muted"})`, "stroke-width": 2.5 }),
+      svg("circle", {
+        r: 7,
+        fill: `var(--figure-${real ? "ink" : "paper"})`,
+        stroke: `var(--figure-${real ? "ink" : "muted"})`,
+        "stroke-width": 2.5,
+      }),
       svg("text", { y: -13, "text-anchor": "middle", "font-size": 13 }, name),
     );
   }
 
   function marker(d, color, name) {
-    const attributes = color === "accent" ? { fill: "var(--figure-accent)" } : { stroke: "var(--figure-bad)", "stroke-width": 5 };
-    const text = { y: 24, "text-anchor": "middle", "font-size": 13, "font-weight": 600, style: `fill: var(--figure-${color}); ${HALO}` };
+    const attributes =
+      color === "accent" ? { fill: "var(--figure-accent)" } : { stroke: "var(--figure-bad)", "stroke-width": 5 };
+    const text = {
+      y: 24,
+      "text-anchor": "middle",
+      "font-size": 13,
+      "font-weight": 600,
+      style: `fill: var(--figure-${color}); ${HALO}`,
+    };
     return svg("g", { style: "pointer-events: none" }, svg("path", { d, ...attributes }), svg("text", text, name));
   }
 
   function build(box, { points: given, mask }) {
     const points = given.map((point) => [...point]);
     const everything = mask.map(() => 1);
-    const { drawing, at, movable } = plane({ x: [-0.8, 10.7], y: [-2.2, 7.4], unit: 32, label: "Five points, tokens and pads, and their two means" });
+    const { drawing, at, movable } = plane({
+      x: [-0.8, 10.7],
+      y: [-2.2, 7.4],
+      unit: 32,
+      label: "Five points, tokens and pads, and their two means",
+    });
     const spokes = svg("g", { fill: "none" });
     const right = marker(STAR, "accent", "mean of the tokens");
     const wrong = marker(CROSS, "bad", "mean with pads");
@@ -54,8 +74,12 @@
       wrong.setAttribute("transform", `translate(${at(all).join(" ")})`);
       const line = (name, point) => [name, node("output", {}, `(${written(point)})`)];
       told.replaceChildren(
-        ...line("Mean of the tokens ", inside), "; ", ...line("with the pads ", all), ". They lie ",
-        node("output", {}, apart(inside, all).toFixed(1)), " apart.",
+        ...line("Mean of the tokens ", inside),
+        "; ",
+        ...line("with the pads ", all),
+        ". They lie ",
+        node("output", {}, apart(inside, all).toFixed(1)),
+        " apart.",
       );
     }
 

@@ -11,7 +11,7 @@
   const sum = (numbers) => numbers.reduce((one, other) => one + other, 0);
   const written = (number) => (Math.abs(number) < 0.005 ? "0.00" : number.toFixed(2).replace("-", "−"));
 
-  /** Of each of the first `count` vectors, its share in their mean: what it adds to the mean's length along the mean. */
+  /** Of each of the first `count` vectors, its share in their mean: what it adds along the mean's direction. */
   function shares(products, count) {
     const added = products.slice(0, count).map((row) => sum(row.slice(0, count)));
     return added.map((one) => one / sum(added));
@@ -39,7 +39,11 @@
     const { words, products, sentences, with_sentences: withSentences, with_itself: withItself } = data;
     const most = products.length - words.length;
     const state = { pads: 4, masked: true };
-    const drawing = svg("svg", { viewBox: `0 0 360 ${ROW * products.length + 4}`, role: "img", style: "max-width: 30rem; margin: 0 auto" });
+    const drawing = svg("svg", {
+      viewBox: `0 0 360 ${ROW * products.length + 4}`,
+      role: "img",
+      style: "max-width: 30rem; margin: 0 auto",
+    });
     const told = node("ul", { "aria-live": "polite", style: "text-align: left" });
 
     function redraw() {
@@ -47,22 +51,36 @@
       const count = state.masked ? words.length : total;
       const found = shares(products, count);
       const names = [...words, ...Array(state.pads).fill("[PAD]")];
-      drawing.replaceChildren(...names.flatMap((name, place) => row(name, place < count ? found[place] : null, place, place >= words.length)));
-      drawing.setAttribute("aria-label", `Share of each token in the mean; the ${state.pads} pads have ${Math.round(100 * sum(found.slice(words.length)))} percent.`);
+      drawing.replaceChildren(
+        ...names.flatMap((name, place) => row(name, place < count ? found[place] : null, place, place >= words.length)),
+      );
+      const ofPads = 100 * sum(found.slice(words.length));
+      drawing.setAttribute(
+        "aria-label",
+        `Share of each token in the mean; ${state.pads} pads have ${Math.round(ofPads)} percent.`,
+      );
       const others = sentences.map((text, i) => [`Cosine with ${text} `, withSentences.map((both) => both[i])]);
       const lines = [["Cosine with its own right vector ", withItself], ...others];
-      told.replaceChildren(...lines.map(([text, other]) => node("li", {}, text, node("output", {}, written(cosine(products, other, count))))));
+      told.replaceChildren(
+        ...lines.map(([text, other]) =>
+          node("li", {}, text, node("output", {}, written(cosine(products, other, count)))),
+        ),
+      );
     }
 
     const pads = slider({
-      label: "Pads behind the sentence", min: 0, max: most, value: state.pads,
+      label: "Pads behind the sentence",
+      min: 0,
+      max: most,
+      value: state.pads,
       moved(number) {
         state.pads = number;
         redraw();
       },
     });
     const mask = tick({
-      label: "mean pooling with the mask", value: state.masked,
+      label: "mean pooling with the mask",
+      value: state.masked,
       ticked(on) {
         state.masked = on;
         redraw();

@@ -34,7 +34,14 @@
 
   function barOf(logit, share, y, right) {
     const color = `var(--figure-${right ? "accent" : "muted"})`;
-    const frame = { x: BAR.left, y: y - 12, width: BAR.width, height: BAR.height, fill: "none", stroke: "var(--figure-faint)" };
+    const frame = {
+      x: BAR.left,
+      y: y - 12,
+      width: BAR.width,
+      height: BAR.height,
+      fill: "none",
+      stroke: "var(--figure-faint)",
+    };
     return [
       words({ x: BAR.left - 8, y, "text-anchor": "end" }, signed(logit, 1)),
       svg("rect", frame),
@@ -51,28 +58,46 @@
       words({ x: 0, y: top, "font-weight": 600 }, title),
       ...softmax(rows[token]).flatMap((share, k) => {
         const y = top + ROW * (k + 1);
-        return [words({ x: 8, y }, `label ${k}${k === label ? " ✓" : ""}`), ...barOf(rows[token][k], share, y, k === label)];
+        return [
+          words({ x: 8, y }, `label ${k}${k === label ? " ✓" : ""}`),
+          ...barOf(rows[token][k], share, y, k === label),
+        ];
       }),
     ];
   }
 
   function build(box, { logits, labels }) {
     const state = { temperature: 1, shift: 0 };
-    const drawing = svg("svg", { viewBox: `0 0 360 ${34 + 3 * (GAP + 3 * ROW) - 24}`, role: "img", style: "max-width: 32rem; margin: 0 auto" });
+    const drawing = svg("svg", {
+      viewBox: `0 0 360 ${34 + 3 * (GAP + 3 * ROW) - 24}`,
+      role: "img",
+      style: "max-width: 32rem; margin: 0 auto",
+    });
     const told = node("output", { "aria-live": "polite" });
 
     function redraw() {
       const rows = logits.map((row) => tempered(row, state.temperature, state.shift));
-      const heads = [words({ x: BAR.left - 8, y: 13, "text-anchor": "end" }, "logit"), words({ x: BAR.left, y: 13 }, "probability")];
+      const heads = [
+        words({ x: BAR.left - 8, y: 13, "text-anchor": "end" }, "logit"),
+        words({ x: BAR.left, y: 13 }, "probability"),
+      ];
       drawing.replaceChildren(...heads, ...rows.flatMap((_, token) => tokenRows(rows, labels, token)));
-      const said = rows.map((row, token) => `token ${token + 1} ${softmax(row).map((share) => `${Math.round(100 * share)}`).join(", ")}`);
+      const said = rows.map(
+        (row, token) =>
+          `token ${token + 1} ${softmax(row)
+            .map((share) => `${Math.round(100 * share)}`)
+            .join(", ")}`,
+      );
       drawing.setAttribute("aria-label", `Probabilities of the three labels, in percent: ${said.join("; ")}.`);
       told.textContent = loss(rows, labels).toFixed(3);
     }
 
     // The slider holds the temperature's logarithm, so that one half and two are equally far from one.
     const warmth = slider({
-      label: "Temperature", min: -10, max: 10, value: 0,
+      label: "Temperature",
+      min: -10,
+      max: 10,
+      value: 0,
       shown: (tenths) => (10 ** (tenths / 10)).toPrecision(2),
       moved(tenths) {
         state.temperature = 10 ** (tenths / 10);
@@ -80,7 +105,11 @@
       },
     });
     const shift = slider({
-      label: "Added to all logits", min: -10, max: 10, step: 0.5, value: 0,
+      label: "Added to all logits",
+      min: -10,
+      max: 10,
+      step: 0.5,
+      value: 0,
       shown: (number) => signed(number, 1),
       moved(number) {
         state.shift = number;

@@ -4,7 +4,11 @@
 (function (Figures) {
   const { node, svg, path, plane } = Figures;
   const NAMES = ["a", "b", "c"];
-  const PAIRS = [[0, 1], [0, 2], [1, 2]];
+  const PAIRS = [
+    [0, 1],
+    [0, 2],
+    [1, 2],
+  ];
   const COLORS = ["accent", "ink", "muted"];
 
   const dot = (one, other) => one[0] * other[0] + one[1] * other[1];
@@ -43,7 +47,11 @@
   }
 
   function row(tag, cells) {
-    return node("tr", {}, cells.map((cell) => node(tag, { style: "text-align: right; padding: 0.2rem 0.35rem" }, cell)));
+    return node(
+      "tr",
+      {},
+      cells.map((cell) => node(tag, { style: "text-align: right; min-width: 0; padding: 0.2rem 0.35rem" }, cell)),
+    );
   }
 
   function build(box, { arrows: given }) {
@@ -51,7 +59,14 @@
     const label = "Three arrows from one point, and a circle of radius one on which they end once they are normalized";
     const { drawing, at, movable } = plane({ x: [-4.6, 5], y: [-3.4, 3.8], unit: 37, label });
     const [cx, cy] = at([0, 0]);
-    const circle = svg("circle", { cx, cy, r: 37, fill: "none", stroke: "var(--figure-muted)", "stroke-dasharray": "5 4" });
+    const circle = svg("circle", {
+      cx,
+      cy,
+      r: 37,
+      fill: "none",
+      stroke: "var(--figure-muted)",
+      "stroke-dasharray": "5 4",
+    });
     const lines = svg("g");
     const rows = node("tbody");
     const lengths = node("p", { style: "margin: 0.25rem 0" });
@@ -66,7 +81,8 @@
     function redraw() {
       lines.replaceChildren(...arrows.flatMap((arrow, i) => drawnArrow(i, [[0, 0], arrow, normalized(arrow)].map(at))));
       rows.replaceChildren(...PAIRS.map(pairRow));
-      lengths.textContent = `Lengths: ${NAMES.map((name, i) => `${name} ${written(length(arrows[i]), 2)}`).join(", ")}.`;
+      const each = NAMES.map((name, i) => `${name} ${written(length(arrows[i]), 2)}`);
+      lengths.textContent = `Lengths: ${each.join(", ")}.`;
     }
 
     const tips = arrows.map((arrow, i) => {
@@ -83,7 +99,7 @@
     });
     drawing.append(circle, lines, ...tips);
     redraw();
-    const head = node("thead", {}, row("th", ["pair", "dot", "cosine", "angle"]));
+    const head = node("thead", {}, row("th", ["pair", "dot product", "cosine", "angle"]));
     box.append(drawing, lengths, node("table", {}, head, rows), told);
   }
 

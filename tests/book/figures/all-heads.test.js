@@ -25,7 +25,8 @@ test("each query's weights add up to one, but for rounding", () => {
 test("the two cats look at each other as the chapter says", () => {
   const weights = weightsOf(heads[2][9], tokens.length);
   const [first, second] = tokens.flatMap((token, place) => (token === "cat" ? [place] : []));
-  const line = `each cat's weight on the other ${written(weights[first][second])} and ${written(weights[second][first])}`;
+  const both = [weights[first][second], weights[second][first]].map(written);
+  const line = `each cat's weight on the other ${both.join(" and ")}`;
   assert.ok(printed(5).includes(line), line);
   assert.deepStrictEqual(mostLookedAt(weights[first], tokens, 1)[0].slice(0, 2), ["cat", second]);
 });

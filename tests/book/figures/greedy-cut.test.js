@@ -10,7 +10,10 @@ const { dataOf, printed } = require("./chapter.js");
 const { read, words, cut, told } = Figures.all["greedy-cut"].parts;
 const data = dataOf(4, "fig-greedy-cut");
 const vocabulary = read(data);
-const pieces = (text) => cut(text, vocabulary).flatMap((one) => one.pieces).join(" ");
+const pieces = (text) =>
+  cut(text, vocabulary)
+    .flatMap((one) => one.pieces)
+    .join(" ");
 
 test("the vocabulary is complete", () => {
   assert.strictEqual(vocabulary.beginnings.size + vocabulary.others.size, data.pieces);
@@ -18,7 +21,9 @@ test("the vocabulary is complete", () => {
 
 test("the chapter's words are cut as the chapter prints them", () => {
   for (const word of ["station", "unpronounceable", "tokenization", "szczebrzeszyn", "✓"]) {
-    const line = printed(4).split("\n").find((text) => text.startsWith(`${word} `));
+    const line = printed(4)
+      .split("\n")
+      .find((text) => text.startsWith(`${word} `));
     assert.strictEqual(pieces(word), line.slice(word.length).trim());
   }
 });
@@ -47,7 +52,10 @@ test("a long word is unknown without a try", () => {
 
 test("the longest piece is tried first", () => {
   const [{ tries }] = cut("unpronounceable", vocabulary);
-  assert.strictEqual(tries.findIndex((one) => one.known), 13);
+  assert.strictEqual(
+    tries.findIndex((one) => one.known),
+    13,
+  );
   assert.strictEqual(tries[13].tried, "un");
   assert.match(told(tries[0]), /^unpronounceable is not/);
 });

@@ -11,16 +11,36 @@ const { mean, written, apart } = Figures.all["mean-with-pads"].parts;
 const { points, mask, means } = dataOf(2, "fig-mean-with-pads");
 
 test("the means are the chapter's", () => {
-  const found = [mean(points, mask), mean(points, mask.map(() => 1))];
+  const found = [
+    mean(points, mask),
+    mean(
+      points,
+      mask.map(() => 1),
+    ),
+  ];
   found.forEach((one, i) => assert.ok(apart(one, means[i]) < 1e-9));
 });
 
 test("a text without tokens has the mean zero", () => {
-  assert.deepStrictEqual(mean(points, mask.map(() => 0)), [0, 0]);
+  assert.deepStrictEqual(
+    mean(
+      points,
+      mask.map(() => 0),
+    ),
+    [0, 0],
+  );
 });
 
 test("only pads move the one mean and not the other", () => {
   const moved = points.map((point, t) => (mask[t] ? point : [0, 0]));
   assert.deepStrictEqual(mean(moved, mask), mean(points, mask));
-  assert.strictEqual(written(mean(moved, mask.map(() => 1))), "1.8, 1.8");
+  assert.strictEqual(
+    written(
+      mean(
+        moved,
+        mask.map(() => 1),
+      ),
+    ),
+    "1.8, 1.8",
+  );
 });

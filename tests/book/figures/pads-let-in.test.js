@@ -12,12 +12,22 @@ const { words, products, with_sentences: others, with_itself: itself, checks } =
 
 test("the shares are the chapter's", () => {
   for (const [pads, expected] of Object.entries(checks)) {
-    shares(products, words.length + Number(pads)).forEach((share, i) => assert.ok(Math.abs(share - expected[i]) < 1e-4));
+    shares(products, words.length + Number(pads)).forEach((share, i) =>
+      assert.ok(Math.abs(share - expected[i]) < 1e-4),
+    );
   }
 });
 
 test("without pads, the cosines are those that the chapter prints", () => {
-  const found = [0, 1].map((i) => written(cosine(products, others.map((both) => both[i]), words.length)));
+  const found = [0, 1].map((i) =>
+    written(
+      cosine(
+        products,
+        others.map((both) => both[i]),
+        words.length,
+      ),
+    ),
+  );
   assert.deepStrictEqual(found, ["−0.02", "0.11"]);
   assert.match(printed(1), /\[-0\.02 +0\.11 +1\./);
   assert.strictEqual(written(cosine(products, itself, words.length)), "1.00");

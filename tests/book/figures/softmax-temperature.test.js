@@ -25,7 +25,13 @@ test("the loss is the chapter's, and leaves out what has no label", () => {
 });
 
 test("a number added to all logits changes nothing", () => {
-  near(loss(logits.map((row) => tempered(row, 1, 7)), labels), expected);
+  near(
+    loss(
+      logits.map((row) => tempered(row, 1, 7)),
+      labels,
+    ),
+    expected,
+  );
 });
 
 test("large logits do not overflow", () => {

@@ -14,12 +14,14 @@ const [a, b, c] = arrows;
 test("lengths and dot products are the chapter's", () => {
   assert.deepStrictEqual(arrows.map(length), [5, 2, 2.5]);
   assert.match(printed(3), /lengths: +\[5\. +2\. +2\.5\]/);
-  const line = `dot products: a·b = ${dot(a, b).toFixed(1)}, a·c = ${dot(a, c).toFixed(1)}, b·c = ${dot(b, c).toFixed(1)}`;
+  const [ab, ac, bc] = [dot(a, b), dot(a, c), dot(b, c)].map((number) => number.toFixed(1));
+  const line = `dot products: a·b = ${ab}, a·c = ${ac}, b·c = ${bc}`;
   assert.ok(printed(3).includes(line), line);
 });
 
 test("the cosines are the dot products after normalizing", () => {
-  const line = `dot products now: ${cosine(a, b).toFixed(2)}, ${Math.abs(cosine(a, c)).toFixed(2)}, ${cosine(b, c).toFixed(2)}`;
+  const all = [cosine(a, b), Math.abs(cosine(a, c)), cosine(b, c)].map((number) => number.toFixed(2));
+  const line = `dot products now: ${all.join(", ")}`;
   assert.ok(printed(3).includes(line), line);
   arrows.forEach((arrow) => assert.ok(Math.abs(length(normalized(arrow)) - 1) < 1e-12));
 });
