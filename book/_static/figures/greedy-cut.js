@@ -85,7 +85,7 @@
     const letters = node("p", {
       style: "font-family: monospace; min-height: 4rem; overflow-wrap: anywhere; margin: 0.5rem 0",
     });
-    const step = node("p", { style: "min-height: 3rem; margin: 0.25rem 0" });
+    const step = node("p", { "aria-live": "polite", style: "min-height: 3rem; margin: 0.25rem 0" });
     const result = node("output", { "aria-live": "polite", style: "font-family: monospace" });
     const tries = node("div");
     const input = node("input", {
