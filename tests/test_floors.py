@@ -29,7 +29,7 @@ def test_modules_of_a_crate_form_floors(source):
         name = file.relative_to(source).parts[0].removesuffix(".rs")
         if name != "lib":
             floors[name] |= used_modules(file) & names - {name}
-    assert any(floors.values())
+    assert len(names) < 2 or any(floors.values())
     TopologicalSorter(floors).prepare()  # raises CycleError, which names the circle
 
 

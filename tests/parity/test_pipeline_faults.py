@@ -295,4 +295,4 @@ def test_patches_are_taken_back(name):
 def test_each_fault_says_what_and_where():
     for name, fault in FAULTS.items():
         assert fault.name == name and fault.story
-        assert fault.case.startswith("https://github.com/")
+        assert fault.case.address.startswith("https://github.com/")

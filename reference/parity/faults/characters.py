@@ -14,12 +14,13 @@ import numpy as np
 
 from reference import negatives
 from reference.negatives import Candidates, Negatives, log_uniform
+from reference.parity.faults.cases import InTheWild
 from reference.parity.faults.fault import Patch
 from reference.text import characters
 
 
 @dataclass(frozen=True)
-class CharacterFault:
+class CharacterFault(InTheWild):
     """One bug, and where it shows: in "ids", in "offsets", or in the "gradient" of a confident
     model."""
 

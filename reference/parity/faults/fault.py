@@ -13,6 +13,7 @@ from typing import Any
 from reference.backend import BACKENDS, Model, build
 from reference.checkpoint import Checkpoint
 from reference.families import BASE, EncoderConfig, architecture_named
+from reference.parity.faults.cases import InTheWild
 from reference.parity.sample import Tensors, sentence_settings
 
 # The ports whose code is Python and can be patched by name while it runs; their names are the
@@ -41,7 +42,7 @@ Alteration = Callable[[EncoderConfig, Tensors], tuple[EncoderConfig, Tensors]]
 
 
 @dataclass(frozen=True)
-class Fault:
+class Fault(InTheWild):
     """One bug: in what a port is built from (`alter`), in its code (`patch`) or around it
     (`around`)."""
 

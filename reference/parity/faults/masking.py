@@ -16,13 +16,14 @@ import numpy as np
 
 from reference.errors import InputError
 from reference.masking import Draws
+from reference.parity.faults.cases import InTheWild
 
 MaskTokens = Callable[..., tuple[Any, Any]]  # a port's mask_tokens
 MASK, RANDOM, KEEP = 0.0, 0.85, 0.95  # draws that mean just this where the shares are 80/10/10
 
 
 @dataclass(frozen=True)
-class MaskingFault:
+class MaskingFault(InTheWild):
     """One bug, and the shares that it comes to where 80/10/10 is meant; None where it leaves
     them alone."""
 

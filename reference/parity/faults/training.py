@@ -14,6 +14,7 @@ from reference import learning
 from reference.checkpoint import locate, read_checkpoint
 from reference.dropout import Dropout
 from reference.learning import AdamW, Example
+from reference.parity.faults.cases import InTheWild
 from reference.parity.faults.fault import Code, Patch, patched
 from reference.parity.trajectory import Groups, check_groups, check_rates, loss_trajectory
 
@@ -22,7 +23,7 @@ DROPPED_BY = 1  # the seed of the runs with dropout
 
 
 @dataclass(frozen=True)
-class TrainingFault:
+class TrainingFault(InTheWild):
     """One bug: in the code of a step (`patch`), in how batches are grouped to steps (`group`)
     or in the learning rates (`rate`)."""
 

@@ -3,7 +3,6 @@
 //! Only safetensors is read: a pickle may run any code when it is opened.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
@@ -14,12 +13,11 @@ use encoders_models::masked_sequence::HEAD;
 use encoders_models::model::{Network, in_single_precision};
 use encoders_models::weights::{Tensors, Weights};
 use encoders_models::{Result, checkpoint_error};
-use memmap2::Mmap;
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use serde_json::Value;
 
-use crate::files::{is_plain_name, read_json, read_text};
+use crate::files::{bytes, is_file, is_plain_name, names_in, read_json, read_text};
 
 const PICKLES: [&str; 5] = ["bin", "pt", "pth", "ckpt", "pkl"];
 
@@ -34,10 +32,10 @@ pub fn read_config(folder: &Path) -> Result<Config> {
 pub fn read_tensors(folder: &Path, device: &Device) -> Result<Tensors> {
     let single = folder.join("model.safetensors");
     let index = folder.join("model.safetensors.index.json");
-    if single.is_file() {
+    if is_file(&single) {
         return read_file(&single, device);
     }
-    if index.is_file() {
+    if is_file(&index) {
         return read_shards(folder, &index, device);
     }
     let pickles = pickles(folder);
@@ -164,7 +162,7 @@ fn read_shards(folder: &Path, index: &Path, device: &Device) -> Result<Tensors> 
     let mut tensors = Tensors::new();
     for (name, keys) in shards(index)? {
         let path = folder.join(&name);
-        if !path.is_file() {
+        if !is_file(&path) {
             return Err(checkpoint_error!(
                 "{} names {name}, which is not there",
                 index.display()
@@ -221,12 +219,9 @@ fn read_file(path: &Path, device: &Device) -> Result<Tensors> {
     let wrong = |problem: String| {
         checkpoint_error!("{} is not a sound safetensors file: {problem}", path.display())
     };
-    let file = File::open(path).map_err(|problem| wrong(problem.to_string()))?;
-    // SAFETY: as long as nobody writes into the file until its tensors are copied, which
-    // whoever is at work on a checkpoint must not do under the feet of its reader.
-    let bytes = unsafe { Mmap::map(&file) }.map_err(|problem| wrong(problem.to_string()))?;
+    let content = bytes(path).map_err(|problem| wrong(problem.to_string()))?;
     let file =
-        SafeTensors::deserialize(&bytes).map_err(|problem| wrong(problem.to_string()))?;
+        SafeTensors::deserialize(&content).map_err(|problem| wrong(problem.to_string()))?;
     let mut tensors = Tensors::new();
     for (key, view) in file.iter() {
         if !is_buffer(key) {
@@ -274,11 +269,8 @@ fn is_finite(tensor: &Tensor) -> Result<bool> {
 }
 
 fn pickles(folder: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return Vec::new();
-    };
-    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let mut names: Vec<_> = names
+    let mut names: Vec<_> = names_in(folder)
+        .into_iter()
         .filter(|name| {
             Path::new(name)
                 .extension()

@@ -60,7 +60,7 @@
 pub mod checkpoint;
 mod device;
 pub mod embedder;
-mod files;
+pub mod files;
 #[cfg(feature = "hub")]
 mod hub;
 mod listing;

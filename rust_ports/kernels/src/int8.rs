@@ -16,7 +16,9 @@ use crate::error::Result;
 use crate::tiles::{Finish, LaidOut, Place, TALL, Tiled, product};
 pub use rounding::GROUP;
 use rounding::{in_groups, round};
-use sums::{FOUR, Line, OUTPUTS, PANEL, STEPS, WIDE, plain_sums, usable};
+#[cfg(target_arch = "x86_64")]
+use sums::usable;
+use sums::{FOUR, Line, OUTPUTS, PANEL, STEPS, WIDE, plain_sums};
 
 /// Room for the rounded weight of a dense layer, which must not change afterwards.
 #[derive(Debug, Clone, Default)]

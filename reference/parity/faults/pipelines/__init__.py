@@ -4,8 +4,7 @@ hidden state; what a user is told is wrong.
 with FAULTS["pooling_ignored"].seeded():
     vectors = reference.load(folder).encode(texts)
 
-Pipelines are written once above the ports, so each bug can be seeded in every backend. Each
-names a public case of it.
+Pipelines are written once above the ports, so each bug can be seeded in every backend.
 """
 
 from reference.parity.faults.pipelines import embeddings, masked_lm, texts, tokens

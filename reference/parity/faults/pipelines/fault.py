@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import ModuleType
 
+from reference.parity.faults.cases import InTheWild
 from reference.parity.faults.fault import Patch, patched
 
 
@@ -19,13 +20,12 @@ class Pipelines:
 
 
 @dataclass(frozen=True)
-class PipelineFault:
-    """One bug: the call of a pipeline whose results it changes, and a public case of it."""
+class PipelineFault(InTheWild):
+    """One bug, and the call of a pipeline whose results it changes."""
 
     name: str
     call: str
     story: str
-    case: str
     patch: Callable[[Pipelines], list[Patch]]
 
     @contextlib.contextmanager

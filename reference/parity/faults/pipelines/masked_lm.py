@@ -9,9 +9,6 @@ import numpy as np
 from reference.parity.faults.fault import Patch
 from reference.parity.faults.pipelines.fault import PipelineFault, Pipelines
 
-EXAMPLE = (
-    "https://github.com/pappitti/mlx-raclate/blob/09ae60c/tests/inference_examples/zero_shot.py"
-)
 NOTHING = -700.0  # the logarithm of what is zero for every purpose
 
 
@@ -62,35 +59,30 @@ FAULTS = (
         "first_token_of_a_target",
         "fill",
         "a target of several tokens scored as its first: damnation as damn",
-        "https://github.com/huggingface/transformers/issues/17374",
         _first_token,
     ),
     PipelineFault(
         "question_cut",
         "zero-shot",
         "a long text's question cut off, and its mask with it; [CLS] is read in its place",
-        EXAMPLE,
         _question_cut,
     ),
     PipelineFault(
         "first_mask_of_the_text",
         "zero-shot",
         "the first mask read, though it stands in the text and not in the question",
-        EXAMPLE,
         _first_mask,
     ),
     PipelineFault(
         "ten_best_only",
         "zero-shot",
         "labels looked for among the ten likeliest tokens; any other has probability zero",
-        EXAMPLE,
         _ten_best,
     ),
     PipelineFault(
         "one_spelling",
         "zero-shot",
         "an answer counted as it is spelled without a space before it, and not with one",
-        "https://github.com/huggingface/transformers/pull/6239",
         _one_spelling,
     ),
 )

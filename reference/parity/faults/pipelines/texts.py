@@ -43,29 +43,24 @@ FAULTS = (
         "softmax_for_many_labels",
         "classify",
         "probabilities that sum to one where problem_type says that labels go together",
-        "https://github.com/cdpierse/transformers-interpret/issues/107",
         _softmax_always,
     ),
     PipelineFault(
         "activation_ignored",
         "rank",
         "a sigmoid over scores whose checkpoint asks for Identity: the best are all near one",
-        "https://github.com/nczz/pi-knowledge/pull/8",
         _activation_ignored,
     ),
     PipelineFault(
         "softmax_of_one_logit",
         "rank",
         "a softmax where there is one label: every document has the score 1",
-        "https://github.com/rohitg00/agentmemory/issues/724",
         _softmax_of_one,
     ),
     PipelineFault(
         "contradiction_by_place",
         "entailment",
         "contradiction taken for the first label, or the last, whatever id2label calls it",
-        "https://github.com/huggingface/transformers/blob/v5.23.0/src/transformers/pipelines/"
-        "zero_shot_classification.py",
         _contradiction_by_place,
     ),
 )

@@ -37,21 +37,18 @@ FAULTS = (
         "words_between_spaces",
         "tag",
         "words guessed from spaces: what stands next to a hyphen or a comma is one word",
-        "https://github.com/huggingface/transformers/pull/12611",
         _words_between_spaces,
     ),
     PipelineFault(
         "space_in_the_span",
         "tag",
         "spans that begin with the space that a byte-level token has in it",
-        "https://github.com/huggingface/transformers/issues/3796",
         _space_kept,
     ),
     PipelineFault(
         "the_rest_dropped",
         "tag",
         "a text read as far as the model takes it; nothing after that has a label",
-        "https://github.com/huggingface/transformers/issues/15177",
         _first_window,
     ),
 )

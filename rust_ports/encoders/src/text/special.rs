@@ -79,12 +79,12 @@ impl Tokenizer {
     }
 
     /// The token as the vocabulary writes it.
-    pub(crate) fn piece(&self, id: u32) -> Option<String> {
+    pub fn piece(&self, id: u32) -> Option<String> {
         self.inner.id_to_token(id)
     }
 
     /// The text that an id stands for.
-    pub(crate) fn decode(&self, id: u32) -> Result<String> {
+    pub fn decode(&self, id: u32) -> Result<String> {
         let text = guarded(super::unusable, || self.inner.decode(&[id], false))?;
         let tidied = TIDIED.iter().filter(|_| self.tidies);
         Ok(tidied.fold(text, |text, (spaced, tidy)| text.replace(spaced, tidy)))

@@ -120,13 +120,11 @@ pub fn fast_sums(tile: Tile, panel: Panel) -> [[f32; WIDE]; TALL] {
 }
 
 /// Whether the processor has the instructions of [`fast_sums`].
+#[cfg(target_arch = "x86_64")]
 pub fn usable() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return is_x86_feature_detected!("avx512f")
+    is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
-        && is_x86_feature_detected!("avx512vnni");
-    #[cfg(not(target_arch = "x86_64"))]
-    false
+        && is_x86_feature_detected!("avx512vnni")
 }
 
 #[cfg(all(test, target_arch = "x86_64"))]
