@@ -2,6 +2,7 @@
 # make serve  show it on localhost       make lock   renew requirements*.txt from pyproject.toml
 # make peers  install ports by others    make audit  hold all locks against what is known to be vulnerable
 # make times  time ports and engines     make fuzz   look for trouble that no test knows, MINUTES=10 of each kind
+# make wasm   compile what runs in a page
 #
 # Each target sets up what it needs in .venv, once: the stamps in .venv remember what has been done.
 
@@ -16,7 +17,7 @@ CARGO := cargo
 MANIFEST := --manifest-path rust_ports/Cargo.toml
 # All at once, with the feature that the extension is built with: then they share what it has compiled.
 CRATES := --workspace --features encoders-python/extension-module
-RUST_SOURCES := $(shell find rust_ports \( -name target -o -name fuzz \) -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
+RUST_SOURCES := $(shell find rust_ports \( -name target -o -name fuzz -o -name wasm \) -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 # Two processes, for two cores and 5 GB of memory, whatever the machine has. In the order of their names: files of few
 # tests would come last otherwise, and some of those tests are long.
 IN_PAIRS := -p tests.in_pairs -n 2 --dist loadfile --no-loadscope-reorder
@@ -27,7 +28,7 @@ export HF_HUB_OFFLINE ?= 1
 # PyTorch's threads sleep while they wait: spinning, those of two processes on two cores take the time of those that work.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: book serve test lint rust-test python-test notebook-test book-test setup lock peers strangers times audit clean
+.PHONY: book serve test lint rust-test python-test notebook-test book-test setup lock peers strangers times wasm audit clean
 .PHONY: fuzz fuzz-python fuzz-configurations fuzz-rust
 .DEFAULT_GOAL := book
 
@@ -88,10 +89,21 @@ fuzz-rust: setup
 	  corpus/$$target -max_total_time=$$(($(MINUTES) * 15)) -artifact_prefix=artifacts/ \
 	  -timeout=20 -rss_limit_mb=3000 -print_final_stats=1; done
 
-$(HTML)/.built: $(VENV)/.package _config.yml _toc.yml CITATION.cff $(NOTEBOOKS) $(shell find book -type f)
+$(HTML)/.built: $(VENV)/.package $(VENV)/wasm/.tried _config.yml _toc.yml CITATION.cff $(NOTEBOOKS) $(shell find book -type f)
 	@rm -rf _build
 	$(BIN)/jupyter-book build . --quiet -W -n --keep-going
 	@touch $@
+
+# What runs in a page is compiled where a toolchain for it is, and else taken as rust_ports/wasm keeps it.
+WASM := $(CURDIR)/rust_ports/wasm
+$(VENV)/wasm/.tried: $(VENV)/.dependencies $(RUST_SOURCES) $(wildcard $(WASM)/build $(WASM)/Cargo.* $(WASM)/src/*.rs)
+	@mkdir -p $(@D)
+	@$(WASM)/build $(CURDIR)/$(@D)/target $(CURDIR)/$(@D)/encoders.wasm.gz || test $$? = 3
+	@touch $@
+
+wasm: $(VENV)/.dependencies
+	@mkdir -p $(VENV)/wasm
+	$(WASM)/build $(CURDIR)/$(VENV)/wasm/target $(WASM)/encoders.wasm.gz
 
 setup: $(VENV)/.package
 

@@ -82,6 +82,51 @@ const Figures = (function () {
     return handle;
   }
 
+  const base = typeof document === "undefined" ? "" : document.currentScript.src.replace(/[^/]*$/, "");
+
+  /** What loads models into a page, itself loaded when it is first asked for. */
+  function models() {
+    return new Promise((done, failed) => {
+      if (typeof PageModels !== "undefined") return done(PageModels);
+      document.head.append(node("script", { src: `${base}model/page_models.js`, onload: () => done(PageModels), onerror: failed }));
+    });
+  }
+
+  /** A button that loads a model, with its size and then a bar; `loaded(ask)` draws what answers. */
+  function modelButton(name, title, loaded) {
+    const button = node("button", { type: "button", onclick: load, disabled: true }, title);
+    const bar = node("progress", { "aria-label": "loaded", hidden: true });
+    const state = node("output", { "aria-live": "polite" });
+    const place = node("p", { class: "figure-loader" }, button, " ", bar, " ", state);
+    const megabytes = (bytes) => `${(bytes / 1e6).toFixed(0)} MB`;
+    models()
+      .then(async (models) => {
+        await models.about();
+        button.textContent = `${title} (${megabytes(models.size(name))})`;
+        button.disabled = false;
+      })
+      .catch(() => (state.textContent = "The model is not beside this page."));
+
+    async function load() {
+      button.disabled = true;
+      bar.hidden = false;
+      try {
+        const ask = await (await models()).load(name, (done, all) => {
+          bar.max = all;
+          bar.value = done;
+          state.textContent = done < all ? `${megabytes(done)} of ${megabytes(all)}` : "The model is starting …";
+        });
+        await loaded(ask);
+        place.remove();
+      } catch (problem) {
+        state.textContent = `That did not work: ${problem.message}`;
+        button.disabled = false;
+        bar.hidden = true;
+      }
+    }
+    return place;
+  }
+
   /** A straight scale: scale([0, 10], [40, 340])(5) is 190. */
   function scale([low, high], [start, end]) {
     return (value) => start + ((value - low) / (high - low)) * (end - start);
@@ -141,19 +186,21 @@ const Figures = (function () {
       const { figure: name } = figure.dataset;
       if (!(name in all)) continue;
       const box = node("div", { class: "figure-live", role: "group", "aria-label": "A figure to move" });
+      let made;
       try {
-        all[name].build(box, JSON.parse(figure.querySelector('script[type="application/json"]').textContent));
+        made = all[name].build(box, JSON.parse(figure.querySelector('script[type="application/json"]')?.textContent ?? "null"));
       } catch (problem) {
         console.error(`figure ${name}:`, problem);
         continue;
       }
       figure.append(box);
-      figure.classList.add("is-live");
+      // One that is built later, when it has what it needs, says itself when its pictures may go.
+      if (!(made instanceof Promise)) figure.classList.add("is-live");
     }
   }
 
   if (typeof document !== "undefined") document.addEventListener("DOMContentLoaded", start);
-  return { all, define, node, svg, slider, choice, tick, draggable, scale, path, axes, plane };
+  return { all, define, node, svg, slider, choice, tick, draggable, modelButton, models, scale, path, axes, plane };
 })();
 
 if (typeof module !== "undefined") module.exports = Figures;

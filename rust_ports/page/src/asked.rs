@@ -33,7 +33,11 @@ impl<'a> Asked<'a> {
         }
     }
 
+    /// Empty where it is missing or null.
     pub fn texts(&self, key: &str) -> Result<Vec<&'a str>> {
+        if self.0[key].is_null() {
+            return Ok(Vec::new());
+        }
         let wrong = || input_error!("{key} is {}; it must be a list of texts", self.0[key]);
         let list = self.0[key].as_array().ok_or_else(wrong)?;
         list.iter().map(|text| text.as_str().ok_or_else(wrong)).collect()

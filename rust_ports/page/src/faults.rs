@@ -23,23 +23,30 @@ pub const FAULTS: [&str; 8] = [
     "gate_activated",
 ];
 
-/// The configuration in `folder`, and its tensors, with the fault.
+/// The configuration in `folder`, and its tensors, with the faults.
 pub(crate) fn seed(
-    fault: &str,
+    faults: &[&str],
     folder: &Path,
     mut tensors: Tensors,
 ) -> Result<(Config, Tensors)> {
     let text = read_text(&folder.join("config.json"))?;
     let mut config: Value = serde_json::from_str(&text)
         .map_err(|problem| input_error!("config.json is not valid JSON: {problem}"))?;
+    for fault in faults {
+        seed_one(fault, &mut config, &mut tensors)?;
+    }
+    Ok((Config::from_json(&config.to_string())?, tensors))
+}
+
+fn seed_one(fault: &str, config: &mut Value, tensors: &mut Tensors) -> Result<()> {
     match fault {
         "modernbert_tanh_gelu" => config["hidden_activation"] = json!("gelu_new"),
         "weights_through_half" => {
-            edit(&mut tensors, "", |x| Ok(x.to_dtype(DType::F16)?.to_dtype(x.dtype())?))?;
+            edit(tensors, "", |x| Ok(x.to_dtype(DType::F16)?.to_dtype(x.dtype())?))?;
         }
         "rope_interleaved" => {
             let heads = config["num_attention_heads"].as_u64().unwrap_or(1) as usize;
-            edit(&mut tensors, "attn.Wqkv.weight", |x| pairs_apart(x, heads))?;
+            edit(tensors, "attn.Wqkv.weight", |x| pairs_apart(x, heads))?;
         }
         "rope_bases_swapped" => {
             let bases = &mut config["rope_parameters"];
@@ -56,9 +63,9 @@ pub(crate) fn seed(
             kinds.ok_or_else(|| input_error!("config.json has no layer_types"))?.rotate_left(1);
         }
         "attn_norm_not_loaded" => {
-            edit(&mut tensors, "attn_norm.weight", |x| Ok(x.ones_like()?))?;
+            edit(tensors, "attn_norm.weight", |x| Ok(x.ones_like()?))?;
         }
-        "gate_activated" => edit(&mut tensors, "mlp.Wi.weight", |x| {
+        "gate_activated" => edit(tensors, "mlp.Wi.weight", |x| {
             let [input, gate] =
                 [0, 1].map(|half| x.chunk(2, 0).map(|halves| halves[half].clone()));
             Ok(Tensor::cat(&[gate?, input?], 0)?)
@@ -70,7 +77,7 @@ pub(crate) fn seed(
             ));
         }
     }
-    Ok((Config::from_json(&config.to_string())?, tensors))
+    Ok(())
 }
 
 /// Changes every tensor whose key ends so.

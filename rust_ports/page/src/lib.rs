@@ -83,9 +83,9 @@ impl Session {
                 (Model::Embedding(Box::new(model)), answer)
             }
             "fill" => {
-                let fault = asked.optional("fault")?;
-                let model = Masked::load(folder, asked.dtype()?, fault)?;
-                (Model::Masked(Box::new(model)), json!({"fault": fault}))
+                let faults = asked.texts("faults")?;
+                let model = Masked::load(folder, asked.dtype()?, &faults)?;
+                (Model::Masked(Box::new(model)), json!({"faults": faults}))
             }
             other => return Err(input_error!("task is {other:?}; it is embed or fill")),
         };

@@ -27,15 +27,15 @@ pub(crate) struct Masked {
 }
 
 impl Masked {
-    pub fn load(folder: &str, dtype: DType, fault: Option<&str>) -> Result<Self> {
+    pub fn load(folder: &str, dtype: DType, faults: &[&str]) -> Result<Self> {
         let folder = Path::new(folder);
         let config = read_config(folder)?;
         let mut tokenizer = Tokenizer::from_folder(folder, &config)?;
         tokenizer.truncates = false; // an answer to half a sentence would be a riddle
         let tensors = read_tensors(folder, &Device::Cpu)?;
-        let (config, tensors) = match fault {
-            None => (config, tensors),
-            Some(fault) => seed(fault, folder, tensors)?,
+        let (config, tensors) = match faults {
+            [] => (config, tensors),
+            faults => seed(faults, folder, tensors)?,
         };
         let architecture = Model::architecture(&config, &tensors)?;
         let tensors = select_tensors(tensors, &config, architecture)?;

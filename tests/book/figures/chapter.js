@@ -13,14 +13,16 @@ function outputs(number) {
 
 /** The data of the figure with the given name. */
 function dataOf(number, name) {
-  const pages = outputs(number).map((output) => [((output.data || {})["text/html"] || [])].flat().join(""));
+  const pages = outputs(number).map((output) => [(output.data || {})["text/html"] || []].flat().join(""));
   const page = pages.find((html) => html.includes(`id="${name}" data-figure=`));
   return JSON.parse(/<script type="application\/json">(.*?)<\/script>/s.exec(page)[1]);
 }
 
 /** All that the chapter printed. */
 function printed(number) {
-  return outputs(number).flatMap((output) => output.text || []).join("");
+  return outputs(number)
+    .flatMap((output) => output.text || [])
+    .join("");
 }
 
 module.exports = { dataOf, printed };

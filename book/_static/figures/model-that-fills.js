@@ -1,0 +1,147 @@
+/* The small ModernBERT in the page: answers for [MASK], what its heads look at, and known faults to switch on. The data are a
+   sentence, the faults with their stories, and the gate in noise floors. */
+(function (Figures) {
+  "use strict";
+  const { node, svg } = Figures;
+  const MOST = 1e7; // the meter's end, in noise floors
+  const LAYERS = [0, 1, 2, 3];
+
+  /** Where a ratio stands on the meter, from 0 to 1: its logarithm, from a tenth of a floor on. */
+  function onMeter(ratio) {
+    const share = (Math.log10(ratio) + 1) / (Math.log10(MOST) + 1);
+    return Math.min(1, Math.max(0, share));
+  }
+
+  /** A ratio as one reads it: 0.96, 52, 1,067,000. */
+  function floors(ratio) {
+    if (ratio < 10) return ratio.toFixed(2);
+    const digits = Math.max(0, Math.floor(Math.log10(ratio)) - 3);
+    return (Math.round(ratio / 10 ** digits) * 10 ** digits).toLocaleString("en");
+  }
+
+  /** The weights from one token, head by head. */
+  function fromToken({ shape: [heads, tokens], numbers }, token) {
+    return Array.from({ length: heads }, (_, head) => {
+      const start = (head * tokens + token) * tokens;
+      return numbers.slice(start, start + tokens);
+    });
+  }
+
+  function answersShown(answers) {
+    if (!answers.length) return node("p", {}, "There is no [MASK] in the sentence.");
+    const line = ({ token, probability }) => {
+      const bar = node("span", { class: "figure-bar" });
+      bar.style.width = `${100 * probability}%`;
+      const share = `${(100 * probability).toFixed(1)} %`;
+      return node("tr", {}, node("td", {}, token), node("td", {}, share), node("td", { class: "figure-bars" }, bar));
+    };
+    const table = (rows) => node("table", { class: "figure-answers" }, node("tbody", {}, ...rows.map(line)));
+    return node("div", {}, ...answers.map(table));
+  }
+
+  function meter(ratio, gate) {
+    const at = (value) => 10 + 400 * onMeter(value);
+    const passes = ratio <= gate;
+    const color = passes ? "var(--port-rust)" : "var(--figure-bad)";
+    const said = `${floors(ratio)} noise floors: ${passes ? "within" : "outside"} the gate of ${gate}`;
+    const picture = svg("svg", { viewBox: "0 0 420 62", role: "img", "aria-label": said });
+    picture.append(svg("rect", { x: 10, y: 22, width: 400, height: 12, fill: "var(--figure-faint)" }));
+    picture.append(svg("rect", { x: 10, y: 22, width: at(ratio) - 10, height: 12, fill: color }));
+    picture.append(svg("line", { x1: at(gate), x2: at(gate), y1: 16, y2: 40, stroke: "var(--figure-ink)", "stroke-width": 2 }));
+    picture.append(svg("text", { x: at(gate), y: 12, "font-size": 12, "text-anchor": "middle" }, "gate"));
+    for (const value of [1, 1e2, 1e4, 1e6]) {
+      picture.append(svg("text", { x: at(value), y: 54, "font-size": 12, "text-anchor": "middle" }, value.toLocaleString("en")));
+    }
+    return node("div", {}, node("p", {}, node("output", {}, said)), picture);
+  }
+
+  /** The tokens as buttons; under hover or focus one of them shows at what its heads look. */
+  function attentionShown({ tokens, kind, weights }) {
+    const cells = node("div", { class: "figure-heads", "aria-live": "polite" });
+    const look = (token) => {
+      const rows = fromToken(weights, token).map((row, head) => {
+        const shares = row.map((share, i) => {
+          const cell = node("span", { class: "figure-token", title: `${tokens[i]}: ${(100 * share).toFixed(0)} %` }, tokens[i]);
+          cell.style.backgroundColor = `color-mix(in srgb, var(--figure-accent) ${Math.round(65 * share)}%, transparent)`;
+          return cell;
+        });
+        return node("div", {}, node("strong", {}, `head ${head + 1} `), ...shares);
+      });
+      cells.replaceChildren(node("p", {}, `“${tokens[token]}” looks at (${kind.replace("_", " ")}):`), ...rows);
+    };
+    const buttons = tokens.map((token, i) =>
+      node("button", { type: "button", class: "figure-token", onmouseenter: () => look(i), onfocus: () => look(i), onclick: () => look(i) }, token),
+    );
+    look(Math.max(0, tokens.indexOf("[MASK]")));
+    return node("div", {}, node("div", { role: "group", "aria-label": "tokens" }, ...buttons), cells);
+  }
+
+  function live(box, ask, data) {
+    const state = { text: data.text, visible: null, layer: 0, faults: [] };
+    const places = Object.fromEntries(["answers", "meter", "attention"].map((name) => [name, node("div", {})]));
+    const problem = node("p", { role: "alert" });
+    let asked = 0;
+
+    async function show() {
+      const number = ++asked;
+      const late = () => number !== asked; // something was changed meanwhile
+      try {
+        const { text, visible, layer, faults } = state;
+        await ask({ do: "load", name: "shown", folder: "small", task: "fill", faults });
+        const filled = await ask({ do: "fill", name: "shown", text, visible });
+        const measured = await ask({ do: "measure", name: "shown", sound: "sound", truth: "truth", text });
+        const attention = await ask({ do: "attention", name: "shown", text, layer });
+        if (late()) return;
+        problem.textContent = "";
+        places.answers.replaceChildren(answersShown(filled.answers));
+        places.meter.replaceChildren(meter(measured.ratio, data.gate));
+        places.attention.replaceChildren(attentionShown(attention));
+      } catch (error) {
+        if (!late()) problem.textContent = error.message;
+      }
+    }
+
+    let waiting;
+    const soon = (changes) => {
+      Object.assign(state, changes);
+      clearTimeout(waiting);
+      waiting = setTimeout(show, 200);
+    };
+    const input = node("input", { type: "text", value: data.text, "aria-label": "A sentence with [MASK]", spellcheck: false });
+    input.addEventListener("input", () => soon({ text: input.value }));
+    const all = 24;
+    const neighbours = Figures.slider({
+      label: "neighbours that are seen on either side of [MASK]", min: 0, max: all, value: all,
+      shown: (count) => (count === all ? "all" : String(count)),
+      moved: (count) => soon({ visible: count === all ? null : count }),
+    });
+    const layers = LAYERS.map((layer) => [String(layer), `layer ${layer}`]);
+    const layer = Figures.choice({ label: "attention in", options: layers, chosen: (value) => soon({ layer: Number(value) }) });
+    const faults = data.faults.map(({ name, story }) =>
+      Figures.tick({
+        label: story,
+        ticked: (on) => soon({ faults: state.faults.filter((other) => other !== name).concat(on ? [name] : []) }),
+      }),
+    );
+    box.append(
+      node("label", {}, "A sentence with [MASK]", input), places.answers, neighbours,
+      node("fieldset", { class: "figure-faults" }, node("legend", {}, "Faults to switch on"), ...faults),
+      places.meter, layer, places.attention, problem,
+    );
+    return show();
+  }
+
+  async function build(box, data) {
+    const loaded = async (ask) => {
+      const example = data ?? (await Figures.models().then((models) => models.about())).examples["model-that-fills"];
+      for (const [name, dtype] of [["sound", "float32"], ["truth", "float64"]]) {
+        await ask({ do: "load", name, folder: "small", task: "fill", dtype });
+      }
+      await live(box, ask, example);
+      box.closest("[data-figure]").classList.add("is-live");
+    };
+    box.append(Figures.modelButton("small", "Run the small ModernBERT in this page", loaded));
+  }
+
+  Figures.define("model-that-fills", build, { floors, fromToken, onMeter });
+})(typeof Figures === "undefined" ? require("../figures.js") : Figures);
