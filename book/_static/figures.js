@@ -82,6 +82,31 @@ const Figures = (function () {
     return handle;
   }
 
+  /** A straight scale: scale([0, 10], [40, 340])(5) is 190. */
+  function scale([low, high], [start, end]) {
+    return (value) => start + ((value - low) / (high - low)) * (end - start);
+  }
+
+  /** The `d` of a path through points [x, y]. */
+  function path(points) {
+    return points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
+  }
+
+  /** Two axes with their ticks, which are numbers or [number, text], and names. `x` and `y` are scales, `box` is what they span. */
+  function axes({ x, y, box: { left, right, top, bottom }, xTicks = [], yTicks = [], xName = "", yName = "" }) {
+    const words = (at, text) => svg("text", { "font-size": 12, ...at }, text);
+    const pair = (tick) => (Array.isArray(tick) ? tick : [tick, String(tick).replace("-", "−")]);
+    return svg(
+      "g",
+      { "aria-hidden": "true" },
+      svg("path", { d: path([[left, top], [left, bottom], [right, bottom]]), fill: "none", stroke: "var(--figure-muted)" }),
+      xTicks.map(pair).map(([at, text]) => words({ x: x(at), y: bottom + 15, "text-anchor": "middle" }, text)),
+      yTicks.map(pair).map(([at, text]) => words({ x: left - 5, y: y(at) + 4, "text-anchor": "end" }, text)),
+      words({ x: (left + right) / 2, y: bottom + 31, "text-anchor": "middle" }, xName),
+      words({ x: left - 5, y: top - 8 }, yName),
+    );
+  }
+
   /** Brings every figure of the page to life; one that fails stays still. */
   function start() {
     for (const figure of document.querySelectorAll("[data-figure]")) {
@@ -100,7 +125,7 @@ const Figures = (function () {
   }
 
   if (typeof document !== "undefined") document.addEventListener("DOMContentLoaded", start);
-  return { all, define, node, svg, slider, choice, tick, draggable };
+  return { all, define, node, svg, slider, choice, tick, draggable, scale, path, axes };
 })();
 
 if (typeof module !== "undefined") module.exports = Figures;
