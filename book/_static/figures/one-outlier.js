@@ -56,8 +56,11 @@
   /** A line at each whole number of steps, if they are not too near each other to be told apart. */
   function grid(step, first, size) {
     const [left, right] = [x(first) - 5, x(first + size - 1) + 5];
-    const lines = step < 0.06 ? [] : Array.from({ length: 2 * Math.floor(HIGH / step) + 1 }, (_, i) => i - Math.floor(HIGH / step));
-    return lines.map((n) => svg("path", { d: `M${left} ${y(n * step)}H${right}`, stroke: "var(--figure-muted)", "stroke-width": 0.6 }));
+    const lines =
+      step < 0.06 ? [] : Array.from({ length: 2 * Math.floor(HIGH / step) + 1 }, (_, i) => i - Math.floor(HIGH / step));
+    return lines.map((n) =>
+      svg("path", { d: `M${left} ${y(n * step)}H${right}`, stroke: "var(--figure-muted)", "stroke-width": 0.6 }),
+    );
   }
 
   function words(number) {
@@ -80,7 +83,13 @@
         svg("path", { d: `M22 ${y(0)}H354`, stroke: "var(--figure-muted)" }),
         ...grid(step, large - (large % at.size), at.size),
         ...given.map((was, place) => mark(place, was, back[place], place === large)),
-        ...ends.map((n) => svg("path", { d: `M${x(n) - 4} 222v6H${x(n + at.size - 1) + 4}v-6`, fill: "none", stroke: "var(--figure-ink)" })),
+        ...ends.map((n) =>
+          svg("path", {
+            d: `M${x(n) - 4} 222v6H${x(n + at.size - 1) + 4}v-6`,
+            fill: "none",
+            stroke: "var(--figure-ink)",
+          }),
+        ),
         text({ x: x(large) - 12, y: 24, "text-anchor": "end" }, `this one is ${at.outlier.toFixed(1)}`),
       );
       result.textContent =

@@ -152,7 +152,8 @@
       result.textContent =
         `${m} negatives${limited}, ${sets === 1 ? "one set" : `the mean of ${sets} sets`}: at word ${answer}, the answer, ` +
         `${signed(found.mean[answer])}, and the whole softmax has ${signed(found.right[answer])}. ` +
-        `The mean is off by up to ${found.off.toFixed(2)}; one set strays from it by ${found.spread[answer].toFixed(2)}.`;
+        `The mean is off by up to ${found.off.toFixed(2)}` +
+        (sets === 1 ? "." : `; one set strays from it by ${found.spread[answer].toFixed(2)}.`);
     }
     const options = (names) => names.map((name) => [String(name), String(name)]);
     box.append(

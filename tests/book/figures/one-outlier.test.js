@@ -24,6 +24,9 @@ test("what is lost is what the package's rounding loses", () => {
 
 test("smaller groups spare those that are elsewhere", () => {
   const offs = [32, 16, 8, 4].map((size) => tried(data, size, data.values[data.large]).off);
-  assert.deepStrictEqual(offs, [...offs].sort((one, other) => other - one));
+  assert.deepStrictEqual(
+    offs,
+    [...offs].sort((one, other) => other - one),
+  );
   assert.strictEqual(cameBack([0, 0, 3], 2)[0], 0);
 });
