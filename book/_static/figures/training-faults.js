@@ -24,9 +24,13 @@
     return names[(3 + 7 * round) % names.length];
   }
 
+  const raised = (digits) => [...digits].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]).join("");
+
   function few(number) {
     if (number >= 100 || number === 0) return Math.round(number).toLocaleString("en");
-    return number >= 0.001 ? String(Number(number.toPrecision(2))) : number.toExponential(0).replace("e-", " · 10^−");
+    return number >= 0.001
+      ? String(Number(number.toPrecision(2)))
+      : number.toExponential(0).replace(/e-(\d+)/, (_, digits) => ` · 10⁻${raised(digits)}`);
   }
 
   /** A panel over the steps, with lines [numbers, look]. */

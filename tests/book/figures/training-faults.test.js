@@ -35,5 +35,5 @@ test("a guess is told whether it is right, and no name is told before", () => {
 });
 
 test("numbers are short", () => {
-  assert.deepStrictEqual([0, 3.2e-7, 0.0123, 4.2, 95141.2].map(few), ["0", "3 · 10^−7", "0.012", "4.2", "95,141"]);
+  assert.deepStrictEqual([0, 3.2e-7, 0.0123, 4.2, 95141.2].map(few), ["0", "3 · 10⁻⁷", "0.012", "4.2", "95,141"]);
 });
