@@ -109,7 +109,7 @@
       const name = svg(
         "text",
         { x: LEFT, y: 14, "font-size": 12.5 },
-        "a line for each text; dashed: pads; a bracket: one batch",
+        "a line: a text; dashed: pads; a bracket: a batch",
       );
       drawing.replaceChildren(name, ...lines(data, state), ...timeBar(total(data, state), slowest));
       result.textContent = summary(data, state);

@@ -108,7 +108,7 @@
       const { size, way } = state;
       const { block } = facts(data, size, way);
       drawing.replaceChildren(
-        svg("text", { x: LEFT, y: 14, "font-size": 12.5 }, "documents; a thick line: texts that go through together"),
+        svg("text", { x: LEFT, y: 14, "font-size": 12.5 }, "thick lines: what goes through together"),
         ...data.cosines.flatMap((row, query) =>
           row.flatMap((cosine, place) => square(cosine, query, place, block, size)),
         ),

@@ -14,7 +14,18 @@
   /** The word with one slip at its nth letter. */
   function slipped(word, n, kind, neighbours) {
     const [before, letter, after] = [word.slice(0, n), word[n], word.slice(n + 1)];
-    if (kind === "swap") return after ? before + after[0] + letter + after.slice(1) : word;
+    if (kind === "swap") {
+      const at = Math.max(0, Math.min(n, word.length - 2)); // the last letter has one before it only
+      return (
+        word.slice(0, at) +
+        word
+          .slice(at, at + 2)
+          .split("")
+          .reverse()
+          .join("") +
+        word.slice(at + 2)
+      );
+    }
     if (kind === "drop") return before + after || word;
     return before + (kind === "double" ? letter + letter : neighbours[letter]) + after;
   }
