@@ -43,7 +43,7 @@
       x: x + SIDE / 2,
       y: y + 24,
       "text-anchor": "middle",
-      "font-size": 12.5,
+      "font-size": 11.5,
       "fill-opacity": seen ? 1 : 0.45,
     };
     return [
