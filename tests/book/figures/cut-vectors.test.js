@@ -4,10 +4,10 @@ const assert = require("node:assert");
 const test = require("node:test");
 const Figures = require("../../../book/_static/figures.js");
 require("../../../book/_static/figures/cut-vectors.js");
-const { stored } = require("./stored.js");
+const { dataOf } = require("./chapter.js");
 
 const { scaled, passing } = Figures.all["cut-vectors"].parts;
-const { sizes, products } = stored("16", "cut-vectors");
+const { sizes, products } = dataOf("16", "cut-vectors");
 const at = (size) => products[sizes.indexOf(size)];
 
 test("cat and kitten have the chapter's lengths, dot products and cosines", () => {

@@ -4,13 +4,13 @@ const assert = require("node:assert");
 const test = require("node:test");
 const Figures = require("../../../book/_static/figures.js");
 require("../../../book/_static/figures/in-batch-ranking.js");
-const { stored } = require("./stored.js");
+const { dataOf } = require("./chapter.js");
 
 const { probabilities, gradientLengths } = Figures.all["in-batch-ranking"].parts;
 const near = (found, expected, distance) =>
   assert.ok(Math.abs(found - expected) < distance, `${found}, not ${expected}`);
 
-const DATA = stored("24", "in-batch-ranking");
+const DATA = dataOf("24", "in-batch-ranking");
 const COSINES = DATA.batches[0].cosines;
 
 test("the loss of the four pairs is sentence-transformers'", () => {

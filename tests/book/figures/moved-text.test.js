@@ -4,10 +4,10 @@ const assert = require("node:assert");
 const test = require("node:test");
 const Figures = require("../../../book/_static/figures.js");
 require("../../../book/_static/figures/moved-text.js");
-const { stored } = require("./stored.js");
+const { dataOf } = require("./chapter.js");
 
 const { placeAt } = Figures.all["moved-text"].parts;
-const { models } = stored("22", "moved-text");
+const { models } = dataOf("22", "moved-text");
 const [inside, once, never] = models;
 
 test("a text stays among its places", () => {

@@ -4,7 +4,7 @@ const assert = require("node:assert");
 const test = require("node:test");
 const Figures = require("../../../book/_static/figures.js");
 require("../../../book/_static/figures/three-trainings.js");
-const { stored } = require("./stored.js");
+const { dataOf } = require("./chapter.js");
 
 const { lastPlace, enlarged, firstApart } = Figures.all["three-trainings"].parts;
 
@@ -23,7 +23,7 @@ test("a curve that is enlarged once is the framework's own", () => {
 });
 
 test("the first losses are those that the chapter prints, in all three", () => {
-  const { losses, apart } = stored("23", "three-trainings");
+  const { losses, apart } = dataOf("23", "three-trainings");
   const shown = (curve) => [0, 1, 9, 19].map((i) => curve[i].toFixed(4));
   const expected = ["5.1025", "5.0835", "4.9190", "4.6576"];
   for (const curve of [losses, ...Object.values(apart).map((each) => enlarged(losses, each, 1))])

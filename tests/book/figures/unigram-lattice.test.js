@@ -4,7 +4,7 @@ const assert = require("node:assert");
 const test = require("node:test");
 const Figures = require("../../../book/_static/figures.js");
 require("../../../book/_static/figures/unigram-lattice.js");
-const { stored } = require("./stored.js");
+const { dataOf } = require("./chapter.js");
 
 const { edges, bestCuts, allCuts, cutAt } = Figures.all["unigram-lattice"].parts;
 const SCORES = Object.fromEntries(
@@ -55,7 +55,7 @@ test("a cut with a string that is no piece is none", () => {
 });
 
 test("over the chapter's seeds, ▁slowest has the cuts that the chapter counts", () => {
-  const { scores } = stored("21", "unigram-lattice");
+  const { scores } = dataOf("21", "unigram-lattice");
   assert.strictEqual(edges("▁slowest", scores).length, 24);
   const [[best, ...pieces]] = bestCuts("▁slowest", scores, 1);
   assert.deepStrictEqual(pieces, ["▁slow", "est"]);

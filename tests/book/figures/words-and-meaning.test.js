@@ -4,7 +4,7 @@ const assert = require("node:assert");
 const test = require("node:test");
 const Figures = require("../../../book/_static/figures.js");
 require("../../../book/_static/figures/words-and-meaning.js");
-const { stored } = require("./stored.js");
+const { dataOf } = require("./chapter.js");
 
 const { ranked } = Figures.all["words-and-meaning"].parts;
 
@@ -25,7 +25,7 @@ test("the ends are one score alone, and ties count against a question's own", ()
 });
 
 test("each question has its own document among those that are shown or not, and the chapter's recall is at the end", () => {
-  const { questions, hits, count } = stored("17", "words-and-meaning");
+  const { questions, hits, count } = dataOf("17", "words-and-meaning");
   for (const { documents } of questions) assert.strictEqual(documents.filter((one) => one.own).length, 1);
   const [first] = hits;
   assert.strictEqual(first.counts.at(-1) / count, 0.635);

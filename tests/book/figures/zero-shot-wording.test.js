@@ -4,10 +4,10 @@ const assert = require("node:assert");
 const test = require("node:test");
 const Figures = require("../../../book/_static/figures.js");
 require("../../../book/_static/figures/zero-shot-wording.js");
-const { stored } = require("./stored.js");
+const { dataOf } = require("./chapter.js");
 
 const { probabilities, right } = Figures.all["zero-shot-wording"].parts;
-const DATA = stored("18", "zero-shot-wording");
+const DATA = dataOf("18", "zero-shot-wording");
 const count = (values) => values.filter(Boolean).length;
 
 test("as many texts are right as the chapter counts, as it is and calibrated", () => {
