@@ -133,7 +133,9 @@ class BertLayer(nn.Module):
         self.output = BertOutput(config)
 
     def __call__(self, hidden: Hidden, attend: Attend) -> Hidden:
+        # (1) tokens look at each other
         attended = self.attention(hidden, attend)
+        # (2) each token is transformed by itself
         return self.output(self.intermediate(attended), attended)
 
 

@@ -160,5 +160,8 @@ class GatedMLP(nn.Module):
         self.rate = rate
 
     def __call__(self, x: Float[mx.array, "*batch hidden"]) -> Float[mx.array, "*batch hidden"]:
+        # (1) one half, activated, scales the other
         wide, gate = mx.split(self.Wi(x), 2, axis=-1)  # [..., intermediate] each
-        return self.Wo(dropout(self.activation(wide) * gate, self.rate))
+        gated = dropout(self.activation(wide) * gate, self.rate)
+        # (2) and back to the hidden size
+        return self.Wo(gated)

@@ -36,12 +36,16 @@ def mask_tokens(
     )
     input_ids, free = input_ids.astype(mx.int64), special_tokens_mask == 0
 
+    # (1) a word begins a span where its draw is low enough
     first, last = word_bounds(word_ids, free)
     starts = (mx.take_along_axis(uniform, first, axis=1) < float(limits.start)) & free
+    # (2) a span goes on for min_span words
     chosen = spread(starts, free, first, last, min_span)
+    # (3) of the chosen most are masked, and some become any word
     masked = chosen & (action < float(limits.masked))
     random = chosen & mx.logical_not(masked) & (action < float(limits.random))
     ids = mx.where(masked, mask_token_id, mx.where(random, word, input_ids))
+    # (4) labels: the original id where chosen, ignored elsewhere
     return ids, mx.where(chosen, input_ids, IGNORED)
 
 

@@ -8,17 +8,14 @@ def mean_pooling(
     hidden: Float[mx.array, "batch tokens hidden"],
     attention_mask: Int[mx.array, "batch tokens"],
 ) -> Float[mx.array, "batch hidden"]:
-    """The mean over real tokens (Reimers & Gurevych 2019, section 3).
-
-    Padded positions are selected away rather than multiplied by zero, because zero times NaN is
-    NaN. The clamp keeps a row without any real token at zero instead of 0/0. All of it is done
-    in float32 at least: a sum over a long text may be more than float16 can hold, and 1e-9 is 0
-    there.
-    """
+    """The mean over real tokens (Reimers & Gurevych 2019, section 3)."""
     real = attention_mask.astype(mx.bool_)[..., None]  # [batch, tokens, 1]
+    # (1) float32 at least: float16 cannot hold a long text's sum
     wide = mx.result_type(hidden, mx.float32)
+    # (2) padding is selected away, since zero times NaN is NaN
     total = mx.where(real, hidden, 0).astype(wide).sum(axis=1)  # [batch, hidden]
     count = real.sum(axis=1).astype(wide)  # [batch, 1]
+    # (3) the clamp keeps a text without tokens at zero
     return (total / mx.maximum(count, 1e-9)).astype(hidden.dtype)
 
 
@@ -128,13 +125,11 @@ def normalize(
     vectors: Float[mx.array, "*batch hidden"], eps: float = 1e-12
 ) -> Float[mx.array, "*batch hidden"]:
     """Scale every vector to length one; eps stands in for the length of a zero vector, as in
-    F.normalize.
-
-    The length is taken in float32 at least, since the squares of numbers near 300 are too large
-    for float16.
-    """
+    F.normalize."""
+    # (1) float32 at least: squares of numbers near 300 overflow float16
     wide = mx.result_type(vectors, mx.float32)
     length = mx.linalg.norm(vectors.astype(wide), axis=-1, keepdims=True)
+    # (2) eps stands in for the length of a zero vector
     return (vectors / mx.maximum(length, eps)).astype(vectors.dtype)
 
 

@@ -29,9 +29,12 @@ def adamw(
     """
     (beta1, beta2), decay = settings.betas, settings.decay(parameter.shape)
     first_correction, second_correction = settings.corrections(step)
+    # (1) decay shrinks the parameter, whatever its gradient is
     parameter = parameter * (1 - learning_rate * decay)
+    # (2) running means of the gradient and of its square
     first = first + (1 - beta1) * (gradient - first)
     second = beta2 * second + (1 - beta2) * (gradient * gradient)
+    # (3) one over the root of the other, corrected for their start
     size = mx.sqrt(second) / second_correction + settings.epsilon
     return parameter - learning_rate / first_correction * (first / size), first, second
 

@@ -8,6 +8,7 @@ import html
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -154,7 +155,29 @@ class Report:
         table = html_table(header, lines, left=(0, 1))
         verdicts = "<br>\n".join(html.escape(line) for line in self._verdicts())
         title = f"<p>{html.escape(self._title())}</p>"
-        return f'<div class="parity-report">\n{title}\n{table}\n<p>{verdicts}</p>\n</div>'
+        return (
+            f'<details class="parity-report"{"" if self.passed else " open"}>\n'
+            f"<summary>{html.escape(self.summary())}</summary>\n"
+            f"{title}\n{table}\n<p>{verdicts}</p>\n</details>"
+        )
+
+    def summary(self) -> str:
+        """All of it in one line: how much was compared, how bad the worst is, and the
+        verdict."""
+        if not self.rows:
+            return "nothing was compared: failed"
+        counts = Counter(row.backend for row in self.rows)
+        (size, *others) = set(counts.values())
+        ports = f"{len(counts)} port{'s' * (len(counts) > 1)}"
+        compared = (
+            f"{len(self.rows)} tensors of {ports}"
+            if others
+            else f"{size} tensor{'s' * (size > 1)} × {ports}"
+        )
+        worst = max(row.ratio for row in self.rows)
+        failed = sum(not row.passed for row in self.rows)
+        verdict = f"{failed} failed" if failed else "passed"
+        return f"{compared}, worst {worst:.3g} of {self.factor:g} allowed: {verdict}"
 
     def _cells(self, layers: bool) -> tuple[list[str], list[list[str]]]:
         if layers:

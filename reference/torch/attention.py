@@ -58,11 +58,15 @@ def scaled_dot_product_attention(
     A masked score becomes the dtype's lowest number, not -inf: a row in which all is masked
     then attends evenly, as in Transformers' eager attention, instead of turning into NaN.
     """
+    # (1) scores of every query with every key, scaled
     scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])  # [..., queries, keys]
+    # (2) a bias moves the scores of every text alike
     if bias is not None:
         scores = scores + bias
+    # (3) a masked score gets the lowest number, and no weight
     if mask is not None:
         scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+    # (4) the values, each weighted by its share
     return dropout(torch.softmax(scores, dim=-1), rate) @ value
 
 

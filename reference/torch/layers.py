@@ -145,5 +145,8 @@ class GatedMLP(nn.Module):
         self.rate = rate
 
     def forward(self, x: Float[Tensor, "*batch hidden"]) -> Float[Tensor, "*batch hidden"]:
+        # (1) one half, activated, scales the other
         wide, gate = self.Wi(x).chunk(2, dim=-1)  # [..., intermediate] each
-        return self.Wo(dropout(self.activation(wide) * gate, self.rate))
+        gated = dropout(self.activation(wide) * gate, self.rate)
+        # (2) and back to the hidden size
+        return self.Wo(gated)

@@ -43,12 +43,16 @@ def mask_tokens(
     )
     input_ids, free = input_ids.long(), ~special_tokens_mask.bool()
 
+    # (1) a word begins a span where its draw is low enough
     first, last = word_bounds(word_ids, free)
     starts = (uniform.gather(1, first) < float(limits.start)) & free
+    # (2) a span goes on for min_span words
     chosen = spread(starts, free, first, last, min_span)
+    # (3) of the chosen most are masked, and some become any word
     masked = chosen & (action < float(limits.masked))
     random = chosen & ~masked & (action < float(limits.random))
     ids = torch.where(masked, mask_token_id, torch.where(random, word, input_ids))
+    # (4) labels: the original id where chosen, ignored elsewhere
     return ids, torch.where(chosen, input_ids, IGNORED)
 
 

@@ -71,10 +71,13 @@ class ModernBertAttention(nn.Module):
         self.rate = config.attention_dropout
 
     def forward(self, hidden: Hidden, tables: Tables, attend: Attend) -> Hidden:
+        # (1) one projection gives queries, keys and values of all heads
         query, key, value = (
             split_heads(part, self.heads) for part in self.Wqkv(hidden).chunk(3, dim=-1)
         )
+        # (2) tokens attend, queries and keys turned by their positions
         context = attend(apply_rope(query, *tables), apply_rope(key, *tables), value)
+        # (3) the heads lie side by side again, and are mixed
         return dropout(self.Wo(merge_heads(context)), self.rate)
 
 
@@ -98,8 +101,11 @@ class ModernBertEncoderLayer(nn.Module):
         )
 
     def forward(self, hidden: Hidden, tables: Tables, attend: Attend) -> Hidden:
+        # (1) the norm comes before attention; layer 0 has none
         normed = hidden if self.attn_norm is None else self.attn_norm(hidden)
+        # (2) what attention found is added to the stream
         hidden = hidden + self.attn(normed, tables, attend)
+        # (3) the same with the MLP, after its norm
         return hidden + self.mlp(self.mlp_norm(hidden))
 
 

@@ -8,17 +8,14 @@ from torch import Tensor
 def mean_pooling(
     hidden: Float[Tensor, "batch tokens hidden"], attention_mask: Int[Tensor, "batch tokens"]
 ) -> Float[Tensor, "batch hidden"]:
-    """The mean over real tokens (Reimers & Gurevych 2019, section 3).
-
-    Padded positions are selected away rather than multiplied by zero, because zero times NaN is
-    NaN. The clamp keeps a row without any real token at zero instead of 0/0. All of it is done
-    in float32 at least: a sum over a long text may be more than float16 can hold, and 1e-9 is 0
-    there.
-    """
+    """The mean over real tokens (Reimers & Gurevych 2019, section 3)."""
     real = attention_mask.bool().unsqueeze(-1)  # [batch, tokens, 1]
+    # (1) float32 at least: float16 cannot hold a long text's sum
     wide = torch.promote_types(hidden.dtype, torch.float32)
+    # (2) padding is selected away, since zero times NaN is NaN
     total = torch.where(real, hidden, 0).sum(dim=1, dtype=wide)  # [batch, hidden]
     count = real.sum(dim=1, dtype=wide)  # [batch, 1]
+    # (3) the clamp keeps a text without tokens at zero
     return (total / count.clamp(min=1e-9)).to(hidden.dtype)
 
 
@@ -125,13 +122,11 @@ def normalize(
     vectors: Float[Tensor, "*batch hidden"], eps: float = 1e-12
 ) -> Float[Tensor, "*batch hidden"]:
     """Scale every vector to length one; eps stands in for the length of a zero vector, as in
-    F.normalize.
-
-    The length is taken in float32 at least, since the squares of numbers near 300 are too large
-    for float16.
-    """
+    F.normalize."""
+    # (1) float32 at least: squares of numbers near 300 overflow float16
     wide = torch.promote_types(vectors.dtype, torch.float32)
     length = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True, dtype=wide)
+    # (2) eps stands in for the length of a zero vector
     return (vectors / length.clamp(min=eps)).to(vectors.dtype)
 
 

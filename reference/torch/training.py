@@ -33,9 +33,12 @@ def adamw(
     first_correction, second_correction = settings.corrections(step)
     flat = (x.view(-1).split(CHUNK) for x in (parameter, gradient, first, second))
     for p, g, m, v in zip(*flat, strict=True):
+        # (1) decay shrinks the parameter, whatever its gradient is
         p.mul_(1 - learning_rate * decay)
+        # (2) running means of the gradient and of its square
         m.lerp_(g, 1 - beta1)
         v.mul_(beta2).addcmul_(g, g, value=1 - beta2)
+        # (3) one over the root of the other, corrected for their start
         size = v.sqrt().div_(second_correction).add_(settings.epsilon)
         p.addcdiv_(m, size, value=-learning_rate / first_correction)
     return parameter, first, second

@@ -67,6 +67,32 @@ def test_html_is_the_same_every_time_and_escaped():
     assert bad._repr_html_().count("<tr>") == 3
 
 
+def test_html_folds_a_passed_report_and_shows_a_failed_one():
+    passed, failed = report(PASSING)._repr_html_(), report(FAILING)._repr_html_()
+    assert passed.startswith('<details class="parity-report">\n<summary>3 tensors × 1 port')
+    assert failed.startswith('<details class="parity-report" open>')
+    for html in (passed, failed):
+        assert html.endswith("</details>") and html.count("<summary>") == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "line"),
+    [
+        (PASSING, "3 tensors × 1 port, worst 1.5 of 2 allowed: passed"),
+        (FAILING, "3 tensors × 1 port, worst inf of 2 allowed: 2 failed"),
+        (
+            [*PASSING, *(replace(row, backend="mlx") for row in PASSING)],
+            "3 tensors × 2 ports, worst 1.5 of 2 allowed: passed",
+        ),
+        ([*PASSING, row("loss", 1.0, "mlx")], "4 tensors of 2 ports, worst 1.5 of 2 allowed"),
+        ([row("loss", 1.234)], "1 tensor × 1 port, worst 1.23 of 2 allowed: passed"),
+        ([], "nothing was compared: failed"),
+    ],
+)
+def test_a_report_in_one_line(rows: list[Row], line: str):
+    assert report(rows).summary().startswith(line)
+
+
 def test_json_holds_no_nan():
     values = json.loads(report(FAILING).to_json(), parse_constant=pytest.fail)
     assert values["passed"] is False

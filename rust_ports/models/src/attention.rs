@@ -75,18 +75,22 @@ pub fn scaled_dot_product_attention(
     bias: Option<&Tensor>,
     rate: f64,
 ) -> Result<Tensor> {
+    // (1) scores of every query with every key, scaled
     let scale = (query.dim(D::Minus1)? as f64).sqrt();
     let scores = query.contiguous()?.matmul(&key.t()?.contiguous()?)?; // [..., queries, keys]
     let mut scores = (scores / scale)?;
+    // (2) a bias moves the scores of every text alike
     if let Some(bias) = bias {
         scores = scores.broadcast_add(bias)?;
     }
+    // (3) a masked score gets the lowest number, and no weight
     if let Some(mask) = mask {
         let smallest = smallest(scores.dtype())?
             .to_device(scores.device())?
             .broadcast_as(scores.shape())?;
         scores = mask.broadcast_as(scores.shape())?.where_cond(&scores, &smallest)?;
     }
+    // (4) the values, each weighted by its share
     Ok(dropout(&softmax(&scores)?, rate)?.matmul(&value.contiguous()?)?)
 }
 

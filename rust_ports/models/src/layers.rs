@@ -246,7 +246,9 @@ impl GatedMLP {
 
     /// `x` is `[..., hidden]`, and so is the result.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        // (1) one half, activated, scales the other
         let gated = dropout(&gated(&self.Wi, self.activation, x)?, self.rate)?;
+        // (2) and back to the hidden size
         self.Wo.forward(&note(&self.Wo.path().under("input"), gated))
     }
 }

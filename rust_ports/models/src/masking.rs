@@ -67,15 +67,19 @@ pub fn mask_tokens(
     let limits = thresholds(probability, mask_share, random_share, min_span)?;
     let free = special_tokens_mask.eq(0i64)?;
 
+    // (1) a word begins a span where its draw is low enough
     let (first, last) = word_bounds(word_ids, &free)?;
     let uniform = draws.chosen.contiguous()?.gather(&first, 1)?;
     let starts = (uniform.lt(limits.start)? * &free)?; // of 0 and 1, where times means and
+    // (2) a span goes on for min_span words
     let chosen = spread(&starts, &free, &first, &last, min_span)?;
+    // (3) of the chosen most are masked, and some become any word
     let masked = (&chosen * draws.action.lt(limits.masked)?)?;
     let random = (&chosen * draws.action.lt(limits.random)?)?; // or masked, which comes first
     let everywhere = |id| Tensor::full(id, input_ids.shape(), input_ids.device());
     let ids = random.where_cond(&draws.word, input_ids)?;
     let ids = masked.where_cond(&everywhere(mask_token_id)?, &ids)?;
+    // (4) labels: the original id where chosen, ignored elsewhere
     Ok((ids, chosen.where_cond(input_ids, &everywhere(IGNORED)?)?))
 }
 

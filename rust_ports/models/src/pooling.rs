@@ -104,12 +104,13 @@ pub fn pool_packed(
 /// without tokens at zero.
 pub fn mean_pooling(hidden: &Tensor, attention_mask: &Tensor) -> Result<Tensor> {
     let real = real_tokens(hidden, attention_mask)?;
-    // Padding is selected away, not multiplied by zero: 0 * NaN would be NaN.
-    let kept = real.where_cond(hidden, &hidden.zeros_like()?)?;
-    // A sum over a long text may be more than float16 can hold, and 1e-9 is 0 there.
+    // (1) float32 at least: float16 cannot hold a long text's sum
     let wide = at_least_f32(hidden);
+    // (2) padding is selected away, since zero times NaN is NaN
+    let kept = real.where_cond(hidden, &hidden.zeros_like()?)?;
     let sum = kept.to_dtype(wide)?.sum(1)?;
     let count = attention_mask.ne(0i64)?.to_dtype(wide)?.sum_keepdim(1)?;
+    // (3) the clamp keeps a text without tokens at zero
     let mean = sum.broadcast_div(&count.maximum(1e-9)?)?;
     Ok(mean.to_dtype(hidden.dtype())?)
 }
@@ -227,9 +228,10 @@ fn positions(attention_mask: &Tensor) -> Result<Tensor> {
 ///
 /// `vectors` is `[..., hidden]`, and so is the result.
 pub fn normalize(vectors: &Tensor, eps: f64) -> Result<Tensor> {
-    // The squares of numbers near 300 are too large for float16.
+    // (1) float32 at least: squares of numbers near 300 overflow float16
     let wide = vectors.to_dtype(at_least_f32(vectors))?;
     let length = wide.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?;
+    // (2) eps stands in for the length of a zero vector
     let unit = wide.broadcast_div(&length.maximum(eps)?)?;
     Ok(unit.to_dtype(vectors.dtype())?)
 }

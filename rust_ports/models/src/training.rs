@@ -69,6 +69,7 @@ pub fn adamw(
 ) -> Result<(Tensor, Tensor, Tensor)> {
     let (beta1, beta2) = settings.betas;
     let (first_correction, root) = settings.corrections(step);
+    // (1) decay shrinks the parameter, whatever its gradient is
     let kept = 1.0 - learning_rate * settings.decay(parameter.dims());
     let (epsilon, stride) = (settings.epsilon, learning_rate / first_correction);
     if kernels::wanted([parameter, gradient, first, second]) {
@@ -76,8 +77,10 @@ pub fn adamw(
         let step = kernels::Step { kept, follow, root, epsilon, stride };
         return kernels::adamw(parameter, gradient, first, second, step);
     }
+    // (2) running means of the gradient and of its square
     let first = (first + ((gradient - first)? * (1.0 - beta1))?)?;
     let second = ((second * beta2)? + (gradient.sqr()? * (1.0 - beta2))?)?;
+    // (3) one over the root of the other, corrected for their start
     let size = ((second.sqrt()? / root)? + epsilon)?;
     let parameter = ((parameter * kept)? - ((&first / size)? * stride)?)?;
     Ok((parameter, first, second))

@@ -180,7 +180,9 @@ impl BertLayer {
 
     /// `hidden` is `[..., tokens, hidden]`, and so is the result.
     pub fn forward(&self, hidden: &Tensor, attend: &Attend) -> Result<Tensor> {
+        // (1) tokens look at each other
         let attended = self.attention.forward(hidden, attend)?;
+        // (2) each token is transformed by itself
         self.output.forward(&self.intermediate.forward(&attended)?, &attended)
     }
 }

@@ -75,8 +75,11 @@ impl ModernBertAttention {
     /// `hidden` is `[..., tokens, hidden]`, and so is the result; `tables` are `[tokens,
     /// head_dim]`.
     pub fn forward(&self, hidden: &Tensor, tables: &Tables, attend: &Attend) -> Result<Tensor> {
+        // (1) one projection gives queries, keys and values of all heads
         let [query, key, value] = project_and_turn(&self.Wqkv, hidden, tables, self.heads)?;
+        // (2) tokens attend, queries and keys turned by their positions
         let context = merge_heads(&attend(&query, &key, &value)?)?;
+        // (3) the heads lie side by side again, and are mixed
         let mixed = self.Wo.forward(&note(&self.Wo.path().under("input"), context))?;
         dropout(&mixed, self.rate)
     }
@@ -119,11 +122,14 @@ impl ModernBertEncoderLayer {
     /// `hidden` is `[..., tokens, hidden]`, and so is the result; `tables` are `[tokens,
     /// head_dim]`.
     pub fn forward(&self, hidden: &Tensor, tables: &Tables, attend: &Attend) -> Result<Tensor> {
+        // (1) the norm comes before attention; layer 0 has none
         let normed = match &self.attn_norm {
             Some(norm) => note(norm.path(), norm.forward(hidden)?),
             None => hidden.clone(),
         };
+        // (2) what attention found is added to the stream
         let hidden = (hidden + self.attn.forward(&normed, tables, attend)?)?;
+        // (3) the same with the MLP, after its norm
         let normed = note(self.mlp_norm.path(), self.mlp_norm.forward(&hidden)?);
         Ok(note(&self.path, (hidden + self.mlp.forward(&normed)?)?))
     }
