@@ -84,12 +84,14 @@ const Figures = (function () {
 
   const base = typeof document === "undefined" ? "" : document.currentScript.src.replace(/[^/]*$/, "");
 
+  let loader = null;
+
   /** What loads models into a page, itself loaded when it is first asked for. */
   function models() {
-    return new Promise((done, failed) => {
-      if (typeof PageModels !== "undefined") return done(PageModels);
+    loader ??= new Promise((done, failed) => {
       document.head.append(node("script", { src: `${base}model/page_models.js`, onload: () => done(PageModels), onerror: failed }));
     });
+    return loader;
   }
 
   /** A button that loads a model, with its size and then a bar; `loaded(ask)` draws what answers. */
@@ -152,6 +154,34 @@ const Figures = (function () {
     );
   }
 
+  /** A plane whose points can be moved. `x` and `y` are its ends, `unit` is the size of 1 in the drawing. `at` is where a point
+      is drawn; movable(handle, name, point, moved) lets one be moved, by quarters with the keys, and tells where it is. */
+  function plane({ x: [left, right], y: [bottom, top], unit, label }) {
+    const at = ([x, y]) => [(x - left) * unit, (top - y) * unit];
+    const drawing = svg("svg", { viewBox: `0 0 ${(right - left) * unit} ${(top - bottom) * unit}`, role: "group", "aria-label": label });
+    const whole = (low, high) => Array.from({ length: Math.floor(high) - Math.ceil(low) + 1 }, (_, i) => Math.ceil(low) + i);
+    const line = (ends, number) => svg("path", { d: path(ends.map(at)), stroke: `var(--figure-${number ? "faint" : "muted"})` });
+    drawing.append(...whole(left, right).map((x) => line([[x, bottom], [x, top]], x)));
+    drawing.append(...whole(bottom, top).map((y) => line([[left, y], [right, y]], y)));
+    const within = (value, low, high) => Math.min(Math.max(value, low), high);
+
+    function movable(handle, name, point, moved) {
+      let place = point;
+      function put() {
+        handle.setAttribute("transform", `translate(${at(place).join(" ")})`);
+        handle.setAttribute("aria-label", `${name}, at ${place.map((number) => number.toFixed(2)).join(" and ")}; arrow keys move it`);
+      }
+      draggable(handle, drawing, unit / 4, ([dx, dy]) => {
+        place = [within(place[0] + dx / unit, left, right), within(place[1] - dy / unit, bottom, top)];
+        put();
+        moved(place);
+      });
+      handle.setAttribute("role", "button");
+      put();
+    }
+    return { drawing, at, movable };
+  }
+
   /** Brings every figure of the page to life; one that fails stays still. */
   function start() {
     for (const figure of document.querySelectorAll("[data-figure]")) {
@@ -172,7 +202,7 @@ const Figures = (function () {
   }
 
   if (typeof document !== "undefined") document.addEventListener("DOMContentLoaded", start);
-  return { all, define, node, svg, slider, choice, tick, draggable, modelButton, models, scale, path, axes };
+  return { all, define, node, svg, slider, choice, tick, draggable, modelButton, models, scale, path, axes, plane };
 })();
 
 if (typeof module !== "undefined") module.exports = Figures;

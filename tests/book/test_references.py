@@ -76,7 +76,8 @@ def test_a_figure_is_stored_with_its_words_and_its_name(name: str):
     assert texts["alt"].strip() and texts["caption"].endswith(".")
     outputs = figures()[name]["outputs"]
     (shown,) = ["".join(output["data"]["text/html"]) for output in outputs]
-    assert shown.startswith(f'<figure class="themed-figure" id="{name}">')
+    opening = rf'<figure class="themed-figure" id="{name}"( data-figure="[a-z0-9-]+")?>'
+    assert re.match(opening, shown)
     assert re.search(r"<figcaption>.+\.</figcaption>\n</figure>$", shown)
 
 

@@ -12,7 +12,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "book" / "_static"
 EXTENSIONS = ROOT / "book" / "_extensions"
-SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("*.test.js"))
+SCRIPTS = sorted(
+    script
+    for folder in ("scripts", "figures")
+    for script in (Path(__file__).parent / folder).glob("*.test.js")
+)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)

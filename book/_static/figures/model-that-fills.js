@@ -19,6 +19,11 @@
     return (Math.round(ratio / 10 ** digits) * 10 ** digits).toLocaleString("en");
   }
 
+  /** A piece as one reads it: byte-level vocabularies write the space before a word as Ġ. */
+  function spelled(piece) {
+    return piece.replace(/^Ġ/, "");
+  }
+
   /** The weights from one token, head by head. */
   function fromToken({ shape: [heads, tokens], numbers }, token) {
     return Array.from({ length: heads }, (_, head) => {
@@ -27,15 +32,22 @@
     });
   }
 
-  function answersShown(answers) {
+  const percent = (share) => `${(100 * share).toFixed(1)} %`;
+
+  /** The answers for each mask, with what the model without a fault gives for the same word if it is among its best. */
+  function answersShown(answers, soundAnswers) {
     if (!answers.length) return node("p", {}, "There is no [MASK] in the sentence.");
-    const line = ({ token, probability }) => {
-      const bar = node("span", { class: "figure-bar" });
-      bar.style.width = `${100 * probability}%`;
-      const share = `${(100 * probability).toFixed(1)} %`;
-      return node("tr", {}, node("td", {}, token), node("td", {}, share), node("td", { class: "figure-bars" }, bar));
+    const table = (rows, number) => {
+      const sound = new Map(soundAnswers[number].map(({ token, probability }) => [token, probability]));
+      const line = ({ token, probability }) => {
+        const bar = node("span", { class: "figure-bar" });
+        bar.style.width = percent(probability).replace(" ", "");
+        const cells = [token, percent(probability), sound.has(token) ? percent(sound.get(token)) : "–"];
+        return node("tr", {}, cells.map((cell) => node("td", {}, cell)), node("td", { class: "figure-bars" }, bar));
+      };
+      const names = ["answer", "share", "without faults", ""].map((name) => node("th", { scope: "col" }, name));
+      return node("table", { class: "figure-answers" }, node("thead", {}, node("tr", {}, names)), node("tbody", {}, rows.map(line)));
     };
-    const table = (rows) => node("table", { class: "figure-answers" }, node("tbody", {}, ...rows.map(line)));
     return node("div", {}, ...answers.map(table));
   }
 
@@ -60,18 +72,21 @@
     const cells = node("div", { class: "figure-heads", "aria-live": "polite" });
     const look = (token) => {
       const rows = fromToken(weights, token).map((row, head) => {
+        const most = Math.max(...row);
         const shares = row.map((share, i) => {
-          const cell = node("span", { class: "figure-token", title: `${tokens[i]}: ${(100 * share).toFixed(0)} %` }, tokens[i]);
-          cell.style.backgroundColor = `color-mix(in srgb, var(--figure-accent) ${Math.round(65 * share)}%, transparent)`;
+          const cell = node("span", { class: "figure-token", title: percent(share) }, spelled(tokens[i]));
+          cell.style.backgroundColor = `color-mix(in srgb, var(--figure-accent) ${Math.round((60 * share) / most)}%, transparent)`;
+          if (share === most) cell.append(node("small", {}, ` ${percent(share)}`));
           return cell;
         });
         return node("div", {}, node("strong", {}, `head ${head + 1} `), ...shares);
       });
-      cells.replaceChildren(node("p", {}, `“${tokens[token]}” looks at (${kind.replace("_", " ")}):`), ...rows);
+      cells.replaceChildren(node("p", {}, `“${spelled(tokens[token])}” looks at (${kind.replace("_", " ")}):`), ...rows);
     };
-    const buttons = tokens.map((token, i) =>
-      node("button", { type: "button", class: "figure-token", onmouseenter: () => look(i), onfocus: () => look(i), onclick: () => look(i) }, token),
-    );
+    const buttons = tokens.map((token, i) => {
+      const looks = { onmouseenter: () => look(i), onfocus: () => look(i), onclick: () => look(i) };
+      return node("button", { type: "button", class: "figure-token", ...looks }, spelled(token));
+    });
     look(Math.max(0, tokens.indexOf("[MASK]")));
     return node("div", {}, node("div", { role: "group", "aria-label": "tokens" }, ...buttons), cells);
   }
@@ -89,11 +104,12 @@
         const { text, visible, layer, faults } = state;
         await ask({ do: "load", name: "shown", folder: "small", task: "fill", faults });
         const filled = await ask({ do: "fill", name: "shown", text, visible });
+        const sound = await ask({ do: "fill", name: "sound", text, visible, top: 50 });
         const measured = await ask({ do: "measure", name: "shown", sound: "sound", truth: "truth", text });
         const attention = await ask({ do: "attention", name: "shown", text, layer });
         if (late()) return;
         problem.textContent = "";
-        places.answers.replaceChildren(answersShown(filled.answers));
+        places.answers.replaceChildren(answersShown(filled.answers, sound.answers));
         places.meter.replaceChildren(meter(measured.ratio, data.gate));
         places.attention.replaceChildren(attentionShown(attention));
       } catch (error) {
@@ -143,5 +159,5 @@
     box.append(Figures.modelButton("small", "Run the small ModernBERT in this page", loaded));
   }
 
-  Figures.define("model-that-fills", build, { floors, fromToken, onMeter });
+  Figures.define("model-that-fills", build, { floors, fromToken, onMeter, spelled });
 })(typeof Figures === "undefined" ? require("../figures.js") : Figures);

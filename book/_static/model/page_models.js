@@ -6,6 +6,7 @@ const PageModels = (function () {
   const base = typeof document === "undefined" ? "" : document.currentScript.src.replace(/[^/]*$/, "");
   const waiting = {}; // parts that are on their way, by name and number
   let manifest = null;
+  let asking = null; // for the manifest, once
   let started = null; // the worker, once for a page
   let asked = 0;
 
@@ -116,7 +117,8 @@ const PageModels = (function () {
 
   /** What the page shows before anything is loaded; `examples` are data of figures. */
   async function about() {
-    if (!manifest) await script("manifest.js");
+    asking ??= script("manifest.js");
+    await asking;
     return manifest;
   }
 

@@ -11,10 +11,10 @@ function outputs(number) {
   return JSON.parse(readFileSync(join(CHAPTERS, file), "utf8")).cells.flatMap((cell) => cell.outputs || []);
 }
 
-/** The data of the figure with the given name. */
+/** The data of the figure with the given name, or with a script of that name. */
 function dataOf(number, name) {
   const pages = outputs(number).map((output) => [(output.data || {})["text/html"] || []].flat().join(""));
-  const page = pages.find((html) => html.includes(`id="${name}" data-figure=`));
+  const page = pages.find((html) => html.includes(`id="${name}" data-figure=`) || html.includes(`data-figure="${name}"`));
   return JSON.parse(/<script type="application\/json">(.*?)<\/script>/s.exec(page)[1]);
 }
 
