@@ -14,6 +14,7 @@ import re
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+from access import accessible
 from docutils import nodes
 from mathml import typeset
 from sphinx.application import Sphinx
@@ -171,7 +172,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
         ]
         for path in pages:
             text = path.read_text(encoding="utf-8")
-            lighter = lighten(text, known, searches=path.name == "search.html")
+            lighter = accessible(lighten(text, known, path.name == "search.html"))
             if lighter != text:
                 path.write_text(lighter, encoding="utf-8")
         thin(built / "_static", pages)
