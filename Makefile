@@ -59,8 +59,17 @@ notebook-test: setup
 	$(BIN)/python -m pytest -q $(IN_PAIRS) -p tests.forked_kernels --nbval --nbval-cell-timeout=300 \
 	  --nbval-sanitize-with tests/book/nbval_sanitize.cfg $(NOTEBOOKS)
 
-book-test: $(HTML)/.built
+book-test: $(HTML)/.built axe
 	$(BIN)/python -m pytest -q -m book tests
+
+# What npm gives to the tests of the book. Where there is no npm, or nothing to be had from it, they say so and go on without.
+.PHONY: axe
+AXE := $(VENV)/axe
+axe: | $(VENV)/.dependencies
+	@cmp -s tests/book/package-lock.json $(AXE)/package-lock.json && test -d $(AXE)/node_modules/axe-core || \
+	  { command -v npm >/dev/null && mkdir -p $(AXE) && cp tests/book/package.json tests/book/package-lock.json $(AXE) && \
+	    npm ci --prefix $(AXE) --ignore-scripts --no-audit --no-fund --silent; } || \
+	  echo "axe-core could not be installed: whether pages keep readers out is not checked"
 
 # What fuzzing finds becomes a file in tests/found/ (or in rust_ports/fuzz/artifacts/).
 MINUTES ?= 10

@@ -1,7 +1,6 @@
 """The rendered book: every page is there, nothing comes from elsewhere, figures have words,
 links lead somewhere."""
 
-import json
 import re
 from collections import Counter
 from functools import cache
@@ -36,7 +35,7 @@ FETCHED = {
 }
 ELSEWHERE = re.compile(r"^\s*(?:[a-z]+:)?//", re.IGNORECASE)
 HOST = re.compile(r"""(?:https?:|["'(`])//([a-z0-9-]+(?:\.[a-z0-9-]+)+)""", re.IGNORECASE)
-# Hosts that the theme's and MathJax's files name without fetching from them: XML namespaces,
+# Hosts that the theme's files name without fetching from them: XML namespaces,
 # and in comments licences, documentation and credits. A host that is new here is to be looked
 # at.
 ONLY_NAMED = {
@@ -231,24 +230,6 @@ def test_ids_are_unique_on_a_page():
         if count > 1 and name.startswith("listing-")
     ]
     assert twice == []
-
-
-def test_the_bundled_mathjax_is_complete():
-    built()
-    mathjax = HTML / "_static" / "mathjax"
-    found = [re.search(r"window\.MathJax = (\{.*\})", page.inline) for page in built()]
-    components = {
-        name
-        for config in found
-        if config
-        for name in json.loads(config.group(1))["loader"]["load"]
-    }
-    assert "input/tex" in components
-    assert all(
-        (mathjax / f"{component}.js").is_file() for component in ("startup", *components)
-    )
-    assert (mathjax / "output" / "chtml" / "fonts" / "tex.js").is_file()
-    assert list(mathjax.rglob("*.woff"))
 
 
 def resolve(page: Page, link: str) -> tuple[Path, str]:
