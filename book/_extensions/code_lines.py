@@ -23,6 +23,9 @@ CODE = re.compile(
     re.DOTALL,
 )
 TAG = re.compile(r"<(/?)span([^>]*)>")
+# Names, brackets and spaces have the colour of plain text in both styles: marked, they would
+# make up a third of a page.
+UNMARKED = re.compile(r'<span class="(?:n|p|w)">([^<]*)</span>')
 
 
 def split(code: str) -> Iterator[str]:
@@ -37,6 +40,11 @@ def split(code: str) -> Iterator[str]:
             else:
                 opened.append(attributes)
         yield f"{before}{line}{'</span>' * len(opened)}"
+
+
+def light(code: str) -> str:
+    """The same without what makes no difference to a reader."""
+    return UNMARKED.sub(r"\1", code)
 
 
 def plain(line: str) -> str:
@@ -59,7 +67,7 @@ def lines(body: str) -> str:
         if found["path"]:
             elements = of_listing(code, html.unescape(found["path"]), found["language"])
         else:
-            elements = [element(line) for line in split(code)]
+            elements = [element(line) for line in split(light(code))]
         return found["before"] + "".join(elements) + found["after"]
 
     return CODE.sub(in_lines, body)
@@ -71,7 +79,7 @@ def of_listing(code: str, path: str, language: str) -> list[str]:
     numbers = steps(plain(code))
     elements = [
         element(circled(line), "line step" if number else "line")
-        for line, number in zip(split(mark(code, path)), numbers, strict=True)
+        for line, number in zip(split(light(mark(code, path))), numbers, strict=True)
     ]
     for fold in folds(plain(code), language):
         opening = f'<span class="fold" data-what="{fold.what}">'

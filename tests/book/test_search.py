@@ -91,7 +91,6 @@ def test_rotary_finds_the_chapter_and_lands_in_it(open_page, width: int, scheme:
     page.wait_for_load_state()
     assert page.url.endswith("#parity")
     assert page.locator("#parity mark.search-mark").count() > 0
-    page.wait_for_function("window.MathJax && MathJax.startup.promise.then(() => true)")
     assert is_in_view(page, "#parity > h2")
     page.keyboard.press("Escape")
     assert page.locator("mark.search-mark").count() == 0
