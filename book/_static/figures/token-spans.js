@@ -105,7 +105,7 @@
         name.textContent = short(label) + (token.own ? "*" : "");
         name.style.fontWeight = label === "O" ? "400" : "700";
         name.style.color = label === "O" ? "var(--figure-muted)" : "var(--figure-accent)";
-        made.setAttribute("aria-label", `${piece} ${name.textContent}: label ${label}, press for the next one`);
+        made.title = `${label}; press for the next label`;
       }
       shown();
       return made;
