@@ -2,6 +2,7 @@
 # make serve  show it on localhost       make lock   renew requirements*.txt from pyproject.toml
 # make peers  install ports by others    make audit  hold all locks against what is known to be vulnerable
 # make times  time ports and engines     make fuzz   look for trouble that no test knows, MINUTES=10 of each kind
+# make pdf    print one for each port    make epub   the book for e-readers
 # make wasm   compile what runs in a page
 #
 # Each target sets up what it needs in .venv, once: the stamps in .venv remember what has been done.
@@ -28,7 +29,7 @@ export HF_HUB_OFFLINE ?= 1
 # PyTorch's threads sleep while they wait: spinning, those of two processes on two cores take the time of those that work.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: book serve test lint rust-test python-test notebook-test book-test setup lock peers strangers times wasm audit clean
+.PHONY: book serve pdf epub test lint rust-test python-test notebook-test book-test setup lock peers strangers times wasm audit clean
 .PHONY: fuzz fuzz-python fuzz-configurations fuzz-rust
 .DEFAULT_GOAL := book
 
@@ -38,6 +39,15 @@ book: $(HTML)/.built
 serve: book
 	@echo "The book is at http://localhost:$(PORT)/ (stop with Ctrl-C)"
 	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory $(HTML) $(PORT)
+
+pdf: $(HTML)/.built
+	$(BIN)/python book/paper.py
+
+# Sphinx puts it beside the pages; what it was packed from stays there.
+epub: $(VENV)/.package
+	@rm -rf _build/epub
+	$(BIN)/jupyter-book build . --quiet -W -n --keep-going --builder custom --custom-builder epub
+	@echo "The book is in _build/epub/encoders-three-ways.epub"
 
 test: lint rust-test python-test notebook-test book-test
 	@echo "Everything passed."

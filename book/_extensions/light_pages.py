@@ -175,7 +175,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
             lighter = accessible(lighten(text, known, path.name == "search.html"))
             if lighter != text:
                 path.write_text(lighter, encoding="utf-8")
-        thin(built / "_static", pages)
+        thin(built / "_static", pages, own=Path(app.srcdir) / "book" / "_static")
 
     app.connect("html-page-context", change_body, priority=800)
     app.connect("build-finished", change_pages, priority=900)

@@ -31,6 +31,7 @@ KNOWN = (
 )
 SPACE = "http://www.w3.org/1998/Math/MathML"
 HATS = {"ˆ", "˜", "¯", "_", "→"}
+SIZES = ("displaystyle", "scriptlevel")
 LINES = {"¯", "_"}
 BRACES = {"⏟", "⏞"}
 OPENING = {"(", "[", "{"}
@@ -66,11 +67,15 @@ def mathml(tex: str, block: bool = False) -> str:
         element.tail = None
     for element in list(math.iter()):
         mend(element)
+        style(element)
     parts = list(math)
     for part in parts:
         math.remove(part)
     semantics = ElementTree.SubElement(math, "semantics")
-    ElementTree.SubElement(semantics, "mrow").extend(parts)
+    # annotated is one element, not several
+    row = parts[0] if len(parts) == 1 else ElementTree.Element("mrow")
+    row.extend(parts if len(parts) > 1 else [])
+    semantics.append(row)
     ElementTree.SubElement(semantics, "annotation", encoding="application/x-tex").text = tex
     math.set("xmlns", SPACE)
     return ElementTree.tostring(math, encoding="unicode")
@@ -96,6 +101,25 @@ def mend(element: ElementTree.Element) -> None:
     elif element.tag == "msub" and parts[0].tag == "munder" and parts[0][-1].text in BRACES:
         # what is written under a brace, which it set beside it
         element.tag = "munder"
+
+
+def style(element: ElementTree.Element) -> None:
+    """The size of what is in an element, which docutils notes on any, and which belongs to one
+    of its own."""
+    sizes = {key: element.attrib.pop(key) for key in SIZES if key in element.attrib}
+    if not sizes or element.tag == "mstyle":
+        element.attrib.update(sizes)
+        return
+    if element.tag == "mfrac":
+        fraction = ElementTree.Element("mfrac", element.attrib)
+        fraction.extend(element)
+        element.tag, element.attrib = "mstyle", sizes
+        element[:] = [fraction]
+        return
+    for part in element if element.tag == "mtr" else [element]:
+        styled = ElementTree.Element("mstyle", sizes)
+        styled.extend(part)
+        part[:] = [styled]
 
 
 def space_functions(element: ElementTree.Element) -> None:

@@ -17,8 +17,8 @@ INSIDE = re.compile(r"\[[^\]]*\]|:(?:not|is|where|has)\((?:[^()]|\((?:[^()]|\([^
 NESTING = ("@media", "@supports", "@layer", "@container")
 
 
-def thin(static: Path, pages: Iterable[Path]) -> None:
-    """Rewrite the style sheets that pages link to, those of the book itself excepted."""
+def thin(static: Path, pages: Iterable[Path], own: Path) -> None:
+    """Rewrite the style sheets that pages link to, but for the book's, which are in `own`."""
     texts = [path.read_text(encoding="utf-8") for path in pages]
     linked = {file for text in texts for file in re.findall(r'_static/([^"?]+\.css)', text)}
     used = set()
@@ -29,6 +29,8 @@ def thin(static: Path, pages: Iterable[Path]) -> None:
         if script.name != "fontawesome.js":  # which names every icon, and no page loads
             used.update(re.findall(r"[\w-]+", script.read_text(encoding="utf-8")))
     for file in linked:
+        if (own / file).is_file():
+            continue
         path = static / file
         text = path.read_text(encoding="utf-8")
         path.write_text(without_unused(text, used), encoding="utf-8")
