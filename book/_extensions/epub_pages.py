@@ -12,6 +12,7 @@ from still_pages import still
 
 # Styles of what is clicked, and one that is copied only after the e-book has been packed.
 ON_SCREEN = ("mystnb", "togglebutton", "copybutton", "sphinx-design")
+KINDS = {"mathml": "<math", "svg": "<svg"}
 ITEM = 'href="{}" media-type="application/xhtml+xml"'
 
 
@@ -23,16 +24,18 @@ class EBook(Epub3Builder):
             entry["refuri"] = posixpath.normpath(entry["refuri"])
 
     def build_content(self) -> None:
-        """An e-book declares in which of its files formulas are."""
+        """An e-book declares in which of its files formulas and drawings are."""
         super().build_content()
         path = Path(self.outdir) / "content.opf"
         listed = path.read_text(encoding="utf-8")
         for file in self.files:
-            if file.endswith(".xhtml") and "<math" in (Path(self.outdir) / file).read_text(
-                encoding="utf-8"
-            ):
+            if not file.endswith(".xhtml"):
+                continue
+            text = (Path(self.outdir) / file).read_text(encoding="utf-8")
+            kinds = [kind for kind, tag in KINDS.items() if tag in text]
+            if kinds:
                 item = ITEM.format(file)
-                listed = listed.replace(item, f'{item} properties="mathml"')
+                listed = listed.replace(item, f'{item} properties="{" ".join(kinds)}"')
         path.write_text(listed, encoding="utf-8")
 
 

@@ -19,7 +19,7 @@ from docutils import nodes
 from mathml import typeset
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
-from stylesheets import thin
+from stylesheets import ASKED_FOR, thin
 
 INLINE = re.compile(r'<img ([^>]*?)src="data:image/png;base64,([^"]+)"([^>]*)>')
 WIDTH = re.compile(r' width="(\d+)"')
@@ -32,6 +32,8 @@ ICONS = re.compile(r'\s*<script [^>]*src="[^"]*fontawesome\.js[^"]*"></script>')
 SEARCH = re.compile(
     r'\s*<script [^>]*src="[^"]*(?:searchtools|language_data|searchindex)\.js"></script>'
 )
+# The theme's first style sheet asks for another, which is asked for here at once.
+FIRST_STYLE = re.compile(r'<link href="([^"]*)_static/styles/theme\.css')
 PRELOADED = re.compile(r'<link rel="preload" as="script"[^>]*>\s*')
 # Scripts in the page itself read what it sets.
 READ_AT_ONCE = "documentation_options.js"
@@ -143,6 +145,8 @@ def lighten(page: str, known: dict[str, tuple[str, str, str]], searches: bool) -
         page = SCRIPT.sub(defer, SEARCH.sub("", page))
     page = page.replace(THEME_AUTO, 'data-theme="light">', 1)
     page = FIRST_SCRIPT_ENDS.sub(lambda found: f"{found[1]}{THEME_AT_HAND}", page, count=1)
+    if ASKED_FOR not in page:
+        page = FIRST_STYLE.sub(rf'<link href="\1{ASKED_FOR}" rel="stylesheet" />\n\g<0>', page)
     return typeset(page)
 
 

@@ -15,7 +15,10 @@ def still(body: str | Tag, port: str | None = None) -> Tag:
     for element in page.select(".themed-figure img"):
         del element["loading"]
     for drawing in page.select("svg"):
-        drawing["xmlns"] = "http://www.w3.org/2000/svg"  # which XHTML needs to be told
+        # XHTML needs to be told, and minds capitals, which a reader of HTML drops.
+        drawing["xmlns"] = "http://www.w3.org/2000/svg"
+        if "viewbox" in drawing.attrs:
+            drawing["viewBox"] = drawing.attrs.pop("viewbox")
     for tabs in page.select(".three-ways"):
         lay_out(tabs, port)
     for cell in page.select(

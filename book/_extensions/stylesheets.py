@@ -14,6 +14,9 @@ QUOTED = r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|url\([^)\"']*\)|\\."
 PIECE = re.compile(rf"{QUOTED}|[{{}};]|[^{{}};\"'\\u]+|u", re.DOTALL)
 # Inside of these a class need not be there for the selector to hold.
 INSIDE = re.compile(r"\[[^\]]*\]|:(?:not|is|where|has)\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)")
+# What the theme's own ask for; a page asks for it by itself.
+ASKED_FOR = "_static/basic.css"
+IMPORT = re.compile(r"@import ?[\"']\.\./basic\.css[\"'];?")
 NESTING = ("@media", "@supports", "@layer", "@container")
 
 
@@ -39,7 +42,8 @@ def thin(static: Path, pages: Iterable[Path], own: Path) -> None:
 def without_unused(css: str, used: set[str]) -> str:
     """What says whose work it is stays."""
     credits = [comment for comment in COMMENT.findall(css) if comment.startswith("/*!")]
-    return "\n".join(["".join(kept(COMMENT.sub("", css), used)), *credits, ""])
+    plain = IMPORT.sub("", COMMENT.sub("", css))
+    return "\n".join(["".join(kept(plain, used)), *credits, ""])
 
 
 def kept(css: str, used: set[str]) -> Iterator[str]:
