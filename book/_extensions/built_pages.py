@@ -20,7 +20,7 @@ from sphinx.application import Sphinx
 PREFORMATTED = re.compile(r"<pre>(.*?)</pre>", re.DOTALL)
 TAG = re.compile(r"<[^>]+>")
 BLOCKS = "p li dt dd td th tr div figure figcaption section".split()
-# What a formula of a line or less is made of; all others are left to MathJax.
+# What a formula is made of that needs no setting.
 SYMBOLS = {
     r"\alpha": "α", r"\beta": "β", r"\gamma": "γ", r"\epsilon": "ε", r"\theta": "θ",
     r"\lambda": "λ", r"\mu": "μ", r"\pi": "π", r"\sigma": "σ", r"\tau": "τ", r"\omega": "ω",

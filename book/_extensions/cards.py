@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from bs4 import NavigableString, Tag
 from built_pages import articles, classes, is_html, plain_math, without_address, write_data
+from mathml import mathml
 from sphinx.application import Sphinx
 
 KEPT = {"code": "code", "em": "em", "strong": "strong", "i": "em", "b": "strong"}
@@ -47,11 +48,11 @@ def simple_html(node: Tag) -> str:
 
 
 def math(node: Tag) -> str:
-    """A formula, for MathJax where it takes MathJax."""
+    """A formula: as plain text where that will do, else as MathML."""
     plain = plain_math(node.get_text(), markup=True)
     if plain is not None:
         return f'<span class="card-math">{plain}</span>'
-    return f'<span class="math">{html.escape(node.get_text(), quote=False)}</span>'
+    return mathml(node.get_text().strip().strip("\\()[]"))
 
 
 def definitions(article: Tag) -> dict[str, list[str]]:

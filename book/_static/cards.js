@@ -166,7 +166,6 @@
     card.hidden = false;
     link.setAttribute("aria-describedby", said.id);
     place();
-    typeset();
     // a picture has no size before it is there
     card.querySelectorAll("img").forEach((image) => image.addEventListener("load", place));
     return true;
@@ -211,16 +210,6 @@
     card.style.top = `${found.top + scrollY}px`;
     card.style.maxHeight = `${found.height}px`;
     return Math.ceil(size.height - found.height);
-  }
-
-  /** Formulas that the build left to MathJax, on pages that have it. */
-  function typeset() {
-    const formulas = Array.from(said.querySelectorAll("span.math")).filter(
-      (formula) => !formula.querySelector("mjx-container"),
-    );
-    if (formulas.length && root.MathJax && root.MathJax.typesetPromise) {
-      root.MathJax.typesetPromise(formulas).then(place);
-    }
   }
 
   /* The links ---------------------------------------------------------------------------------- */

@@ -439,18 +439,6 @@
     });
   }
 
-  /** Formulas are set after the page has been scrolled, and push down what was reached. Unless
-      the reader has moved on by then, the page is scrolled once more. */
-  function stayAt(target) {
-    let hasMoved = false;
-    const moved = () => { hasMoved = true; };
-    ["wheel", "touchstart", "keydown", "pointerdown"].forEach((kind) =>
-      addEventListener(kind, moved, { once: true, passive: true }),
-    );
-    const typeset = root.MathJax && root.MathJax.startup && root.MathJax.startup.promise;
-    Promise.resolve(typeset).then(() => hasMoved || target.scrollIntoView());
-  }
-
   function markWhatWasFound() {
     const phrases = phrasesOfAddress(location.search);
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
@@ -464,7 +452,7 @@
     // by then the theme has folded what it folds
     addEventListener("load", () => {
       unfold();
-      stayAt(target);
+      target.scrollIntoView();
     });
   }
 

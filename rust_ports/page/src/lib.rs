@@ -7,7 +7,7 @@
 //! use encoders_page::Session;
 //!
 //! let mut session = Session::default();
-//! let answer = session.answer(r#"{"do": "load", "name": "a", "folder": "nowhere"}"#);
+//! let answer = session.answer(r#"{"do": "load", "name": "a", "folder": "no/such/folder"}"#);
 //! assert!(answer.contains("there is no folder"));
 //! ```
 
