@@ -12,6 +12,7 @@
     before = { closed, theme: page.dataset.theme };
     closed.forEach((details) => details.setAttribute("open", ""));
     page.dataset.theme = "light";
+    for (const image of document.images) image.loading = "eager"; // those that nobody has scrolled to
   }
 
   function restore() {
