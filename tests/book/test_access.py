@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.book.headless import HTML, chromium  # noqa: F401, a fixture
+from tests.book.browser import HTML
 from tests.book.test_pages import pages_of_the_toc
 
 pytestmark = pytest.mark.book
@@ -39,7 +39,7 @@ CHECK = """async () => (await axe.run(document, {resultTypes: ["violations"]})).
 
 
 @pytest.fixture(scope="module")
-def check(chromium) -> Iterator[object]:  # noqa: F811
+def check(browser) -> Iterator[object]:
     if not AXE.is_file():
         pytest.skip("axe-core is not installed, for there is no npm: see the Makefile")
     program = AXE.read_text(encoding="utf-8")
@@ -47,7 +47,7 @@ def check(chromium) -> Iterator[object]:  # noqa: F811
 
     def run(name: str, scheme: str, width: int) -> list[object]:
         if (scheme, width) not in contexts:
-            contexts[scheme, width] = chromium.new_context(
+            contexts[scheme, width] = browser.new_context(
                 viewport={"width": width, "height": 900},
                 color_scheme=scheme,
                 reduced_motion="reduce",
@@ -70,10 +70,10 @@ def test_nobody_is_kept_out(check, name: str, scheme: str, width: int):
     assert check(name, scheme, width) == []
 
 
-def test_pictures_can_be_read_on_a_phone(chromium):  # noqa: F811
+def test_pictures_can_be_read_on_a_phone(browser):
     """Whatever the screen, a picture is shown at 0.85 of its size at least; it scrolls by
     itself, and the page does not."""
-    page = chromium.new_page(viewport={"width": 390, "height": 844})
+    page = browser.new_page(viewport={"width": 390, "height": 844})
     for name in ON_A_PHONE[:2]:
         page.goto(f"{HTML.as_uri()}/{name}.html")
         scales = page.evaluate(

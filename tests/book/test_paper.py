@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.book.headless import HTML, chromium  # noqa: F401, a fixture
+from tests.book.browser import HTML
 
 ROOT = Path(__file__).parents[2]
 EXTENSIONS = ROOT / "book" / "_extensions"
@@ -70,8 +70,8 @@ def test_style_sheets_lose_only_what_is_not_used(extension):
 
 
 @pytest.mark.book
-def test_a_page_is_printed_open_and_light(chromium):  # noqa: F811
-    page = chromium.new_page(color_scheme="dark")
+def test_a_page_is_printed_open_and_light(browser):
+    page = browser.new_page(color_scheme="dark")
     count = "(s) => [...document.querySelectorAll(s)].filter((e) => e.offsetParent).length"
     for query, per_listing in (("", 1), ("?print=all", 3)):
         page.goto(f"{HTML.as_uri()}/chapters/08_rope.html{query}")

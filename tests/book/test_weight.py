@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from tests.book.headless import HTML, chromium  # noqa: F401, a fixture
+from tests.book.browser import HTML
 
 pytestmark = pytest.mark.book
 
@@ -34,9 +34,9 @@ def local(url: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def loaded(request, chromium):  # noqa: F811
+def loaded(request, browser):
     """Opens a chapter in one theme, and says which files the browser has read for it."""
-    context = chromium.new_context(color_scheme=request.param)
+    context = browser.new_context(color_scheme=request.param)
 
     def load(name: str) -> tuple[str, set[Path]]:
         page = context.new_page()
