@@ -70,7 +70,7 @@ notebook-test: setup
 	  --nbval-sanitize-with tests/book/nbval_sanitize.cfg $(NOTEBOOKS)
 
 book-test: $(HTML)/.built axe
-	$(BIN)/python -m pytest -q -m book tests
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m book tests
 
 # What npm gives to the tests of the book. Where there is no npm, or nothing to be had from it, they say so and go on without.
 .PHONY: axe
