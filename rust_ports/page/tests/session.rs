@@ -111,9 +111,11 @@ fn what_cannot_be_answered_is_told() {
         (json!({"do": "fill", "name": "large", "text": TEXT}), "no model \"large\""),
         (json!({"do": "fill", "name": "small"}), "text is missing"),
         (json!({"do": "embed", "name": "small", "texts": ["a"]}), "fills masks"),
-        (json!({"do": "load", "name": "a", "folder": "no/such/folder"}), "there is no folder"),
+        (json!({"do": "load", "name": "a", "folder": "no/such/one"}), "there is no folder"),
         (
-            json!({"do": "load", "name": "a", "folder": FOLDER, "task": "fill", "faults": ["x"]}),
+            json!({
+                "do": "load", "name": "a", "folder": FOLDER, "task": "fill", "faults": ["x"],
+            }),
             "fault \"x\" is unknown",
         ),
         (
