@@ -96,13 +96,17 @@
     const places = Object.fromEntries(["answers", "meter", "attention"].map((name) => [name, node("div", {})]));
     const problem = node("p", { role: "alert" });
     let asked = 0;
+    let seeded = null; // the faults of the model that is loaded: another text needs no other model
 
     async function show() {
       const number = ++asked;
       const late = () => number !== asked; // something was changed meanwhile
       try {
         const { text, visible, layer, faults } = state;
-        await ask({ do: "load", name: "shown", folder: "small", task: "fill", faults });
+        if (faults !== seeded) {
+          seeded = faults;
+          await ask({ do: "load", name: "shown", folder: "small", task: "fill", faults });
+        }
         const filled = await ask({ do: "fill", name: "shown", text, visible });
         const sound = await ask({ do: "fill", name: "sound", text, visible, top: 50 });
         const measured = await ask({ do: "measure", name: "shown", sound: "sound", truth: "truth", text });
