@@ -1,10 +1,10 @@
-/* Answers questions, one a line, with the page's WebAssembly: node answer.js FILE.wasm.gz. A question {put: [name, path]} hands
+/* Answers questions, one a line, with the page's WebAssembly: node model_in_node.js FILE.wasm.gz. A question {put: [name, path]} hands
    over a file of the disk. */
 "use strict";
 const fs = require("node:fs");
 const zlib = require("node:zlib");
 const readline = require("node:readline");
-const { Encoders } = require("../../book/_static/model/encoders.js");
+const { Encoders } = require("./_static/model/encoders.js");
 
 const encoders = new Encoders(new WebAssembly.Module(zlib.gunzipSync(fs.readFileSync(process.argv[2]))));
 
