@@ -5,13 +5,13 @@ the dictionary each row becomes a target; book/_static/calls.js shows a row besi
 """
 
 import html
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from built_pages import write_data
 from docutils import nodes
 from sphinx.application import Sphinx
 
@@ -147,8 +147,7 @@ def write_rows(app: Sphinx) -> None:
         return
     folder = Path(app.outdir) / "_static"
     folder.mkdir(parents=True, exist_ok=True)
-    listed = json.dumps([[*row, anchor(row)] for row in rows()], ensure_ascii=False)
-    (folder / SCRIPT).write_text(f"window.dictionaryRows = {listed};\n", encoding="utf-8")
+    write_data(app, SCRIPT, "rows", [[*row, anchor(row)] for row in rows()])
 
 
 def name_rows(app: Sphinx, tree: nodes.document, name: str) -> None:

@@ -3,7 +3,7 @@
 "use strict";
 
 (() => {
-  const rows = window.dictionaryRows || [];
+  const { rows = [], placeFor, view } = window.EncodersBook;
   const NAMES = ["PyTorch", "MLX", "candle"];
   const page = new URL("../book/dictionary.html", document.currentScript.src);
   const LEAVING = 250; // milliseconds in which the mouse may get from a call to its card
@@ -42,7 +42,7 @@
     if (shown === call) return;
     hide();
     if (!card) {
-      card = element("div", "call-card");
+      card = element("div", "card-box call-card");
       card.id = "call-card";
       card.setAttribute("role", "dialog");
       card.addEventListener("mouseenter", () => clearTimeout(leaving));
@@ -58,16 +58,14 @@
     place(call);
   }
 
-  /* Below the call, or above where there is no room below; no wider than the listing. */
+  /* Where the cards of links go; no wider than the listing. */
   function place(call) {
-    const around = call.closest(".three-ways, .one-way").getBoundingClientRect();
-    const at = call.getBoundingClientRect();
-    card.style.maxWidth = `${Math.min(around.width, innerWidth - 16)}px`;
-    const box = card.getBoundingClientRect();
-    const left = Math.max(8, Math.min(at.left, Math.min(around.right, innerWidth - 8) - box.width));
-    const below = at.bottom + 4 + box.height <= innerHeight || at.top < box.height + 4;
-    card.style.left = `${left + scrollX}px`;
-    card.style.top = `${(below ? at.bottom + 4 : at.top - 4 - box.height) + scrollY}px`;
+    const listing = call.closest(".three-ways, .one-way");
+    card.style.maxWidth = `min(${listing.clientWidth}px, calc(100vw - 1.5rem))`;
+    card.style.left = "0";
+    const found = placeFor(call.getBoundingClientRect(), card.getBoundingClientRect(), view());
+    card.style.left = `${found.left + scrollX}px`;
+    card.style.top = `${found.top + scrollY}px`;
   }
 
   function hide() {

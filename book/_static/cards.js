@@ -44,10 +44,23 @@
     };
   }
 
+  /** The part of the page that is in sight. */
+  function view() {
+    const header = document.querySelector(".bd-header-article");
+    const covered = header ? Math.max(0, header.getBoundingClientRect().bottom) : 0;
+    return {
+      width: document.documentElement.clientWidth,
+      height: document.documentElement.clientHeight,
+      // the header stays at the top, and a card does not hide under it
+      top: header && getComputedStyle(header).position === "sticky" ? covered : 0,
+    };
+  }
+
   if (typeof module !== "undefined") {
     module.exports = { kindOf, placeFor };
     return;
   }
+  root.EncodersBook = Object.assign(root.EncodersBook || {}, { placeFor, view });
 
   /* What the card says ------------------------------------------------------------------------ */
 
@@ -145,7 +158,7 @@
   said.id = "card-of-link";
   said.setAttribute("role", "tooltip");
   const go = element("a", "card-go", "Go there");
-  const card = element("div", "card-of-link d-print-none", said, go);
+  const card = element("div", "card-box card-of-link", said, go);
   card.hidden = true;
   let opener = null;
   let waiting = 0;
@@ -196,16 +209,8 @@
   function placeOnce() {
     card.style.maxHeight = "";
     card.style.left = "0";
-    const header = document.querySelector(".bd-header-article");
-    const covered = header ? Math.max(0, header.getBoundingClientRect().bottom) : 0;
-    const view = {
-      width: document.documentElement.clientWidth,
-      height: document.documentElement.clientHeight,
-      // the header stays at the top, and a card does not hide under it
-      top: header && getComputedStyle(header).position === "sticky" ? covered : 0,
-    };
     const size = card.getBoundingClientRect();
-    const found = placeFor(opener.getBoundingClientRect(), size, view);
+    const found = placeFor(opener.getBoundingClientRect(), size, view());
     card.style.left = `${found.left + scrollX}px`;
     card.style.top = `${found.top + scrollY}px`;
     card.style.maxHeight = `${found.height}px`;

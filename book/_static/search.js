@@ -422,7 +422,7 @@
   function offerToClear(target) {
     const button = document.createElement("button");
     button.type = "button";
-    button.className = "search-clear";
+    button.className = "pill search-clear";
     button.textContent = "Clear the highlights";
     button.addEventListener("click", clearMarks);
     const heading = target.matches("section") ? target.firstElementChild : target;

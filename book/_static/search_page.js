@@ -15,7 +15,7 @@
   const field = form.querySelector("input");
   const status = element("p", "search-status");
   const list = element("ol", "search-found");
-  const more = element("button", "search-more");
+  const more = element("button", "pill search-more");
   const help = element("div", "search-help");
   let index = null;
 

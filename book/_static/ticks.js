@@ -96,7 +96,7 @@
   }
 
   function button(text, act) {
-    const made = element("button", "", text);
+    const made = element("button", "pill", text);
     made.type = "button";
     made.addEventListener("click", act);
     return made;
