@@ -100,7 +100,7 @@ const Figures = (function () {
     const bar = node("progress", { "aria-label": "loaded", hidden: true });
     const state = node("output", { "aria-live": "polite" });
     const place = node("p", { class: "figure-loader" }, button, " ", bar, " ", state);
-    const megabytes = (bytes) => `${(bytes / 1e6).toFixed(0)} MB`;
+    const megabytes = (bytes) => `${(bytes / 1e6).toFixed(0)}\u00a0MB`;
     models()
       .then(async (models) => {
         await models.about();
