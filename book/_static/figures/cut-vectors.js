@@ -43,8 +43,8 @@
       picture.replaceChildren(matrix(scores));
       const length = normalize ? 1 : Math.sqrt(products[0][0]);
       words.replaceChildren(
-        `${data.sizes[size]} of 384 numbers: the first sentence's vector has a length of ${length.toFixed(2)}. Over ` +
-          `${threshold.toFixed(2)} are `,
+        `${data.sizes[size]} of 384 numbers: the first sentence's vector has a length of ${length.toFixed(2)}. A cell has ` +
+          `the ${normalize ? "cosine" : "dot product"} of two sentences. Over ${threshold.toFixed(2)} are `,
         node("strong", {}, `${same} of 9 related pairs and ${other} of 27 unrelated`),
         ".",
       );
