@@ -154,8 +154,9 @@ const Figures = (function () {
     );
   }
 
-  /** A plane whose points can be moved. `x` and `y` are its ends, `unit` is the size of 1 in the drawing. `at` is where a point
-      is drawn; movable(handle, name, point, moved) lets one be moved, by quarters with the keys, and tells where it is. */
+  /** A plane whose points can be moved. `x` and `y` are its ends, `unit` is the size of 1 in the drawing. Its axes are two
+      features of a vector. `at` is where a point is drawn; movable(handle, name, point, moved) lets one be moved, by quarters with the
+      keys, and tells where it is. */
   function plane({ x: [left, right], y: [bottom, top], unit, label }) {
     const at = ([x, y]) => [(x - left) * unit, (top - y) * unit];
     const drawing = svg("svg", { viewBox: `0 0 ${(right - left) * unit} ${(top - bottom) * unit}`, role: "group", "aria-label": label });
@@ -163,6 +164,9 @@ const Figures = (function () {
     const line = (ends, number) => svg("path", { d: path(ends.map(at)), stroke: `var(--figure-${number ? "faint" : "muted"})` });
     drawing.append(...whole(left, right).map((x) => line([[x, bottom], [x, top]], x)));
     drawing.append(...whole(bottom, top).map((y) => line([[left, y], [right, y]], y)));
+    const axisName = ([x, y], more, words) => svg("text", { x, y, "font-size": 12, style: "fill: var(--figure-muted)", ...more }, words);
+    drawing.append(axisName(at([right, 0]), { dx: -4, dy: -5, "text-anchor": "end" }, "feature 1"));
+    drawing.append(axisName(at([0, top]), { dx: 6, dy: 13 }, "feature 2"));
     const within = (value, low, high) => Math.min(Math.max(value, low), high);
 
     function movable(handle, name, point, moved) {

@@ -36,11 +36,11 @@
     );
   }
 
-  function marker(d, color, name) {
+  function marker(d, color, name, above) {
     const attributes =
       color === "accent" ? { fill: "var(--figure-accent)" } : { stroke: "var(--figure-bad)", "stroke-width": 5 };
     const text = {
-      y: 24,
+      y: above ? -16 : 24,
       "text-anchor": "middle",
       "font-size": 13,
       "font-weight": 600,
@@ -59,7 +59,7 @@
       label: "Five points, tokens and pads, and their two means",
     });
     const spokes = svg("g", { fill: "none" });
-    const right = marker(STAR, "accent", "mean of the tokens");
+    const right = marker(STAR, "accent", "mean of the tokens", true); // below it would cover the name of a token
     const wrong = marker(CROSS, "bad", "mean with pads");
     const told = node("p", { "aria-live": "polite" });
 

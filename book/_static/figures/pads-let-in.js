@@ -69,7 +69,7 @@
     }
 
     const pads = slider({
-      label: "Pads behind the sentence",
+      label: "Pads after the sentence",
       min: 0,
       max: most,
       value: state.pads,
