@@ -92,7 +92,7 @@
       const at = x(threshold);
       drawing.replaceChildren(
         words(16, `↑ have the label: ${sum(own.there)}`),
-        words(172, `↓ have it not: ${sum(own.absent)} (heights are roots of counts)`),
+        words(172, `↓ lack it: ${sum(own.absent)} (heights are roots of counts)`),
         ...bars(own, threshold),
         ...curve(own, threshold, own.chosen),
         svg("path", {
