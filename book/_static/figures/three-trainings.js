@@ -43,6 +43,8 @@
         const points = enlarged(losses, apart, times).map((loss, i) => `${x(i).toFixed(1)},${y(loss).toFixed(1)}`);
         drawing.append(svg("polyline", { points: points.join(" "), fill: "none", ...LOOKS[name] }));
       }
+      for (const [at, loss] of Object.entries(data.held))
+        drawing.append(svg("circle", { cx: x(at - 1), cy: y(loss), r: 3.5, fill: "var(--figure-ink)" }));
       picture.replaceChildren(drawing);
       told(times);
     }
@@ -52,6 +54,10 @@
         svg("line", { x1: LEFT, x2: RIGHT, y1: y(loss), y2: y(loss), stroke: "var(--figure-faint)" }),
         svg("text", { x: LEFT - 5, y: y(loss) + 4, "text-anchor": "end" }, loss.toFixed(1)),
       ]);
+      const level = y(data.by_frequency);
+      parts.push(svg("line", { x1: LEFT, x2: RIGHT, y1: level, y2: level, stroke: "var(--figure-muted)" }));
+      parts.push(svg("text", { x: RIGHT, y: y(4.75), "text-anchor": "end" }, "line: by frequency; dots: held out"));
+      parts.push(svg("text", { x: LEFT - 5, y: TOP + 6, "text-anchor": "end" }, "loss"));
       const here = x(step - 1);
       parts.push(svg("line", { x1: here, x2: here, y1: TOP, y2: BOTTOM, stroke: "var(--figure-ink)" }));
       parts.push(svg("text", { x: LEFT, y: BOTTOM + 16 }, "1"));
