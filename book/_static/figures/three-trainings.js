@@ -83,7 +83,8 @@
           node("td", {}, name === "torch" ? "" : `${units > 0 ? "+" : ""}${units.toFixed(1)}`.replace("-", "−")),
         );
       });
-      const head = [`step ${step}`, "loss", "last places from torch"].map((text) => node("th", { scope: "col" }, text));
+      const titles = [`step ${step}`, "loss", "from torch, in units in the last place"];
+      const head = titles.map((text) => node("th", { scope: "col" }, text));
       table.replaceChildren(
         node(
           "table",
@@ -95,9 +96,10 @@
       const visible = (MOST - LEAST) / 100;
       const seen = Object.keys(data.apart).map((name) => firstApart(data.apart[name], visible / times));
       const first = Math.min(...seen.map((each) => each ?? Infinity));
+      const size = times === 1 ? "As they are" : `Made ${times.toLocaleString("en")} times as large`;
       words.textContent = Number.isFinite(first)
-        ? `Made ${times.toLocaleString("en")} times as large, a difference shows from step ${first} on.`
-        : `Made ${times.toLocaleString("en")} times as large, no difference is large enough to see.`;
+        ? `${size}, a difference shows from step ${first} on.`
+        : `${size}, no difference is large enough to see.`;
     }
 
     box.append(
