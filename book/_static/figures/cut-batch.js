@@ -90,6 +90,7 @@
     const all = data.cosines.length;
     const wrong = block === 2 ? "1 wrong document" : `${block - 1} wrong documents`;
     return (
+      "A row is a query, a column a document. " +
       `The loss sees ${seen} of ${all ** 2} cosines: ${wrong} for each query. It is ${loss.toFixed(4)}. ` +
       `Held for the way back is what ${held} ${held === 1 ? "text needs" : "texts need"}, at most. ` +
       `Time: ${passes} units for each text, where forward is one and back two.`

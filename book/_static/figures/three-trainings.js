@@ -43,6 +43,8 @@
         const points = enlarged(losses, apart, times).map((loss, i) => `${x(i).toFixed(1)},${y(loss).toFixed(1)}`);
         drawing.append(svg("polyline", { points: points.join(" "), fill: "none", ...LOOKS[name] }));
       }
+      for (const [at, loss] of Object.entries(data.held))
+        drawing.append(svg("circle", { cx: x(at - 1), cy: y(loss), r: 3.5, fill: "var(--figure-ink)" }));
       picture.replaceChildren(drawing);
       told(times);
     }
@@ -52,6 +54,10 @@
         svg("line", { x1: LEFT, x2: RIGHT, y1: y(loss), y2: y(loss), stroke: "var(--figure-faint)" }),
         svg("text", { x: LEFT - 5, y: y(loss) + 4, "text-anchor": "end" }, loss.toFixed(1)),
       ]);
+      const level = y(data.by_frequency);
+      parts.push(svg("line", { x1: LEFT, x2: RIGHT, y1: level, y2: level, stroke: "var(--figure-muted)" }));
+      parts.push(svg("text", { x: RIGHT, y: y(4.75), "text-anchor": "end" }, "line: by frequency; dots: held out"));
+      parts.push(svg("text", { x: LEFT - 5, y: TOP + 6, "text-anchor": "end" }, "loss"));
       const here = x(step - 1);
       parts.push(svg("line", { x1: here, x2: here, y1: TOP, y2: BOTTOM, stroke: "var(--figure-ink)" }));
       parts.push(svg("text", { x: LEFT, y: BOTTOM + 16 }, "1"));
@@ -77,7 +83,8 @@
           node("td", {}, name === "torch" ? "" : `${units > 0 ? "+" : ""}${units.toFixed(1)}`.replace("-", "−")),
         );
       });
-      const head = [`step ${step}`, "loss", "last places from torch"].map((text) => node("th", { scope: "col" }, text));
+      const titles = [`step ${step}`, "loss", "from torch, in units in the last place"];
+      const head = titles.map((text) => node("th", { scope: "col" }, text));
       table.replaceChildren(
         node(
           "table",
@@ -89,9 +96,10 @@
       const visible = (MOST - LEAST) / 100;
       const seen = Object.keys(data.apart).map((name) => firstApart(data.apart[name], visible / times));
       const first = Math.min(...seen.map((each) => each ?? Infinity));
+      const size = times === 1 ? "As they are" : `Made ${times.toLocaleString("en")} times as large`;
       words.textContent = Number.isFinite(first)
-        ? `Made ${times.toLocaleString("en")} times as large, a difference shows from step ${first} on.`
-        : `Made ${times.toLocaleString("en")} times as large, no difference is large enough to see.`;
+        ? `${size}, a difference shows from step ${first} on.`
+        : `${size}, no difference is large enough to see.`;
     }
 
     box.append(
