@@ -31,6 +31,11 @@ pub use faults::FAULTS;
 use masked::Masked;
 pub use widen::widen;
 
+/// The answer that says what was wrong.
+pub fn wrong(error: &Error) -> String {
+    json!({"error": error.to_string()}).to_string()
+}
+
 /// A model under its name.
 enum Model {
     Embedding(Box<Embedding>),
@@ -49,7 +54,7 @@ impl Session {
         let answer = serde_json::from_str(question)
             .map_err(|problem| input_error!("a question is not valid JSON: {problem}"))
             .and_then(|question: Value| self.about(&Asked(&question)));
-        answer.unwrap_or_else(|error: Error| json!({"error": error.to_string()})).to_string()
+        answer.map_or_else(|error: Error| wrong(&error), |answer| answer.to_string())
     }
 
     fn about(&mut self, asked: &Asked) -> Result<Value> {

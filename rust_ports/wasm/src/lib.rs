@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::path::Path;
 
 use encoders::files::{put, take};
-use encoders_page::{Session, widen};
+use encoders_page::{Session, widen, wrong};
 
 thread_local! {
     static SESSION: RefCell<Session> = RefCell::default();
@@ -43,7 +43,7 @@ pub unsafe extern "C" fn file(
                 put(Path::new(wide), content);
                 "{}".into()
             }
-            Err(error) => format!("{{\"error\": {:?}}}", error.to_string()),
+            Err(error) => wrong(&error),
         },
     })
 }
