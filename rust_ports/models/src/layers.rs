@@ -137,16 +137,18 @@ impl LayerNorm {
         if kernels::wanted(self.tensors().chain([x])) {
             return kernels::layer_norm(self.norm(), x);
         }
-        in_single_precision(x, |x| {
-            let centered = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
-            let variance = centered.sqr()?.mean_keepdim(D::Minus1)?; // [..., 1]
-            let normed = centered.broadcast_div(&(variance + self.eps)?.sqrt()?)?;
-            let scaled = normed.broadcast_mul(&self.weight.to_dtype(x.dtype())?)?;
-            match &self.bias {
-                Some(bias) => Ok(scaled.broadcast_add(&bias.to_dtype(x.dtype())?)?),
-                None => Ok(scaled),
-            }
-        })
+        let dtype = at_least_f32(x);
+        let wide = x.to_dtype(dtype)?;
+        // (1) each token's features get mean zero and variance one
+        let centered = wide.broadcast_sub(&wide.mean_keepdim(D::Minus1)?)?;
+        let variance = centered.sqr()?.mean_keepdim(D::Minus1)?; // [..., 1]
+        let normed = centered.broadcast_div(&(variance + self.eps)?.sqrt()?)?;
+        // (2) each feature is then scaled and shifted
+        let mut scaled = normed.broadcast_mul(&self.weight.to_dtype(dtype)?)?;
+        if let Some(bias) = &self.bias {
+            scaled = scaled.broadcast_add(&bias.to_dtype(dtype)?)?;
+        }
+        Ok(scaled.to_dtype(x.dtype())?)
     }
 
     fn tensors(&self) -> impl Iterator<Item = &Tensor> {
@@ -273,6 +275,14 @@ pub(crate) fn in_turn<Layer>(
         states.push(forward(layer, &states[number])?);
     }
     Ok(states)
+}
+
+/// The dtype to add up in: half precision is for storage.
+pub(crate) fn at_least_f32(x: &Tensor) -> DType {
+    match x.dtype() {
+        DType::F64 => DType::F64,
+        _ => DType::F32,
+    }
 }
 
 /// Half precision is for storage: sums and exponentials are taken in float32, as PyTorch's

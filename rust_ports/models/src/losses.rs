@@ -27,6 +27,7 @@ pub fn cross_entropy(
             logits.dims()
         ));
     }
+    // (1) labels that are to be ignored are left out
     let labels = labels.flatten_all()?.to_vec1::<i64>()?;
     let kept = places(&labels, |label| *label != ignore_index);
     let labels: Vec<i64> = labels.into_iter().filter(|label| *label != ignore_index).collect();
@@ -42,7 +43,9 @@ pub fn cross_entropy(
     let rows =
         logits.reshape(((), classes))?.index_select(&Tensor::new(kept, logits.device())?, 0)?;
     let labels = Tensor::new(labels, logits.device())?.unsqueeze(1)?;
+    // (2) the log softmax at every right answer
     let chosen = log_softmax(&rows)?.gather(&labels, 1)?;
+    // (3) the loss is their mean, in which classes may weigh
     let Some(weights) = class_weights else { return Ok(chosen.mean_all()?.neg()?) };
     if weights.dims() != [classes] {
         return Err(input_error!(
