@@ -112,8 +112,8 @@ impl BertEmbeddings {
             (&self.token_type_embeddings, &types),
             (&self.position_embeddings, position_ids),
         ];
-        let normed = sum_norm(looked_up, &self.LayerNorm)?;
-        Ok(note(&self.path, dropout(&normed, self.rate)?))
+        let normed = dropout(&sum_norm(looked_up, &self.LayerNorm)?, self.rate)?;
+        Ok(note(&self.path, normed))
     }
 
     /// 0, 1, 2, ... in each text, in the shape of `input_ids`.
@@ -156,7 +156,8 @@ impl BertPooler {
 
     /// `first` is `[batch, hidden]`, and so is the result.
     pub fn forward(&self, first: &Tensor) -> Result<Tensor> {
-        Ok(note(&self.path, tanh(&self.dense.forward(first)?)?))
+        let pooled = tanh(&self.dense.forward(first)?)?;
+        Ok(note(&self.path, pooled))
     }
 }
 
