@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use candle_core::{D, DType, Device, Tensor};
 use encoders_kernels::input_error;
 
+use crate::axes::unflatten;
 use crate::config::LayerType;
 use crate::error::Result;
 
@@ -144,10 +145,7 @@ pub fn apply_rope_interleaved(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<
 /// Reorders the features of `x` `[..., head_dim]` so that what stood half a head apart stands
 /// side by side.
 pub fn halves_to_pairs(x: &Tensor) -> Result<Tensor> {
-    let mut shape = x.dims().to_vec();
-    shape.pop();
-    shape.extend([2, pairs(x)?]);
-    let halves = x.reshape(shape)?;
+    let halves = unflatten(x, [2, pairs(x)?])?;
     Ok(halves.transpose(D::Minus2, D::Minus1)?.contiguous()?.reshape(x.shape())?)
 }
 
@@ -172,10 +170,7 @@ fn wider(dtype: DType) -> DType {
 
 /// `x` `[..., head_dim]` as `[..., pairs, 2]`.
 fn side_by_side(x: &Tensor) -> Result<Tensor> {
-    let mut shape = x.dims().to_vec();
-    shape.pop();
-    shape.extend([pairs(x)?, 2]);
-    Ok(x.reshape(shape)?)
+    unflatten(x, [pairs(x)?, 2])
 }
 
 fn pairs(x: &Tensor) -> Result<usize> {

@@ -122,13 +122,16 @@ pub fn attend_to<'a>(
     let (lengths, bias) = (inputs.lengths, bias.map(Tensor::contiguous).transpose()?);
     Ok(Box::new(move |query, key, value| {
         let (mask, bias) = (mask.as_ref(), bias.as_ref());
-        let fast = kernels::wanted([query, key, value].into_iter().chain(bias));
+        if kernels::wanted([query, key, value].into_iter().chain(bias)) {
+            return match lengths {
+                Some(lengths) => {
+                    kernels::packed_attention(query, key, value, lengths, window, bias)
+                }
+                None => kernels::blockwise_attention(query, key, value, mask, window, bias),
+            };
+        }
         match lengths {
-            Some(lengths) if fast => {
-                kernels::packed_attention(query, key, value, lengths, window, bias)
-            }
             Some(lengths) => packed_attention(query, key, value, lengths, window, bias),
-            None if fast => kernels::blockwise_attention(query, key, value, mask, window, bias),
             None => blockwise_attention(query, key, value, mask, window, bias),
         }
     }))
