@@ -136,8 +136,10 @@ pub fn blockwise_attention(
             bias.transpose()?.as_ref(),
             0.0,
         )?;
-        contexts.push(match (&allowed, mask, window) {
-            (Some(allowed), Some(_), Some(_)) => zero_where_blind(&context, allowed)?,
+        contexts.push(match &allowed {
+            Some(allowed) if mask.is_some() && window.is_some() => {
+                zero_where_blind(&context, allowed)?
+            }
             _ => context,
         });
     }

@@ -230,9 +230,13 @@ pub(crate) fn run(
     inputs: &Batch,
     rate: f64,
 ) -> Result<EncoderOutput> {
-    let states = encoder.forward(embedded, &*attend_to(inputs, None, None, rate)?)?;
-    let first = || first_tokens(&states[states.len() - 1], inputs.lengths);
-    let pooled = pooler.map(|pooler| pooler.forward(&first()?)).transpose()?;
+    let attend = attend_to(inputs, None, None, rate)?;
+    let states = encoder.forward(embedded, &*attend)?;
+    let mut pooled = None;
+    if let Some(pooler) = pooler {
+        let first = first_tokens(&states[states.len() - 1], inputs.lengths)?;
+        pooled = Some(pooler.forward(&first)?);
+    }
     EncoderOutput::of(states, pooled, inputs)
 }
 

@@ -101,8 +101,8 @@ pub fn word_bounds(word_ids: Option<&Tensor>, free: &Tensor) -> Result<(Tensor, 
             }
             None => false,
         };
-        let (mut begins, mut ends): (Vec<i64>, Vec<i64>) =
-            (0..free.len() as i64).map(|place| (place, place)).unzip();
+        let mut begins: Vec<i64> = (0..free.len() as i64).collect();
+        let mut ends = begins.clone();
         for token in 1..free.len() {
             if inside(token) {
                 begins[token] = begins[token - 1];

@@ -30,13 +30,11 @@ pub fn inverse_frequencies(head_dim: usize, theta: f64, device: &Device) -> Resu
     if head_dim > 1 << 20 {
         return Err(input_error!("head_dim is {head_dim}; no head is that wide"));
     }
-    let frequencies: Vec<f32> = (0..head_dim)
-        .step_by(2)
-        .map(|feature| {
-            let exponent = feature as f32 / head_dim as f32;
-            1.0 / theta.powf(f64::from(exponent)) as f32
-        })
-        .collect();
+    let mut frequencies: Vec<f32> = vec![];
+    for feature in (0..head_dim).step_by(2) {
+        let exponent = feature as f32 / head_dim as f32;
+        frequencies.push(1.0 / theta.powf(f64::from(exponent)) as f32);
+    }
     Ok(Tensor::new(frequencies, device)?)
 }
 

@@ -68,8 +68,8 @@ pub fn project_and_turn(
     let all = projection.forward(hidden)?;
     let size = all.dim(D::Minus1)? / 3;
     let part = |number| split_heads(&all.narrow(D::Minus1, number * size, size)?, heads);
-    let turned = |x: &Tensor| apply_rope(x, cos, sin);
-    Ok([turned(&part(0)?)?, turned(&part(1)?)?, part(2)?])
+    let (query, key, value) = (part(0)?, part(1)?, part(2)?);
+    Ok([apply_rope(&query, cos, sin)?, apply_rope(&key, cos, sin)?, value])
 }
 
 /// The three parts that lie side by side in `all` `[..., tokens, 3 hidden]`: views `[...,

@@ -72,8 +72,10 @@ impl RopeEncoderAttention {
     /// head_dim]`.
     pub fn forward(&self, hidden: &Tensor, tables: &Tables, attend: &Attend) -> Result<Tensor> {
         let [query, key, value] = self.projections.forward(hidden)?;
-        let turned = |x: &Tensor| apply_exact_rope(x, &tables.0, &tables.1);
-        let context = merge_heads(&attend(&turned(&query)?, &turned(&key)?, &value)?)?;
+        let (cos, sin) = tables;
+        let query = apply_exact_rope(&query, cos, sin)?;
+        let key = apply_exact_rope(&key, cos, sin)?;
+        let context = merge_heads(&attend(&query, &key, &value)?)?;
         dropout(&self.output.forward(&context)?, self.rate)
     }
 }
