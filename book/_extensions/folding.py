@@ -1,9 +1,12 @@
 """What of a long listing a first reading can do without, language by language: where a class
-takes its parts, how wrong input is refused, and what is only noted down for a trace.
+takes its parts, how wrong input is refused, what is only noted down for a trace, and where a
+kernel gives the result of the plain form below it.
 
-Never what computes. A statement is folded whole or not at all: a constructor or the fields of a
-type; an `if` that does nothing but refuse; a call of a check whose result nobody takes; a call
-of `note` that hands on what it was given under the same name.
+Never what computes and stands nowhere else. A statement is folded whole or not at all: a
+constructor or the fields of a type; an `if` that does nothing but refuse; a call of a check
+whose result nobody takes; a call of `note` that hands on what it was given under the same name;
+an `if` that asks for a fast form and returns what it gives. The last is folded in a short
+listing too, so that the plain form is what one sees.
 """
 
 import ast
@@ -11,7 +14,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-LONG = 30  # lines; a listing that has no more is shown whole
+LONG = 30  # lines; of a listing that has no more, only a fast form is folded
+FAST = "fast form"
 FEWEST = 2  # a button takes a line itself
 
 # Methods by which a class does its work. A class without one is no layer, and shown whole.
@@ -24,6 +28,8 @@ FIELDS = re.compile(r"(?:pub(?:\([^)]*\))? )?struct \w+.*\{$")
 REFUSAL = re.compile(r"return Err\(.*\);", re.DOTALL)
 STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 RUST_CHECK = re.compile(r"(?:\w+::)*check(?:_\w+)?\(.*\)\?;", re.DOTALL)
+RUST_ASKS = re.compile(r"\b(?:wanted|joined|available)\(")
+RUST_FAST = re.compile(r"(?:let [^;]*; )*return .*;", re.DOTALL)
 RUST_NOTE = re.compile(r"(?:let )?(\w+) = (?:\w+::)*note\((.*), (\w+),? ?\);", re.DOTALL)
 
 
@@ -39,9 +45,9 @@ class Fold:
 def folds(text: str, language: str) -> list[Fold]:
     """The folds of a listing, in its order."""
     lines = text.removesuffix("\n").split("\n")
-    if len(lines) <= LONG:
-        return []
     found = sorted(_python(text) if language == "python" else _rust(lines), key=_first)
+    if len(lines) <= LONG:
+        found = [fold for fold in found if fold.what == FAST]
     return [fold for fold in _joined(found, lines) if fold.last - fold.first + 1 >= FEWEST]
 
 
@@ -77,8 +83,12 @@ def _python(text: str) -> Iterator[Fold]:
         for inner in ast.walk(node)
     }
     for node in ast.walk(tree):
-        if isinstance(node, ast.stmt) and id(node) not in constructors and _checks(node):
+        if not isinstance(node, ast.stmt) or id(node) in constructors:
+            continue
+        if _checks(node):
             yield _fold(node, "checks")
+        elif _fast(node):
+            yield _fold(node, FAST)
 
 
 def _constructors(node: ast.ClassDef) -> Iterator[Fold]:
@@ -100,6 +110,22 @@ def _checks(node: ast.stmt) -> bool:
             return True
         case ast.Expr(value=ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name))):
             return bool(CHECK.fullmatch(name))
+    return False
+
+
+def _fast(node: ast.stmt) -> bool:
+    """Whether a statement asks for a fast form and returns what it gives, and no more."""
+    match node:
+        case ast.If(body=[ast.Return(value=ast.Call() as given)], orelse=[]):
+            return _of_fused(given) and any(map(_of_fused, ast.walk(node.test)))
+    return False
+
+
+def _of_fused(node: ast.AST) -> bool:
+    """Whether this calls a function of the module of fast forms."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="fused"))):
+            return True
     return False
 
 
@@ -131,7 +157,8 @@ def _rust(lines: list[str]) -> Iterator[Fold]:
 
 
 def _rust_check(lines: list[str], first: int) -> tuple[int, str] | None:
-    """Where the statement that begins in a line ends, if it does nothing but refuse or note."""
+    """Where the statement that begins in a line ends, if it does nothing but refuse, note, or
+    return what a kernel gives."""
     line = lines[first].strip()
     if line.startswith("if ") and not _continues(lines, first):
         opening = next((n for n in range(first, len(lines)) if lines[n].endswith("{")), None)
@@ -139,8 +166,13 @@ def _rust_check(lines: list[str], first: int) -> tuple[int, str] | None:
             return None
         end = _end(lines, opening, _margin(lines[first]))
         body = " ".join(inner.strip() for inner in lines[opening + 1 : end])
-        alone = lines[end].strip() == "}"
-        return (end, "checks") if alone and _refuses(body) else None
+        if lines[end].strip() != "}":
+            return None
+        if _refuses(body):
+            return end, "checks"
+        asks = any(map(RUST_ASKS.search, lines[first : opening + 1]))
+        fast = asks and "kernels::" in body and RUST_FAST.fullmatch(body)
+        return (end, FAST) if fast else None
     if re.match(r"(?:\w+::)*check(?:_\w+)?\(", line) or (" = " in line and "note(" in line):
         end = _end_of_statement(lines, first)
         statement = " ".join(inner.strip() for inner in lines[first : end + 1])

@@ -225,8 +225,8 @@ if (typeof document !== "undefined") {
     return made;
   };
 
-  /* The checks of one port are often none of another's, and so are a type's fields. */
-  const LEFT_OUT = '.fold:is([data-what="checks"], [data-what="fields"]) .line';
+  /* The checks of one port are often none of another's, and so are a type's fields and a fast form. */
+  const LEFT_OUT = '.fold:is([data-what="checks"], [data-what="fields"], [data-what="fast form"]) .line';
   const linesOf = (tab) =>
     [...tab.querySelectorAll(`pre .line:not(${LEFT_OUT})`)].map((line) => line.textContent.replace(/\n$/, ""));
 

@@ -41,10 +41,13 @@ class LayerNorm(nn.Module):
         if fused.wanted():
             return fused.layer_norm(x, self.weight, self.bias, self.eps)
         wide = x.astype(mx.result_type(x, mx.float32))  # half precision is too short to sum in
+        # (1) each token's features get mean zero and variance one
         centred = wide - wide.mean(axis=-1, keepdims=True)
         variance = centred.square().mean(axis=-1, keepdims=True)
-        normed = centred * mx.rsqrt(variance + self.eps) * self.weight
-        return (normed if self.bias is None else normed + self.bias).astype(x.dtype)
+        normed = centred * mx.rsqrt(variance + self.eps)
+        # (2) each feature is then scaled and shifted
+        scaled = normed * self.weight
+        return (scaled if self.bias is None else scaled + self.bias).astype(x.dtype)
 
 
 class Embedding(nn.Module):

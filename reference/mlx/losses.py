@@ -18,14 +18,17 @@ def cross_entropy(
     MLX cannot drop rows by a mask. An ignored row is replaced before it is computed with, so
     that nothing which stands in it, not even a NaN, reaches the loss or a gradient.
     """
+    # (1) labels that are to be ignored are left out
     kept = labels != ignore_index
     logits = mx.where(kept[..., None], logits, 0)
+    # (2) the log softmax at every right answer
     # Softmax is blind to it, and exp is not.
     logits = logits - mx.stop_gradient(logits.max(axis=-1, keepdims=True))
     classes = mx.where(kept, labels, 0)
     chosen = mx.take_along_axis(logits, classes[..., None], axis=-1).squeeze(-1)
     total = _sum_last(mx.exp(logits))
     losses = mx.where(kept, mx.log(total) - chosen, 0)
+    # (3) the loss is their mean, in which classes may weigh
     count = kept.sum()
     if class_weights is not None:
         weights = mx.where(kept, class_weights[classes], 0)

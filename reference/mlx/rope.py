@@ -78,7 +78,12 @@ def apply_rope(
     apply_rotary_pos_emb does so.
     """
     rounded = x.astype(mx.float32)
-    return (rounded * cos + rotate_half(rounded) * sin).astype(x.dtype)
+    # (1) every pair (a, b), times the cosine of its angle
+    along = rounded * cos
+    # (2) the pair a quarter turn on, times the sine
+    across = rotate_half(rounded) * sin
+    # (3) their sum is the pair, turned by its angle
+    return (along + across).astype(x.dtype)
 
 
 def apply_exact_rope(

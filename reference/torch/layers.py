@@ -34,7 +34,15 @@ class LayerNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Float[Tensor, "*batch hidden"]) -> Float[Tensor, "*batch hidden"]:
-        return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
+        return F.layer_norm(
+            # (1) each token's features get mean zero and variance one
+            x,
+            self.weight.shape,
+            eps=self.eps,
+            # (2) each feature is then scaled and shifted
+            weight=self.weight,
+            bias=self.bias,
+        )
 
 
 class Embedding(nn.Module):

@@ -16,9 +16,12 @@ def cross_entropy(
 ) -> Float[Tensor, ""]:
     """The mean of -log softmax(logits)[label] over the labels that are not ignore_index; NaN
     where none is left. A label weighs in that mean as its class does."""
+    # (1) labels that are to be ignored are left out
     kept = labels != ignore_index
+    # (2) the log softmax at every right answer
     log_probabilities = torch.log_softmax(logits[kept], dim=-1)
     chosen = log_probabilities.gather(-1, labels[kept].unsqueeze(-1)).squeeze(-1)
+    # (3) the loss is their mean, in which classes may weigh
     if class_weights is None:
         return -chosen.mean()
     weights = class_weights[labels[kept]]

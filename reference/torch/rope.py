@@ -72,7 +72,12 @@ def apply_rope(
     x is rounded to float32 first, whatever the model's dtype is, since Transformers'
     apply_rotary_pos_emb does so.
     """
-    return (x.float() * cos + rotate_half(x.float()) * sin).to(x.dtype)
+    # (1) every pair (a, b), times the cosine of its angle
+    along = x.float() * cos
+    # (2) the pair a quarter turn on, times the sine
+    across = rotate_half(x.float()) * sin
+    # (3) their sum is the pair, turned by its angle
+    return (along + across).to(x.dtype)
 
 
 def apply_exact_rope(

@@ -1,5 +1,6 @@
 """What is folded of the listings of the book is what was meant: constructors and the fields of
-layers, and statements that only refuse; never what computes."""
+layers, statements that only refuse, and fast forms beside the plain ones; never what computes
+and stands nowhere else."""
 
 import ast
 import html
@@ -115,11 +116,46 @@ def test_checks_and_tracing_without_a_result_are_folded():
     assert folded(text, "rust") == [("checks", calls), ("tracing", noted)]
 
 
-def test_a_short_listing_is_shown_whole():
+def test_the_fast_form_is_folded_and_the_plain_one_is_left():
+    assert of("layers.LayerNorm.forward", port=0) == []
+    ((what, part),) = of("layers.LayerNorm.forward", port=1)
+    assert what == "fast form" and part.strip().startswith("if fused.wanted():\n")
+    for name, kernel in [
+        ("layers.LayerNorm.forward", "layer_norm"),
+        ("layers.gated", "linear_gelu_gate"),
+        ("layers.sum_norm", "sum_norm"),
+        ("attention.attend_to", "packed_attention"),
+        ("attention.project_and_turn", "linear_rope"),
+    ]:
+        ((language, text),) = blocks(show(name, ports=("rust",))._repr_html_())
+        ((what, part),) = folded(text, language)
+        assert what == "fast form" and f"kernels::{kernel}(" in part
+        assert "kernels::" not in text.replace(part, "")
+
+
+def test_a_fast_form_that_is_more_or_less_than_that_stays():
+    for branch in (
+        "if fused.wanted():\n        y = 2\n        return fused.gelu(y)",
+        "if fused.wanted():\n        return fused.gelu(x)\n    else:\n        y = 2",
+        "if window is None:\n        return fused.attention(x)",
+        "if fused.wanted():\n        return gelu(x)",
+    ):
+        assert folded(f"def f(x):\n    {branch}\n    return x", "python") == []
+    for branch in (
+        "if kernels::wanted([x]) {\n        y += 1;\n        return kernels::gelu(y);\n    }",
+        "if kernels::wanted([x]) {\n        return kernels::gelu(x);\n    } else {\n    }",
+        "if window.is_none() {\n        return kernels::gelu(x);\n    }",
+        "if kernels::wanted([x]) {\n        return gelu(x);\n    }",
+    ):
+        assert folded(f"fn f() {{\n    {branch}\n    x\n}}", "rust") == []
+
+
+def test_of_a_short_listing_only_a_fast_form_is_folded():
     assert all(
-        not folding.folds(text, language)
+        fold.what == "fast form"
         for language, text in LISTINGS
         if len(text.split("\n")) <= folding.LONG
+        for fold in folding.folds(text, language)
     )
     assert len(FOLDED) > 40
 
@@ -130,6 +166,10 @@ def test_nothing_that_computes_is_folded(language: str, text: str, what: str, pa
         # of a layer, and no more than one of them at a time
         assert re.search(r"def (forward|__call__|encode)\(|fn (forward|encode)\(", text)
         assert not re.search(r"def (?!__init__)|fn (?!new|build)", part)
+    elif what == "fast form":
+        one = r"\s*if .*\b(wanted|joined|available|has_\w+)\(.*return .*"
+        assert re.fullmatch(one, part, re.DOTALL) and re.search(r"kernels::|fused\.", part)
+        assert not re.search(r"\s*(else|for|while)\b|^\s*[\w.]+ [-+*/]?= ", part, re.MULTILINE)
     elif language == "python":
         for statement in ast.parse(textwrap.dedent(part)).body:
             inside = [type(node) for node in ast.walk(statement)]

@@ -16,11 +16,14 @@ NAMES = [
     "attention.scaled_dot_product_attention",
     "bert.BertLayer.forward",
     "layers.GatedMLP.forward",
+    "layers.LayerNorm.forward",
+    "losses.cross_entropy",
     "masking.mask_tokens",
     "modernbert.ModernBertAttention.forward",
     "modernbert.ModernBertEncoderLayer.forward",
     "pooling.mean_pooling",
     "pooling.normalize",
+    "rope.apply_rope",
     "training.adamw",
 ]
 

@@ -14,6 +14,7 @@ pub use packed::{
 };
 pub use projections::{Projections, project_and_turn};
 
+use crate::axes::unflatten;
 use crate::error::Result;
 use crate::layers::{dropout, in_single_precision};
 
@@ -30,10 +31,8 @@ pub fn split_heads(x: &Tensor, heads: usize) -> Result<Tensor> {
     if x.rank() < 2 || heads == 0 || !size.is_multiple_of(heads) {
         return Err(input_error!("x of shape {:?} cannot be cut into {heads} heads", x.dims()));
     }
-    let mut shape = x.dims().to_vec();
-    shape.pop();
-    shape.extend([heads, size / heads]);
-    Ok(x.reshape(shape)?.transpose(D::Minus2, x.rank() - 2)?)
+    let cut = unflatten(x, [heads, size / heads])?; // [..., tokens, heads, head_dim]
+    Ok(cut.transpose(cut.rank() - 3, cut.rank() - 2)?)
 }
 
 /// Lays the heads side by side again: the inverse of [`split_heads`].
@@ -85,10 +84,8 @@ pub fn scaled_dot_product_attention(
     }
     // (3) a masked score gets the lowest number, and no weight
     if let Some(mask) = mask {
-        let smallest = smallest(scores.dtype())?
-            .to_device(scores.device())?
-            .broadcast_as(scores.shape())?;
-        scores = mask.broadcast_as(scores.shape())?.where_cond(&scores, &smallest)?;
+        let mask = mask.broadcast_as(scores.shape())?;
+        scores = mask.where_cond(&scores, &lowest_like(&scores)?)?;
     }
     // (4) the values, each weighted by its share
     Ok(dropout(&softmax(&scores)?, rate)?.matmul(&value.contiguous()?)?)
@@ -139,8 +136,10 @@ pub fn blockwise_attention(
             bias.transpose()?.as_ref(),
             0.0,
         )?;
-        contexts.push(match (&allowed, mask, window) {
-            (Some(allowed), Some(_), Some(_)) => zero_where_blind(&context, allowed)?,
+        contexts.push(match &allowed {
+            Some(allowed) if mask.is_some() && window.is_some() => {
+                zero_where_blind(&context, allowed)?
+            }
             _ => context,
         });
     }
@@ -190,12 +189,13 @@ fn softmax(scores: &Tensor) -> Result<Tensor> {
     })
 }
 
-/// The smallest finite number of a dtype.
-fn smallest(dtype: DType) -> Result<Tensor> {
-    let number = match dtype {
+/// The lowest finite number of the dtype of `x`, in its shape.
+fn lowest_like(x: &Tensor) -> Result<Tensor> {
+    let number = match x.dtype() {
         DType::F64 => f64::MIN,
         DType::F16 => -65504.0,
         _ => f64::from(f32::MIN),
     };
-    Ok(Tensor::new(number, &Device::Cpu)?.to_dtype(dtype)?)
+    let lowest = Tensor::new(number, &Device::Cpu)?.to_dtype(x.dtype())?;
+    Ok(lowest.to_device(x.device())?.broadcast_as(x.shape())?)
 }

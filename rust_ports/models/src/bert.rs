@@ -112,8 +112,8 @@ impl BertEmbeddings {
             (&self.token_type_embeddings, &types),
             (&self.position_embeddings, position_ids),
         ];
-        let normed = sum_norm(looked_up, &self.LayerNorm)?;
-        Ok(note(&self.path, dropout(&normed, self.rate)?))
+        let normed = dropout(&sum_norm(looked_up, &self.LayerNorm)?, self.rate)?;
+        Ok(note(&self.path, normed))
     }
 
     /// 0, 1, 2, ... in each text, in the shape of `input_ids`.
@@ -156,7 +156,8 @@ impl BertPooler {
 
     /// `first` is `[batch, hidden]`, and so is the result.
     pub fn forward(&self, first: &Tensor) -> Result<Tensor> {
-        Ok(note(&self.path, tanh(&self.dense.forward(first)?)?))
+        let pooled = tanh(&self.dense.forward(first)?)?;
+        Ok(note(&self.path, pooled))
     }
 }
 
@@ -229,9 +230,13 @@ pub(crate) fn run(
     inputs: &Batch,
     rate: f64,
 ) -> Result<EncoderOutput> {
-    let states = encoder.forward(embedded, &*attend_to(inputs, None, None, rate)?)?;
-    let first = || first_tokens(&states[states.len() - 1], inputs.lengths);
-    let pooled = pooler.map(|pooler| pooler.forward(&first()?)).transpose()?;
+    let attend = attend_to(inputs, None, None, rate)?;
+    let states = encoder.forward(embedded, &*attend)?;
+    let mut pooled = None;
+    if let Some(pooler) = pooler {
+        let first = first_tokens(&states[states.len() - 1], inputs.lengths)?;
+        pooled = Some(pooler.forward(&first)?);
+    }
     EncoderOutput::of(states, pooled, inputs)
 }
 

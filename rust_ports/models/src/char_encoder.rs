@@ -108,9 +108,12 @@ impl Encoder for CharEncoderModel {
         let towers = self.towers.iter().map(|tower| tower.forward(&hidden, mask));
         let side_by_side = Tensor::cat(&towers.collect::<Result<Vec<_>>>()?, D::Minus1)?;
         let (pooled, last) = (max_pooling(&side_by_side, mask)?, aligned.back(&side_by_side)?);
-        let states = || -> Result<_> { Ok(vec![aligned.back(&hidden)?, last.clone()]) };
+        let hidden_states = match inputs.output_hidden_states {
+            true => Some(vec![aligned.back(&hidden)?, last.clone()]),
+            false => None,
+        };
         Ok(EncoderOutput {
-            hidden_states: inputs.output_hidden_states.then(states).transpose()?,
+            hidden_states,
             last_hidden_state: last,
             pooler_output: Some(pooled),
         })

@@ -71,8 +71,10 @@ impl Convolution {
     }
 
     fn dense(&self) -> Result<Linear> {
-        let now = || one_from_many(&self.weight, &self.bias, &self.path);
-        self.dense.clone().map_or_else(now, Ok)
+        match &self.dense {
+            Some(dense) => Ok(dense.clone()),
+            None => one_from_many(&self.weight, &self.bias, &self.path),
+        }
     }
 }
 
@@ -127,8 +129,10 @@ impl StridedConvolution {
     }
 
     fn dense(&self) -> Result<Linear> {
-        let now = || one_from_many(&self.weight, &self.bias, &self.path);
-        self.dense.clone().map_or_else(now, Ok)
+        match &self.dense {
+            Some(dense) => Ok(dense.clone()),
+            None => one_from_many(&self.weight, &self.bias, &self.path),
+        }
     }
 }
 
@@ -165,7 +169,8 @@ impl TransposedConvolution {
     /// trace notes it.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         axes("x", x)?;
-        Ok(note(&self.path, self.apart(&self.dense()?.forward(x)?)?))
+        let longer = self.apart(&self.dense()?.forward(x)?)?;
+        Ok(note(&self.path, longer))
     }
 
     /// `[batch, tokens, stride * outputs]` to `[batch, stride * tokens, outputs]`.
@@ -176,8 +181,10 @@ impl TransposedConvolution {
     }
 
     fn dense(&self) -> Result<Linear> {
-        let now = || many_from_one(&self.weight, &self.bias);
-        self.dense.clone().map_or_else(now, Ok)
+        match &self.dense {
+            Some(dense) => Ok(dense.clone()),
+            None => many_from_one(&self.weight, &self.bias),
+        }
     }
 }
 

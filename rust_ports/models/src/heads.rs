@@ -169,9 +169,10 @@ pub fn tie_decoder(
     bias: Option<&Tensor>,
     weights: &Weights,
 ) -> Result<Linear> {
-    match config.tie_word_embeddings {
-        true => Ok(Linear::of(words.weight.clone(), bias.cloned(), weights.path())
-            .laid_out(weights.layout())),
-        false => Linear::new(words.weight.dim(1)?, config.vocab_size, bias.is_some(), weights),
+    if !config.tie_word_embeddings {
+        let size = words.weight.dim(1)?;
+        return Linear::new(size, config.vocab_size, bias.is_some(), weights);
     }
+    let decoder = Linear::of(words.weight.clone(), bias.cloned(), weights.path());
+    Ok(decoder.laid_out(weights.layout()))
 }

@@ -18,7 +18,7 @@ pub use fused::{activated, add_norm, gated, norm_activated, sum_norm};
 
 use crate::dropout::{keep, scale};
 use crate::error::Result;
-use crate::trace::note;
+use crate::trace::{self, note};
 use crate::weights::{Path, Weights};
 
 /// x Wᵀ + b, with the weight stored `[outputs, inputs]` as in every checkpoint.
@@ -30,6 +30,7 @@ pub struct Linear {
     pub bias: Option<Tensor>,
     path: Path,
     layout: kernels::Layout,
+    notes_input: bool,
 }
 
 impl Linear {
@@ -42,7 +43,12 @@ impl Linear {
 
     /// The layer of these tensors, which stands at `path`.
     pub fn of(weight: Tensor, bias: Option<Tensor>, path: Path) -> Self {
-        Self { weight, bias, path, layout: kernels::Layout::default() }
+        Self { weight, bias, path, layout: kernels::Layout::default(), notes_input: false }
+    }
+
+    /// The same layer; of this one a trace notes what goes in, too.
+    pub fn noting_input(self) -> Self {
+        Self { notes_input: true, ..self }
     }
 
     /// The same, which multiplies in the numbers of that layout.
@@ -62,6 +68,9 @@ impl Linear {
 
     /// `x` is `[..., inputs]`, the result `[..., outputs]`. A trace notes it.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if self.notes_input && trace::on() {
+            note(&self.path.under("input"), x.clone());
+        }
         let tensors = || self.tensors().chain([x]);
         let result = match &self.bias {
             _ if kernels::wanted(tensors()) => kernels::linear(self.dense(), x),
@@ -112,6 +121,7 @@ pub struct LayerNorm {
     /// What is added to the variance.
     pub eps: f64,
     path: Path,
+    noted: bool,
 }
 
 impl LayerNorm {
@@ -123,30 +133,39 @@ impl LayerNorm {
 
     /// The layer of these tensors, which stands at `path`.
     pub fn of(weight: Tensor, bias: Option<Tensor>, eps: f64, path: Path) -> Self {
-        Self { weight, bias, eps, path }
+        Self { weight, bias, eps, path, noted: false }
     }
 
-    /// Where the layer stands in its model.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// The same layer; a trace notes what this one gives.
+    pub fn noted(self) -> Self {
+        Self { noted: true, ..self }
     }
 
     /// `x` is `[..., hidden]`, and so is the result. The variance is the biased one, of x -
     /// mean.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         if kernels::wanted(self.tensors().chain([x])) {
-            return kernels::layer_norm(self.norm(), x);
+            return Ok(self.note(kernels::layer_norm(self.norm(), x)?));
         }
-        in_single_precision(x, |x| {
-            let centered = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
-            let variance = centered.sqr()?.mean_keepdim(D::Minus1)?; // [..., 1]
-            let normed = centered.broadcast_div(&(variance + self.eps)?.sqrt()?)?;
-            let scaled = normed.broadcast_mul(&self.weight.to_dtype(x.dtype())?)?;
-            match &self.bias {
-                Some(bias) => Ok(scaled.broadcast_add(&bias.to_dtype(x.dtype())?)?),
-                None => Ok(scaled),
-            }
-        })
+        let dtype = at_least_f32(x);
+        let wide = x.to_dtype(dtype)?;
+        // (1) each token's features get mean zero and variance one
+        let centered = wide.broadcast_sub(&wide.mean_keepdim(D::Minus1)?)?;
+        let variance = centered.sqr()?.mean_keepdim(D::Minus1)?; // [..., 1]
+        let normed = centered.broadcast_div(&(variance + self.eps)?.sqrt()?)?;
+        // (2) each feature is then scaled and shifted
+        let mut scaled = normed.broadcast_mul(&self.weight.to_dtype(dtype)?)?;
+        if let Some(bias) = &self.bias {
+            scaled = scaled.broadcast_add(&bias.to_dtype(dtype)?)?;
+        }
+        Ok(self.note(scaled.to_dtype(x.dtype())?))
+    }
+
+    fn note(&self, normed: Tensor) -> Tensor {
+        match self.noted {
+            true => note(&self.path, normed),
+            false => normed,
+        }
     }
 
     fn tensors(&self) -> impl Iterator<Item = &Tensor> {
@@ -239,7 +258,7 @@ impl GatedMLP {
         Ok(Self {
             rate,
             Wi: Linear::new(hidden, 2 * intermediate, bias, &weights.under("Wi"))?,
-            Wo: Linear::new(intermediate, hidden, bias, &weights.under("Wo"))?,
+            Wo: Linear::new(intermediate, hidden, bias, &weights.under("Wo"))?.noting_input(),
             activation: activation(activation_name)?,
         })
     }
@@ -249,7 +268,7 @@ impl GatedMLP {
         // (1) one half, activated, scales the other
         let gated = dropout(&gated(&self.Wi, self.activation, x)?, self.rate)?;
         // (2) and back to the hidden size
-        self.Wo.forward(&note(&self.Wo.path().under("input"), gated))
+        self.Wo.forward(&gated)
     }
 }
 
@@ -273,6 +292,14 @@ pub(crate) fn in_turn<Layer>(
         states.push(forward(layer, &states[number])?);
     }
     Ok(states)
+}
+
+/// The dtype to add up in: half precision is for storage.
+pub(crate) fn at_least_f32(x: &Tensor) -> DType {
+    match x.dtype() {
+        DType::F64 => DType::F64,
+        _ => DType::F32,
+    }
 }
 
 /// Half precision is for storage: sums and exponentials are taken in float32, as PyTorch's

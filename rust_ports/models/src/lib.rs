@@ -13,6 +13,7 @@
 //! Shapes are written `[batch, tokens, hidden]`; `...` is any number of leading axes.
 
 pub mod attention;
+mod axes;
 pub mod bert;
 pub mod char_encoder;
 pub mod config;

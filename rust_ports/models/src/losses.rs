@@ -27,6 +27,7 @@ pub fn cross_entropy(
             logits.dims()
         ));
     }
+    // (1) labels that are to be ignored are left out
     let labels = labels.flatten_all()?.to_vec1::<i64>()?;
     let kept = places(&labels, |label| *label != ignore_index);
     let labels: Vec<i64> = labels.into_iter().filter(|label| *label != ignore_index).collect();
@@ -39,10 +40,12 @@ pub fn cross_entropy(
     if kept.is_empty() {
         return nothing(logits);
     }
-    let rows =
-        logits.reshape(((), classes))?.index_select(&Tensor::new(kept, logits.device())?, 0)?;
+    let kept = Tensor::new(kept, logits.device())?;
+    let rows = logits.reshape(((), classes))?.index_select(&kept, 0)?;
     let labels = Tensor::new(labels, logits.device())?.unsqueeze(1)?;
+    // (2) the log softmax at every right answer
     let chosen = log_softmax(&rows)?.gather(&labels, 1)?;
+    // (3) the loss is their mean, in which classes may weigh
     let Some(weights) = class_weights else { return Ok(chosen.mean_all()?.neg()?) };
     if weights.dims() != [classes] {
         return Err(input_error!(
@@ -52,7 +55,8 @@ pub fn cross_entropy(
     }
     let weights = weights.to_dtype(logits.dtype())?.to_device(logits.device())?;
     let weights = weights.index_select(&labels.flatten_all()?, 0)?.unsqueeze(1)?;
-    Ok(((chosen * &weights)?.sum_all()? / weights.sum_all()?)?.neg()?)
+    let total = (chosen * &weights)?.sum_all()?;
+    Ok((total / weights.sum_all()?)?.neg()?)
 }
 
 /// The mean over independent yes-or-no questions, those with the label `ignore_index` left out,
@@ -80,7 +84,8 @@ pub fn binary_cross_entropy(
         }
     }
     let small = logits.abs()?.neg()?.exp()?;
-    mean(((relu(logits)? - (logits * labels)?)? + log_one_plus(&small)?)?)
+    let large = (relu(logits)? - (logits * labels)?)?;
+    mean((large + log_one_plus(&small)?)?)
 }
 
 /// The mean of the squared differences.

@@ -37,15 +37,15 @@ impl DetectionHead {
     pub fn new(hidden: usize, labels: usize, weights: &Weights) -> Result<Self> {
         Ok(Self {
             dense: Linear::new(hidden, hidden, true, &weights.under("dense"))?,
-            norm: LayerNorm::new(hidden, NORM_EPSILON, true, &weights.under("norm"))?,
+            norm: LayerNorm::new(hidden, NORM_EPSILON, true, &weights.under("norm"))?.noted(),
             classifier: Linear::new(hidden, labels, true, &weights.under("classifier"))?,
         })
     }
 
     /// `vectors` is `[..., detections, hidden]`, the result `[..., detections, labels]`.
     pub fn forward(&self, vectors: &Tensor) -> Result<Tensor> {
-        let normed = self.norm.forward(&gelu(&self.dense.forward(vectors)?)?)?;
-        self.classifier.forward(&crate::trace::note(self.norm.path(), normed))
+        let activated = gelu(&self.dense.forward(vectors)?)?;
+        self.classifier.forward(&self.norm.forward(&activated)?)
     }
 }
 

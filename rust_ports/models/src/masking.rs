@@ -101,8 +101,8 @@ pub fn word_bounds(word_ids: Option<&Tensor>, free: &Tensor) -> Result<(Tensor, 
             }
             None => false,
         };
-        let (mut begins, mut ends): (Vec<i64>, Vec<i64>) =
-            (0..free.len() as i64).map(|place| (place, place)).unzip();
+        let mut begins: Vec<i64> = (0..free.len() as i64).collect();
+        let mut ends = begins.clone();
         for token in 1..free.len() {
             if inside(token) {
                 begins[token] = begins[token - 1];
@@ -141,21 +141,27 @@ pub fn spread(
     let (first, last) = (rows::<i64>(first)?, rows::<i64>(last)?);
     let mut chosen = vec![vec![0u8; starts.dims()[1]]; begin.len()];
     for (row, chosen) in chosen.iter_mut().enumerate() {
-        let (free, last) = (&free[row], &last[row]);
-        let begins =
-            |&token: &usize| begin[row][token] == 1 && first[row][token] == token as i64;
-        for token in (0..free.len()).filter(begins) {
-            let mut ends = (0..span).scan(token, |next, _| {
-                let word = *next;
-                *next = usize::try_from(*last.get(word)?).ok()? + 1;
-                (free[word] == 1).then_some(*next)
-            });
-            if let Some(end) = ends.nth(span - 1) {
+        for token in 0..chosen.len() {
+            let begins = begin[row][token] == 1 && first[row][token] == token as i64;
+            if begins && let Some(end) = end_of_span(token, &free[row], &last[row], span) {
                 chosen[token..end].fill(1);
             }
         }
     }
     like(starts, chosen)
+}
+
+/// Where the next word begins behind the `span` words from `token` on; None where there are not
+/// so many, or where one is a special token.
+fn end_of_span(token: usize, free: &[u8], last: &[i64], span: usize) -> Option<usize> {
+    let mut next = token;
+    for _ in 0..span {
+        if *free.get(next)? != 1 {
+            return None;
+        }
+        next = usize::try_from(last[next]).ok()? + 1;
+    }
+    Some(next)
 }
 
 fn rows<T: WithDType>(tensor: &Tensor) -> Result<Vec<Vec<T>>> {

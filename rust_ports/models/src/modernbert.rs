@@ -30,7 +30,6 @@ use crate::inputs::Batch;
 use crate::layers::LayerNorm;
 use crate::masked_sequence::MaskedSequence;
 use crate::rope::rope_tables;
-use crate::trace::note;
 use crate::weights::Weights;
 
 /// ModernBERT, for whoever learns at run time which family a model is of.
@@ -79,7 +78,7 @@ impl ModernBertModel {
             config: config.clone(),
             embeddings: ModernBertEmbeddings::new(config, &weights.under("embeddings"))?,
             layers: layers.collect::<Result<_>>()?,
-            final_norm: norm(config, &weights.under("final_norm"))?,
+            final_norm: norm(config, &weights.under("final_norm"))?.noted(),
         })
     }
 
@@ -99,11 +98,12 @@ impl ModernBertModel {
         if let Some(given) = inputs.rope_tables {
             return self.chosen(given, &places, longest, dtype);
         }
-        let tables = self.config.rope_thetas.iter().map(|(kind, theta)| {
-            let tables = rope_tables(&places, self.config.head_dim(), *theta, dtype)?;
-            Ok((*kind, tables))
-        });
-        tables.collect()
+        let size = self.config.head_dim();
+        let mut tables = RopeTables::new();
+        for (kind, theta) in &self.config.rope_thetas {
+            tables.insert(*kind, rope_tables(&places, size, *theta, dtype)?);
+        }
+        Ok(tables)
     }
 
     /// The rows for `places` of tables from elsewhere, in the model's precision.
@@ -154,17 +154,18 @@ impl Encoder for ModernBertModel {
     fn encode(&self, inputs: &Batch) -> Result<EncoderOutput> {
         let mut hidden = self.embeddings.forward(&inputs.input_ids)?;
         let tables = self.tables(inputs, hidden.dtype())?;
-        let windows = self.config.windows().into_iter();
         let rate = self.config.attention_dropout;
-        let attends =
-            windows.map(|(kind, window)| Ok((kind, attend_to(inputs, window, None, rate)?)));
-        let attends: BTreeMap<_, _> = attends.collect::<Result<_>>()?;
-        let mut states = Vec::with_capacity(self.layers.len() + 1);
+        let mut attends = BTreeMap::new();
+        for (kind, window) in self.config.windows() {
+            attends.insert(kind, attend_to(inputs, window, None, rate)?);
+        }
+        let mut states = vec![];
         for (layer, kind) in self.layers.iter().zip(&self.config.layer_types) {
             let next = layer.forward(&hidden, &tables[kind], &*attends[kind])?;
-            states.push(std::mem::replace(&mut hidden, next));
+            states.push(hidden);
+            hidden = next;
         }
-        states.push(note(self.final_norm.path(), self.final_norm.forward(&hidden)?));
+        states.push(self.final_norm.forward(&hidden)?);
         EncoderOutput::of(states, None, inputs)
     }
 }

@@ -7,6 +7,7 @@ use encoders_kernels::{Lengths, config_error, input_error};
 
 use crate::attention::check_row;
 use crate::error::{Error, Result};
+use crate::layers::at_least_f32;
 
 /// How the vectors of a text's tokens become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -241,14 +242,6 @@ pub fn normalize(vectors: &Tensor, eps: f64) -> Result<Tensor> {
 pub fn cosine_similarity(vectors: &Tensor, references: &Tensor) -> Result<Tensor> {
     let (vectors, references) = (normalize(vectors, 1e-12)?, normalize(references, 1e-12)?);
     Ok(vectors.matmul(&references.t()?)?)
-}
-
-/// The dtype to add up in: half precision is for storage.
-fn at_least_f32(x: &Tensor) -> DType {
-    match x.dtype() {
-        DType::F64 => DType::F64,
-        _ => DType::F32,
-    }
 }
 
 /// Where `hidden` belongs to a real token: 1 or 0 in the shape of `hidden`, `[batch, tokens,

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use candle_core::{D, DType, Device, Tensor};
 use encoders_kernels::input_error;
 
+use crate::axes::unflatten;
 use crate::config::LayerType;
 use crate::error::Result;
 
@@ -29,13 +30,11 @@ pub fn inverse_frequencies(head_dim: usize, theta: f64, device: &Device) -> Resu
     if head_dim > 1 << 20 {
         return Err(input_error!("head_dim is {head_dim}; no head is that wide"));
     }
-    let frequencies: Vec<f32> = (0..head_dim)
-        .step_by(2)
-        .map(|feature| {
-            let exponent = feature as f32 / head_dim as f32;
-            1.0 / theta.powf(f64::from(exponent)) as f32
-        })
-        .collect();
+    let mut frequencies: Vec<f32> = vec![];
+    for feature in (0..head_dim).step_by(2) {
+        let exponent = feature as f32 / head_dim as f32;
+        frequencies.push(1.0 / theta.powf(f64::from(exponent)) as f32);
+    }
     Ok(Tensor::new(frequencies, device)?)
 }
 
@@ -105,7 +104,13 @@ pub fn rotate_half(x: &Tensor) -> Result<Tensor> {
 /// head_dim]`. x is rounded to float32 first, whatever the model's dtype is, since
 /// Transformers' apply_rotary_pos_emb does so.
 pub fn apply_rope(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
-    turn(x, cos, sin, rotate_half)
+    let dtype = wider(cos.dtype());
+    // (1) every pair (a, b), times the cosine of its angle
+    let along = rounded(x, dtype)?.broadcast_mul(&cos.to_dtype(dtype)?)?;
+    // (2) the pair a quarter turn on, times the sine
+    let across = rotate_half(&rounded(x, dtype)?)?.broadcast_mul(&sin.to_dtype(dtype)?)?;
+    // (3) their sum is the pair, turned by its angle
+    Ok((along + across)?.to_dtype(x.dtype())?)
 }
 
 /// [`apply_rope`] for a model that is not Transformers': `x` is turned in its own precision,
@@ -128,16 +133,17 @@ pub fn rotate_pairs(x: &Tensor) -> Result<Tensor> {
 /// [`apply_rope`] where features 2i and 2i + 1 are a pair, as in the paper. It takes the same
 /// tables.
 pub fn apply_rope_interleaved(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
-    turn(x, &halves_to_pairs(cos)?, &halves_to_pairs(sin)?, rotate_pairs)
+    let dtype = wider(cos.dtype());
+    let (cos, sin) = (halves_to_pairs(cos)?, halves_to_pairs(sin)?);
+    let along = rounded(x, dtype)?.broadcast_mul(&cos.to_dtype(dtype)?)?;
+    let across = rotate_pairs(&rounded(x, dtype)?)?.broadcast_mul(&sin.to_dtype(dtype)?)?;
+    Ok((along + across)?.to_dtype(x.dtype())?)
 }
 
 /// Reorders the features of `x` `[..., head_dim]` so that what stood half a head apart stands
 /// side by side.
 pub fn halves_to_pairs(x: &Tensor) -> Result<Tensor> {
-    let mut shape = x.dims().to_vec();
-    shape.pop();
-    shape.extend([2, pairs(x)?]);
-    let halves = x.reshape(shape)?;
+    let halves = unflatten(x, [2, pairs(x)?])?;
     Ok(halves.transpose(D::Minus2, D::Minus1)?.contiguous()?.reshape(x.shape())?)
 }
 
@@ -146,22 +152,10 @@ pub fn pairs_to_halves(x: &Tensor) -> Result<Tensor> {
     Ok(side_by_side(x)?.transpose(D::Minus2, D::Minus1)?.contiguous()?.reshape(x.shape())?)
 }
 
-fn turn(
-    x: &Tensor,
-    cos: &Tensor,
-    sin: &Tensor,
-    quarter_turn: impl Fn(&Tensor) -> Result<Tensor>,
-) -> Result<Tensor> {
-    let wide = match cos.dtype() {
-        DType::F64 => DType::F64,
-        _ => DType::F32,
-    };
-    // Rounded twice and not once: each of the two gradients is then rounded by itself too, as
-    // PyTorch does it.
-    let rounded = || x.to_dtype(DType::F32)?.to_dtype(wide);
-    let along = rounded()?.broadcast_mul(&cos.to_dtype(wide)?)?;
-    let across = quarter_turn(&rounded()?)?.broadcast_mul(&sin.to_dtype(wide)?)?;
-    Ok((along + across)?.to_dtype(x.dtype())?)
+/// `x` in float32, then in `dtype`. Each of its two uses rounds for itself: each of the two
+/// gradients is then rounded by itself too, as PyTorch does it.
+fn rounded(x: &Tensor, dtype: DType) -> Result<Tensor> {
+    Ok(x.to_dtype(DType::F32)?.to_dtype(dtype)?)
 }
 
 /// The precision in which numbers of that dtype are turned.
@@ -174,10 +168,7 @@ fn wider(dtype: DType) -> DType {
 
 /// `x` `[..., head_dim]` as `[..., pairs, 2]`.
 fn side_by_side(x: &Tensor) -> Result<Tensor> {
-    let mut shape = x.dims().to_vec();
-    shape.pop();
-    shape.extend([pairs(x)?, 2]);
-    Ok(x.reshape(shape)?)
+    unflatten(x, [pairs(x)?, 2])
 }
 
 fn pairs(x: &Tensor) -> Result<usize> {

@@ -34,7 +34,6 @@ use crate::layers::{LayerNorm, in_turn, stack};
 use crate::masked_sequence::MaskedSequence;
 use crate::pooling::{Pooling, cosine_similarity, mean_pooling, normalize, pool_packed};
 use crate::rope::{Tables, exact_rope_tables};
-use crate::trace::note;
 use crate::weights::Weights;
 
 /// The RoPE encoder, for whoever learns at run time which family a model is of.
@@ -80,7 +79,7 @@ impl RopeEncoderModel {
             config: config.clone(),
             embeddings: RopeEncoderEmbeddings::new(config, &weights.under("embeddings"))?,
             layers: stack(config.num_hidden_layers, &weights.under("layers"), layer)?,
-            final_norm: norm(config, &weights.under("final_norm"))?,
+            final_norm: norm(config, &weights.under("final_norm"))?.noted(),
             log_temperature: learned.transpose()?,
         })
     }
@@ -149,7 +148,7 @@ impl Encoder for RopeEncoderModel {
         let mut states =
             in_turn(&self.layers, embedded, |layer, x| layer.forward(x, &tables, &*attend))?;
         if let Some(last) = states.last_mut() {
-            *last = note(self.final_norm.path(), self.final_norm.forward(last)?);
+            *last = self.final_norm.forward(last)?;
         }
         let pooled = states.last().map(|last| self.embed(last, inputs)).transpose()?;
         EncoderOutput::of(states, pooled, inputs)

@@ -30,8 +30,7 @@ pub fn packed_attention(
 ) -> Result<Tensor> {
     check_row("query", query, 1, cu_seqlens)?;
     let (heads, _, size) = query.dims3()?;
-    let row = |x: &Tensor| x.contiguous();
-    let (query, key, value) = (row(query)?, row(key)?, row(value)?);
+    let (query, key, value) = (query.contiguous()?, key.contiguous()?, value.contiguous()?);
     let (groups, order) = alike(cu_seqlens, query.device())?;
     let mut contexts = Vec::with_capacity(groups.len());
     for group in &groups {
@@ -42,7 +41,8 @@ pub fn packed_attention(
         };
         let (query, key, value) = (its(&query)?, its(&key)?, its(&value)?);
         let near = |bias: &Tensor| bias.narrow(1, 0, longest)?.narrow(2, 0, longest);
-        let (mask, bias) = (group.mask.as_ref(), bias.map(near).transpose()?);
+        let bias = bias.map(near).transpose()?;
+        let mask = group.mask.as_ref();
         let context = blockwise_attention(&query, &key, &value, mask, window, bias.as_ref())?;
         contexts.push(context.transpose(0, 1)?.reshape((heads, texts * longest, size))?);
     }
@@ -122,13 +122,16 @@ pub fn attend_to<'a>(
     let (lengths, bias) = (inputs.lengths, bias.map(Tensor::contiguous).transpose()?);
     Ok(Box::new(move |query, key, value| {
         let (mask, bias) = (mask.as_ref(), bias.as_ref());
-        let fast = kernels::wanted([query, key, value].into_iter().chain(bias));
+        if kernels::wanted([query, key, value].into_iter().chain(bias)) {
+            return match lengths {
+                Some(lengths) => {
+                    kernels::packed_attention(query, key, value, lengths, window, bias)
+                }
+                None => kernels::blockwise_attention(query, key, value, mask, window, bias),
+            };
+        }
         match lengths {
-            Some(lengths) if fast => {
-                kernels::packed_attention(query, key, value, lengths, window, bias)
-            }
             Some(lengths) => packed_attention(query, key, value, lengths, window, bias),
-            None if fast => kernels::blockwise_attention(query, key, value, mask, window, bias),
             None => blockwise_attention(query, key, value, mask, window, bias),
         }
     }))

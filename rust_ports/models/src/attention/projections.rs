@@ -5,6 +5,7 @@ use candle_core::{D, Tensor};
 use encoders_kernels as kernels;
 
 use super::split_heads;
+use crate::axes::unflatten;
 use crate::error::Result;
 use crate::layers::{Linear, joined};
 use crate::rope::{Tables, apply_rope};
@@ -67,18 +68,15 @@ pub fn project_and_turn(
     let all = projection.forward(hidden)?;
     let size = all.dim(D::Minus1)? / 3;
     let part = |number| split_heads(&all.narrow(D::Minus1, number * size, size)?, heads);
-    let turned = |x: &Tensor| apply_rope(x, cos, sin);
-    Ok([turned(&part(0)?)?, turned(&part(1)?)?, part(2)?])
+    let (query, key, value) = (part(0)?, part(1)?, part(2)?);
+    Ok([apply_rope(&query, cos, sin)?, apply_rope(&key, cos, sin)?, value])
 }
 
 /// The three parts that lie side by side in `all` `[..., tokens, 3 hidden]`: views `[...,
 /// heads, tokens, head_dim]`, which copy nothing.
 fn thirds(all: &Tensor, heads: usize) -> Result<[Tensor; 3]> {
     let size = all.dim(D::Minus1)? / 3;
-    let mut shape = all.dims().to_vec();
-    shape.pop();
-    shape.extend([3, heads, size / heads]);
-    let all = all.reshape(shape)?; // [..., tokens, 3, heads, head_dim]
+    let all = unflatten(all, [3, heads, size / heads])?; // [..., tokens, 3, heads, head_dim]
     let axis = all.rank() - 3;
     let part = |number| all.narrow(axis, number, 1)?.squeeze(axis)?.transpose(axis - 1, axis);
     Ok([part(0)?, part(1)?, part(2)?])

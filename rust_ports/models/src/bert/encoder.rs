@@ -37,7 +37,8 @@ impl BertSelfAttention {
     /// `hidden` is `[..., tokens, hidden]`, and so is the context that is returned.
     pub fn forward(&self, hidden: &Tensor, attend: &Attend) -> Result<Tensor> {
         let [query, key, value] = self.projections.forward(hidden)?;
-        Ok(note(&self.path, merge_heads(&attend(&query, &key, &value)?)?))
+        let context = merge_heads(&attend(&query, &key, &value)?)?;
+        Ok(note(&self.path, context))
     }
 }
 
@@ -68,8 +69,8 @@ impl BertSelfOutput {
 
     /// `context` and `residual` are `[..., tokens, hidden]`, and so is the result.
     pub fn forward(&self, context: &Tensor, residual: &Tensor) -> Result<Tensor> {
-        let (dense, norm) = (&self.dense, &self.LayerNorm);
-        Ok(note(&self.path, add_norm(dense, norm, context, residual, self.rate)?))
+        let normed = add_norm(&self.dense, &self.LayerNorm, context, residual, self.rate)?;
+        Ok(note(&self.path, normed))
     }
 }
 
@@ -120,7 +121,8 @@ impl BertIntermediate {
 
     /// `hidden` is `[..., tokens, hidden]`, the result `[..., tokens, intermediate]`.
     pub fn forward(&self, hidden: &Tensor) -> Result<Tensor> {
-        Ok(note(&self.path, activated(&self.dense, self.activation, hidden)?))
+        let wide = activated(&self.dense, self.activation, hidden)?;
+        Ok(note(&self.path, wide))
     }
 }
 
@@ -152,8 +154,8 @@ impl BertOutput {
     /// `wide` is `[..., tokens, intermediate]`; `residual` and the result are `[..., tokens,
     /// hidden]`.
     pub fn forward(&self, wide: &Tensor, residual: &Tensor) -> Result<Tensor> {
-        let (dense, norm) = (&self.dense, &self.LayerNorm);
-        Ok(note(&self.path, add_norm(dense, norm, wide, residual, self.rate)?))
+        let normed = add_norm(&self.dense, &self.LayerNorm, wide, residual, self.rate)?;
+        Ok(note(&self.path, normed))
     }
 }
 

@@ -43,7 +43,8 @@ impl BertPredictionHeadTransform {
     /// `hidden` is `[..., tokens, hidden]`, and so is the result.
     pub fn forward(&self, hidden: &Tensor) -> Result<Tensor> {
         let activated = (self.activation)(&self.dense.forward(hidden)?)?;
-        Ok(note(&self.path, self.LayerNorm.forward(&activated)?))
+        let normed = self.LayerNorm.forward(&activated)?;
+        Ok(note(&self.path, normed))
     }
 }
 

@@ -101,9 +101,10 @@ impl CharEncoderEmbeddings {
             Characters::Table(table) => table.forward(ids)?,
             Characters::Hashed(tables) => tables.forward(ids)?,
         };
-        let hidden = masked(&note(&self.path.under("characters"), found), mask)?;
-        let hidden = self.convolution.forward(&hidden)?;
+        let found = note(&self.path.under("characters"), found);
+        let hidden = self.convolution.forward(&masked(&found, mask)?)?;
         let hidden = norm_activated(&self.norm, self.activation, &hidden)?;
-        Ok(note(&self.path, dropout(&hidden, self.rate)?))
+        let hidden = dropout(&hidden, self.rate)?;
+        Ok(note(&self.path, hidden))
     }
 }

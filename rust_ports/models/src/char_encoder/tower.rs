@@ -11,7 +11,6 @@ use crate::inputs::Batch;
 use crate::layers::{LayerNorm, stack};
 use crate::rope::exact_rope_tables;
 use crate::rope_encoder::RopeEncoderLayer;
-use crate::trace::note;
 use crate::weights::Weights;
 
 /// Shorten, attend, restore.
@@ -58,7 +57,7 @@ impl CharEncoderTower {
             local: tower.window.is_some().then(local).transpose()?,
             down: (0..steps).map(down).collect::<Result<_>>()?,
             layers: stack(tower.num_layers, &at("layers"), layer)?,
-            final_norm: norm(config, tower.n_conv_filters, &at("final_norm"))?,
+            final_norm: norm(config, tower.n_conv_filters, &at("final_norm"))?.noted(),
             up: stack(steps, &at("up"), up)?,
             merge: CharEncoderMerge::new(config, tower, &at("merge"))?,
             rate: config.dropout,
@@ -77,14 +76,14 @@ impl CharEncoderTower {
         let more = missing(tokens, self.tower.downsample_factor);
         let mut mask = mask.pad_with_zeros(1, 0, more)?;
         let mut short = hidden.pad_with_zeros(1, 0, more)?;
-        let mut masks = Vec::with_capacity(self.down.len());
+        let mut masks = vec![];
         for down in &self.down {
             short = down.forward(&masked(&short, &mask)?)?;
-            let shorter = shortened(&mask, self.tower.stride_len)?;
-            masks.push(std::mem::replace(&mut mask, shorter));
+            masks.push(mask.clone());
+            mask = shortened(&mask, self.tower.stride_len)?;
         }
         short = self.attend(&self.layers, &short, &mask, None)?;
-        short = note(self.final_norm.path(), self.final_norm.forward(&short)?);
+        short = self.final_norm.forward(&short)?;
         for (up, mask) in self.up.iter().zip(masks.iter().rev()) {
             short = up.forward(&short, mask)?;
         }

@@ -8,7 +8,6 @@ use crate::error::Result;
 use crate::layers::{
     Activation, LayerNorm, Linear, activated, activation, add_norm, in_turn, stack,
 };
-use crate::trace::note;
 use crate::weights::Weights;
 
 /// Three projections, attention in every head, and the projection that mixes the heads.
@@ -32,7 +31,8 @@ impl DistilBertSelfAttention {
         let dense = |name: &str| Linear::new(size, size, true, &weights.under(name));
         let (q_lin, k_lin, v_lin) = (dense("q_lin")?, dense("k_lin")?, dense("v_lin")?);
         let projections = Projections::new(&q_lin, &k_lin, &v_lin, config.num_attention_heads)?;
-        Ok(Self { q_lin, k_lin, v_lin, out_lin: dense("out_lin")?, projections })
+        let out_lin = dense("out_lin")?.noting_input();
+        Ok(Self { q_lin, k_lin, v_lin, out_lin, projections })
     }
 
     /// With the residual and the `norm` behind it, which are one with the last projection.
@@ -45,8 +45,7 @@ impl DistilBertSelfAttention {
     ) -> Result<Tensor> {
         let [query, key, value] = self.projections.forward(hidden)?;
         let context = merge_heads(&attend(&query, &key, &value)?)?;
-        let context = note(&self.out_lin.path().under("input"), context);
-        Ok(note(norm.path(), add_norm(&self.out_lin, norm, &context, hidden, 0.0)?))
+        add_norm(&self.out_lin, norm, &context, hidden, 0.0)
     }
 }
 
@@ -69,7 +68,7 @@ impl FFN {
         let (size, wide) = (config.hidden_size, config.intermediate_size);
         Ok(Self {
             lin1: Linear::new(size, wide, true, &weights.under("lin1"))?,
-            lin2: Linear::new(wide, size, true, &weights.under("lin2"))?,
+            lin2: Linear::new(wide, size, true, &weights.under("lin2"))?.noting_input(),
             activation: activation(&config.hidden_act)?,
             rate: config.dropout,
         })
@@ -79,8 +78,7 @@ impl FFN {
     /// `hidden` is `[..., tokens, hidden]`, and so is the result.
     pub fn forward(&self, hidden: &Tensor, norm: &LayerNorm) -> Result<Tensor> {
         let wide = activated(&self.lin1, self.activation, hidden)?;
-        let wide = note(&self.lin2.path().under("input"), wide);
-        Ok(note(norm.path(), add_norm(&self.lin2, norm, &wide, hidden, self.rate)?))
+        add_norm(&self.lin2, norm, &wide, hidden, self.rate)
     }
 }
 
@@ -102,9 +100,9 @@ impl TransformerBlock {
     pub fn new(config: &DistilBertConfig, weights: &Weights) -> Result<Self> {
         Ok(Self {
             attention: DistilBertSelfAttention::new(config, &weights.under("attention"))?,
-            sa_layer_norm: norm(config, &weights.under("sa_layer_norm"))?,
+            sa_layer_norm: norm(config, &weights.under("sa_layer_norm"))?.noted(),
             ffn: FFN::new(config, &weights.under("ffn"))?,
-            output_layer_norm: norm(config, &weights.under("output_layer_norm"))?,
+            output_layer_norm: norm(config, &weights.under("output_layer_norm"))?.noted(),
         })
     }
 

@@ -12,7 +12,6 @@ use crate::heads::{
 };
 use crate::inputs::{Batch, Inputs};
 use crate::layers::{Activation, LayerNorm, Linear, activation, dropout, relu};
-use crate::trace::note;
 use crate::weights::Weights;
 
 /// Scores over the vocabulary at every position.
@@ -45,7 +44,7 @@ impl Build for DistilBertForMaskedLM {
         Ok(Self {
             vocab_transform: Linear::new(size, size, true, &at("vocab_transform"))?,
             activation: activation(&config.hidden_act)?,
-            vocab_layer_norm: norm(config, &at("vocab_layer_norm"))?,
+            vocab_layer_norm: norm(config, &at("vocab_layer_norm"))?.noted(),
             vocab_projector: tie_decoder(config, words, Some(&bias), &own)?,
             distilbert,
         })
@@ -59,9 +58,8 @@ impl Head for DistilBertForMaskedLM {
 
     fn score(&self, outputs: &EncoderOutput, _: &Batch) -> Result<Tensor> {
         let transformed = self.vocab_transform.forward(&outputs.last_hidden_state)?;
-        let norm = &self.vocab_layer_norm;
-        let normed = norm.forward(&(self.activation)(&transformed)?)?;
-        self.vocab_projector.forward(&note(norm.path(), normed))
+        let activated = (self.activation)(&transformed)?;
+        self.vocab_projector.forward(&self.vocab_layer_norm.forward(&activated)?)
     }
 }
 
@@ -76,7 +74,7 @@ fn score_first(
 ) -> Result<Tensor> {
     let first = first_tokens(&outputs.last_hidden_state, inputs.lengths)?;
     let activated = dropout(&relu(&pre_classifier.forward(&first)?)?, rate)?;
-    classifier.forward(&note(&classifier.path().under("input"), activated))
+    classifier.forward(&activated)
 }
 
 /// Scores over the labels for each text.
@@ -99,7 +97,7 @@ impl Build for DistilBertForSequenceClassification {
         Ok(Self {
             distilbert: DistilBertModel::new(config, &weights.under("distilbert"))?,
             pre_classifier: Linear::new(size, size, true, &weights.under("pre_classifier"))?,
-            classifier: classifier(config, weights)?,
+            classifier: classifier(config, weights)?.noting_input(),
         })
     }
 }
@@ -134,7 +132,8 @@ impl Build for DistilBertForTokenClassification {
 
     fn build(config: &DistilBertConfig, weights: &Weights) -> Result<Self> {
         let distilbert = DistilBertModel::new(config, &weights.under("distilbert"))?;
-        Ok(Self { distilbert, classifier: classifier(config, weights)? })
+        let classifier = classifier(config, weights)?.noting_input();
+        Ok(Self { distilbert, classifier })
     }
 }
 
@@ -144,9 +143,8 @@ impl Head for DistilBertForTokenClassification {
     }
 
     fn score(&self, outputs: &EncoderOutput, _: &Batch) -> Result<Tensor> {
-        // What enters the classifier is noted here too, as that of the other heads is.
         let hidden = dropout(&outputs.last_hidden_state, self.distilbert.config.dropout)?;
-        self.classifier.forward(&note(&self.classifier.path().under("input"), hidden))
+        self.classifier.forward(&hidden)
     }
 }
 
@@ -170,7 +168,8 @@ impl Build for DistilBertForMultipleChoice {
         Ok(Self {
             distilbert: DistilBertModel::new(config, &weights.under("distilbert"))?,
             pre_classifier: Linear::new(size, size, true, &weights.under("pre_classifier"))?,
-            classifier: Linear::new(size, 1, true, &weights.under("classifier"))?,
+            classifier: Linear::new(size, 1, true, &weights.under("classifier"))?
+                .noting_input(),
         })
     }
 }

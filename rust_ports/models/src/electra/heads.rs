@@ -44,7 +44,8 @@ impl ElectraGeneratorPredictions {
     /// `hidden` is `[..., tokens, hidden]`, the result `[..., tokens, embedding]`.
     pub fn forward(&self, hidden: &Tensor) -> Result<Tensor> {
         let activated = gelu(&self.dense.forward(hidden)?)?;
-        Ok(note(&self.path, self.LayerNorm.forward(&activated)?))
+        let normed = self.LayerNorm.forward(&activated)?;
+        Ok(note(&self.path, normed))
     }
 }
 
@@ -110,7 +111,8 @@ impl ElectraClassificationHead {
         let (size, labels) = (config.hidden_size, config.num_labels());
         Ok(Self {
             dense: Linear::new(size, size, true, &weights.under("dense"))?,
-            out_proj: Linear::new(size, labels, true, &weights.under("out_proj"))?,
+            out_proj: Linear::new(size, labels, true, &weights.under("out_proj"))?
+                .noting_input(),
             rate: config.classifier_rate(),
         })
     }
@@ -118,8 +120,7 @@ impl ElectraClassificationHead {
     /// `first` is `[batch, hidden]`, the result `[batch, labels]`.
     pub fn forward(&self, first: &Tensor) -> Result<Tensor> {
         let activated = gelu(&self.dense.forward(&dropout(first, self.rate)?)?)?;
-        let activated = dropout(&activated, self.rate)?;
-        self.out_proj.forward(&note(&self.out_proj.path().under("input"), activated))
+        self.out_proj.forward(&dropout(&activated, self.rate)?)
     }
 }
 
@@ -219,7 +220,8 @@ impl ElectraSequenceSummary {
     pub fn forward(&self, first: &Tensor) -> Result<Tensor> {
         let summary = self.summary.as_ref().map(|summary| summary.forward(first));
         let projected = summary.transpose()?.unwrap_or_else(|| first.clone());
-        Ok(note(&self.path, dropout(&(self.activation)(&projected)?, self.rate)?))
+        let activated = dropout(&(self.activation)(&projected)?, self.rate)?;
+        Ok(note(&self.path, activated))
     }
 }
 

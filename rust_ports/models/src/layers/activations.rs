@@ -55,14 +55,18 @@ pub(super) fn is_exact_gelu(activation: Activation) -> bool {
 /// x Φ(x) with the exact normal distribution function, through erf (Hendrycks & Gimpel 2016).
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
     // Not candle's gelu_erf, whose backward pass has its constants to six digits.
-    in_single_precision(x, |x| Ok(((x * 0.5)? * ((x / SQRT_2)?.erf()? + 1.0)?)?))
+    in_single_precision(x, |x| {
+        let doubled = ((x / SQRT_2)?.erf()? + 1.0)?; // 2 Φ(x)
+        Ok(((x * 0.5)? * doubled)?)
+    })
 }
 
 /// The tanh approximation of GELU; about 5e-4 away from [`gelu`], and a checkpoint was trained
 /// with one of them.
 pub fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
     in_single_precision(x, |x| {
-        let inner = ((x + ((x.sqr()? * x)? * 0.044715)?)? * (2.0 / PI).sqrt())?;
+        let cubic = ((x.sqr()? * x)? * 0.044715)?;
+        let inner = ((x + cubic)? * (2.0 / PI).sqrt())?;
         Ok(((x * 0.5)? * (inner.tanh()? + 1.0)?)?)
     })
 }

@@ -67,14 +67,16 @@ pub fn sum_norm<const N: usize>(
     looked_up: [(&Embedding, &Tensor); N],
     norm: &LayerNorm,
 ) -> Result<Tensor> {
-    let tables = looked_up.map(|(table, _)| &table.weight);
-    if kernels::wanted(norm.tensors().chain(tables)) {
+    if kernels::wanted(norm.tensors().chain(looked_up.map(|(table, _)| &table.weight))) {
         let looked_up = looked_up.map(|(table, ids)| (&table.weight, ids));
         return kernels::sum_norm(&looked_up, norm.norm());
     }
-    let mut vectors = looked_up.into_iter().map(|(table, ids)| table.forward(ids));
-    let first = vectors.next().ok_or_else(|| input_error!("nothing is looked up"))?;
-    norm.forward(
-        &vectors.try_fold(first?, |sum, next| -> Result<Tensor> { Ok((sum + next?)?) })?,
-    )
+    let [(table, ids), others @ ..] = &looked_up[..] else {
+        return Err(input_error!("nothing is looked up"));
+    };
+    let mut sum = table.forward(ids)?;
+    for (table, ids) in others {
+        sum = (sum + table.forward(ids)?)?;
+    }
+    norm.forward(&sum)
 }

@@ -38,16 +38,17 @@ pub fn multilabel_loss(
     let those =
         |x: &Tensor| x.broadcast_as(logits.shape())?.flatten_all()?.index_select(&kept, 0);
     let (x, y) = (those(logits)?, those(&labels.to_dtype(logits.dtype())?)?);
-    let below = (relu(&x.neg()?)? + log_one_plus(&x.abs()?.neg()?.exp()?)?)?;
-    let below = match pos_weight {
-        Some(weight) => (below * (((those(weight)? - 1.0)? * &y)? + 1.0)?)?,
-        None => below,
-    };
-    let losses = (((1.0 - y)? * x)? + below)?;
-    mean(match class_weights {
-        Some(weights) => (losses * those(weights)?)?,
-        None => losses,
-    })
+    let small = x.abs()?.neg()?.exp()?;
+    let mut below = (relu(&x.neg()?)? + log_one_plus(&small)?)?; // log(1 + exp(-x))
+    if let Some(weight) = pos_weight {
+        let more = ((those(weight)? - 1.0)? * &y)?;
+        below = (below * (more + 1.0)?)?;
+    }
+    let mut losses = (((1.0 - y)? * x)? + below)?;
+    if let Some(weights) = class_weights {
+        losses = (losses * those(weights)?)?;
+    }
+    mean(losses)
 }
 
 /// The cross entropy of every detection that counts; weighted, over what they weigh together.

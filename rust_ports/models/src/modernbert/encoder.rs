@@ -41,7 +41,8 @@ impl ModernBertEmbeddings {
     /// `input_ids` is `[batch, tokens]` or packed `[tokens]`; one axis, hidden, is added.
     pub fn forward(&self, input_ids: &Tensor) -> Result<Tensor> {
         let words = self.tok_embeddings.forward(input_ids)?;
-        Ok(note(&self.path, dropout(&self.norm.forward(&words)?, self.rate)?))
+        let normed = dropout(&self.norm.forward(&words)?, self.rate)?;
+        Ok(note(&self.path, normed))
     }
 }
 
@@ -66,7 +67,7 @@ impl ModernBertAttention {
         let (size, bias) = (config.hidden_size, config.attention_bias);
         Ok(Self {
             Wqkv: Linear::new(size, 3 * size, bias, &weights.under("Wqkv"))?,
-            Wo: Linear::new(size, size, bias, &weights.under("Wo"))?,
+            Wo: Linear::new(size, size, bias, &weights.under("Wo"))?.noting_input(),
             heads: config.num_attention_heads,
             rate: config.attention_dropout,
         })
@@ -80,8 +81,7 @@ impl ModernBertAttention {
         // (2) tokens attend, queries and keys turned by their positions
         let context = merge_heads(&attend(&query, &key, &value)?)?;
         // (3) the heads lie side by side again, and are mixed
-        let mixed = self.Wo.forward(&note(&self.Wo.path().under("input"), context))?;
-        dropout(&mixed, self.rate)
+        dropout(&self.Wo.forward(&context)?, self.rate)
     }
 }
 
@@ -104,9 +104,9 @@ impl ModernBertEncoderLayer {
     pub fn new(config: &ModernBertConfig, number: usize, weights: &Weights) -> Result<Self> {
         let attn_norm = (number > 0).then(|| norm(config, &weights.under("attn_norm")));
         Ok(Self {
-            attn_norm: attn_norm.transpose()?,
+            attn_norm: attn_norm.transpose()?.map(LayerNorm::noted),
             attn: ModernBertAttention::new(config, &weights.under("attn"))?,
-            mlp_norm: norm(config, &weights.under("mlp_norm"))?,
+            mlp_norm: norm(config, &weights.under("mlp_norm"))?.noted(),
             mlp: GatedMLP::new(
                 config.hidden_size,
                 config.intermediate_size,
@@ -124,13 +124,14 @@ impl ModernBertEncoderLayer {
     pub fn forward(&self, hidden: &Tensor, tables: &Tables, attend: &Attend) -> Result<Tensor> {
         // (1) the norm comes before attention; layer 0 has none
         let normed = match &self.attn_norm {
-            Some(norm) => note(norm.path(), norm.forward(hidden)?),
+            Some(norm) => norm.forward(hidden)?,
             None => hidden.clone(),
         };
         // (2) what attention found is added to the stream
         let hidden = (hidden + self.attn.forward(&normed, tables, attend)?)?;
         // (3) the same with the MLP, after its norm
-        let normed = note(self.mlp_norm.path(), self.mlp_norm.forward(&hidden)?);
-        Ok(note(&self.path, (hidden + self.mlp.forward(&normed)?)?))
+        let normed = self.mlp_norm.forward(&hidden)?;
+        let hidden = (hidden + self.mlp.forward(&normed)?)?;
+        Ok(note(&self.path, hidden))
     }
 }

@@ -44,7 +44,8 @@ impl ModernBertPredictionHead {
     /// `hidden` is `[..., hidden]`, and so is the result.
     pub fn forward(&self, hidden: &Tensor) -> Result<Tensor> {
         let activated = (self.activation)(&self.dense.forward(hidden)?)?;
-        Ok(note(&self.path, self.norm.forward(&activated)?))
+        let normed = self.norm.forward(&activated)?;
+        Ok(note(&self.path, normed))
     }
 }
 

@@ -40,7 +40,8 @@ impl MPNetSelfAttention {
     pub fn new(config: &MPNetConfig, weights: &Weights) -> Result<Self> {
         let size = config.hidden_size;
         let dense = |name: &str| Linear::new(size, size, true, &weights.under(name));
-        let (q, k, v, o) = (dense("q")?, dense("k")?, dense("v")?, dense("o")?);
+        let (q, k, v) = (dense("q")?, dense("k")?, dense("v")?);
+        let o = dense("o")?.noting_input();
         let projections = Projections::new(&q, &k, &v, config.num_attention_heads)?;
         Ok(Self { q, k, v, o, rate: config.hidden_dropout_prob, projections })
     }
@@ -55,7 +56,6 @@ impl MPNetSelfAttention {
     ) -> Result<Tensor> {
         let [query, key, value] = self.projections.forward(hidden)?;
         let context = merge_heads(&attend(&query, &key, &value)?)?;
-        let context = note(&self.o.path().under("input"), context);
         add_norm(&self.o, norm, &context, hidden, self.rate)
     }
 }
@@ -83,7 +83,8 @@ impl MPNetAttention {
 
     /// `hidden` is `[..., tokens, hidden]`, and so is the result.
     pub fn forward(&self, hidden: &Tensor, attend: &Attend) -> Result<Tensor> {
-        Ok(note(&self.path, self.attn.forward(hidden, attend, &self.LayerNorm)?))
+        let attended = self.attn.forward(hidden, attend, &self.LayerNorm)?;
+        Ok(note(&self.path, attended))
     }
 }
 

@@ -10,7 +10,6 @@ use crate::family::Build;
 use crate::heads::{Encoder, EncoderOutput, Head, classifier, text_loss, tie_decoder};
 use crate::inputs::Batch;
 use crate::layers::{Embedding, LayerNorm, Linear, dropout, gelu, tanh};
-use crate::trace::note;
 use crate::weights::Weights;
 
 /// A pooler, which no head here reads.
@@ -36,7 +35,7 @@ impl XLMRobertaLMHead {
         let bias = weights.get("bias", &[config.vocab_size])?;
         Ok(Self {
             dense: Linear::new(size, size, true, &weights.under("dense"))?,
-            layer_norm: LayerNorm::new(size, eps, true, &weights.under("layer_norm"))?,
+            layer_norm: LayerNorm::new(size, eps, true, &weights.under("layer_norm"))?.noted(),
             decoder: tie_decoder(config, words, Some(&bias), &weights.under("decoder"))?,
             bias,
         })
@@ -45,8 +44,7 @@ impl XLMRobertaLMHead {
     /// `hidden` is `[..., tokens, hidden]`, the result `[..., tokens, vocab]`.
     pub fn forward(&self, hidden: &Tensor) -> Result<Tensor> {
         let activated = gelu(&self.dense.forward(hidden)?)?;
-        let normed = note(self.layer_norm.path(), self.layer_norm.forward(&activated)?);
-        self.decoder.forward(&normed)
+        self.decoder.forward(&self.layer_norm.forward(&activated)?)
     }
 }
 

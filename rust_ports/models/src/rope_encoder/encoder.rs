@@ -36,7 +36,8 @@ impl RopeEncoderEmbeddings {
     /// A vector for every token: `[batch, tokens, hidden]`, or packed `[tokens, hidden]`.
     pub fn forward(&self, inputs: &Batch) -> Result<Tensor> {
         let words = self.word_embeddings.forward(&inputs.input_ids)?;
-        Ok(note(&self.path, dropout(&words, self.rate)?))
+        let words = dropout(&words, self.rate)?;
+        Ok(note(&self.path, words))
     }
 }
 
@@ -63,7 +64,7 @@ impl RopeEncoderAttention {
         let dense = |name: &str| Linear::new(size, size, true, &weights.under(name));
         let (query, key, value) = (dense("query")?, dense("key")?, dense("value")?);
         let projections = Projections::new(&query, &key, &value, config.num_attention_heads)?;
-        let output = dense("output")?;
+        let output = dense("output")?.noting_input();
         Ok(Self { query, key, value, output, rate: config.dropout, projections })
     }
 
@@ -71,9 +72,10 @@ impl RopeEncoderAttention {
     /// head_dim]`.
     pub fn forward(&self, hidden: &Tensor, tables: &Tables, attend: &Attend) -> Result<Tensor> {
         let [query, key, value] = self.projections.forward(hidden)?;
-        let turned = |x: &Tensor| apply_exact_rope(x, &tables.0, &tables.1);
-        let context = merge_heads(&attend(&turned(&query)?, &turned(&key)?, &value)?)?;
-        let context = note(&self.output.path().under("input"), context);
+        let (cos, sin) = tables;
+        let query = apply_exact_rope(&query, cos, sin)?;
+        let key = apply_exact_rope(&key, cos, sin)?;
+        let context = merge_heads(&attend(&query, &key, &value)?)?;
         dropout(&self.output.forward(&context)?, self.rate)
     }
 }
@@ -97,7 +99,7 @@ impl RopeEncoderFeedForward {
         let (size, wide) = (config.hidden_size, config.intermediate_size);
         Ok(Self {
             up: Linear::new(size, wide, true, &weights.under("up"))?,
-            down: Linear::new(wide, size, true, &weights.under("down"))?,
+            down: Linear::new(wide, size, true, &weights.under("down"))?.noting_input(),
             activation: activation(&config.hidden_act)?,
             rate: config.dropout,
         })
@@ -106,7 +108,6 @@ impl RopeEncoderFeedForward {
     /// `hidden` is `[..., tokens, hidden]`, and so is the result.
     pub fn forward(&self, hidden: &Tensor) -> Result<Tensor> {
         let wide = dropout(&activated(&self.up, self.activation, hidden)?, self.rate)?;
-        let wide = note(&self.down.path().under("input"), wide);
         dropout(&self.down.forward(&wide)?, self.rate)
     }
 }
@@ -130,9 +131,9 @@ impl RopeEncoderLayer {
     pub fn new(config: &RopeEncoderConfig, weights: &Weights) -> Result<Self> {
         let at = |name| weights.under(name);
         Ok(Self {
-            attention_norm: norm(config, &at("attention_norm"))?,
+            attention_norm: norm(config, &at("attention_norm"))?.noted(),
             attention: RopeEncoderAttention::new(config, &at("attention"))?,
-            feed_forward_norm: norm(config, &at("feed_forward_norm"))?,
+            feed_forward_norm: norm(config, &at("feed_forward_norm"))?.noted(),
             feed_forward: RopeEncoderFeedForward::new(config, &at("feed_forward"))?,
             path: weights.path(),
         })
@@ -141,13 +142,10 @@ impl RopeEncoderLayer {
     /// `hidden` is `[..., tokens, hidden]`, and so is the result; `tables` are `[tokens,
     /// head_dim]`.
     pub fn forward(&self, hidden: &Tensor, tables: &Tables, attend: &Attend) -> Result<Tensor> {
-        let normed = |norm: &LayerNorm, x: &Tensor| -> Result<Tensor> {
-            Ok(note(norm.path(), norm.forward(x)?))
-        };
-        let attended =
-            self.attention.forward(&normed(&self.attention_norm, hidden)?, tables, attend)?;
-        let hidden = (hidden + attended)?;
-        let fed = self.feed_forward.forward(&normed(&self.feed_forward_norm, &hidden)?)?;
-        Ok(note(&self.path, (hidden + fed)?))
+        let normed = self.attention_norm.forward(hidden)?;
+        let hidden = (hidden + self.attention.forward(&normed, tables, attend)?)?;
+        let normed = self.feed_forward_norm.forward(&hidden)?;
+        let hidden = (hidden + self.feed_forward.forward(&normed)?)?;
+        Ok(note(&self.path, hidden))
     }
 }
