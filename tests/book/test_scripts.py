@@ -1,17 +1,16 @@
 """The parts of the pages' scripts that need no page, tested in Node; and what is written for
 the scripts when the book is built."""
 
-import importlib.util
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.book.extensions import extension
+
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "book" / "_static"
-EXTENSIONS = ROOT / "book" / "_extensions"
 SCRIPTS = sorted(
     script
     for folder in ("scripts", "figures")
@@ -40,20 +39,12 @@ def test_scripts_run_from_a_file_and_ask_for_nothing(script: Path):
 @pytest.fixture(scope="module")
 def built_pages():
     pytest.importorskip("bs4", reason="the book's packages are not installed")
-    spec = importlib.util.spec_from_file_location("built_pages", EXTENSIONS / "built_pages.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["built_pages"] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["built_pages"]
+    return extension("built_pages")
 
 
 @pytest.fixture(scope="module")
 def cards(built_pages):
-    spec = importlib.util.spec_from_file_location("cards", EXTENSIONS / "cards.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return extension("cards")
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ impl LayerNorm {
         if kernels::wanted(self.tensors().chain([x])) {
             return Ok(self.note(kernels::layer_norm(self.norm(), x)?));
         }
-        let dtype = at_least_f32(x);
+        let dtype = at_least_f32(x.dtype());
         let wide = x.to_dtype(dtype)?;
         // (1) each token's features get mean zero and variance one
         let centered = wide.broadcast_sub(&wide.mean_keepdim(D::Minus1)?)?;
@@ -294,9 +294,9 @@ pub(crate) fn in_turn<Layer>(
     Ok(states)
 }
 
-/// The dtype to add up in: half precision is for storage.
-pub(crate) fn at_least_f32(x: &Tensor) -> DType {
-    match x.dtype() {
+/// The dtype to compute in: half precision is for storage.
+pub(crate) fn at_least_f32(dtype: DType) -> DType {
+    match dtype {
         DType::F64 => DType::F64,
         _ => DType::F32,
     }

@@ -106,7 +106,7 @@ pub fn pool_packed(
 pub fn mean_pooling(hidden: &Tensor, attention_mask: &Tensor) -> Result<Tensor> {
     let real = real_tokens(hidden, attention_mask)?;
     // (1) float32 at least: float16 cannot hold a long text's sum
-    let wide = at_least_f32(hidden);
+    let wide = at_least_f32(hidden.dtype());
     // (2) padding is selected away, since zero times NaN is NaN
     let kept = real.where_cond(hidden, &hidden.zeros_like()?)?;
     let sum = kept.to_dtype(wide)?.sum(1)?;
@@ -145,7 +145,7 @@ pub fn max_pooling(hidden: &Tensor, attention_mask: &Tensor) -> Result<Tensor> {
 /// `[batch, hidden]`.
 pub fn mean_sqrt_len_pooling(hidden: &Tensor, attention_mask: &Tensor) -> Result<Tensor> {
     let real = real_tokens(hidden, attention_mask)?;
-    let wide = at_least_f32(hidden);
+    let wide = at_least_f32(hidden.dtype());
     let sum = real.where_cond(hidden, &hidden.zeros_like()?)?.to_dtype(wide)?.sum(1)?;
     let count = attention_mask.ne(0i64)?.to_dtype(wide)?.sum_keepdim(1)?;
     let mean = sum.broadcast_div(&count.maximum(1e-9)?.sqrt()?)?;
@@ -165,7 +165,7 @@ pub fn weighted_mean_pooling(
 ) -> Result<Tensor> {
     let seen = without_prompt(attention_mask, skip)?;
     let real = real_tokens(hidden, &seen)?;
-    let wide = at_least_f32(hidden);
+    let wide = at_least_f32(hidden.dtype());
     let kept = real.where_cond(hidden, &hidden.zeros_like()?)?.to_dtype(wide)?;
     let weights = ((positions(attention_mask)? + 1.0)? * seen)?.to_dtype(wide)?;
     let sum = kept.broadcast_mul(&weights.unsqueeze(D::Minus1)?)?.sum(1)?;
@@ -230,7 +230,7 @@ fn positions(attention_mask: &Tensor) -> Result<Tensor> {
 /// `vectors` is `[..., hidden]`, and so is the result.
 pub fn normalize(vectors: &Tensor, eps: f64) -> Result<Tensor> {
     // (1) float32 at least: squares of numbers near 300 overflow float16
-    let wide = vectors.to_dtype(at_least_f32(vectors))?;
+    let wide = vectors.to_dtype(at_least_f32(vectors.dtype()))?;
     let length = wide.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?;
     // (2) eps stands in for the length of a zero vector
     let unit = wide.broadcast_div(&length.maximum(eps)?)?;

@@ -13,6 +13,7 @@ use encoders_kernels::input_error;
 use crate::axes::unflatten;
 use crate::config::LayerType;
 use crate::error::Result;
+use crate::layers::at_least_f32;
 
 /// The cosine and the sine of every angle, each `[tokens, head_dim]`.
 pub type Tables = (Tensor, Tensor);
@@ -75,7 +76,7 @@ pub fn exact_rope_tables(
              wider than 2^20"
         ));
     }
-    let wide = wider(dtype);
+    let wide = at_least_f32(dtype);
     let frequencies: Vec<f64> = (0..head_dim)
         .step_by(2)
         .map(|feature| theta.powf(-(feature as f64 / head_dim as f64)))
@@ -104,7 +105,7 @@ pub fn rotate_half(x: &Tensor) -> Result<Tensor> {
 /// head_dim]`. x is rounded to float32 first, whatever the model's dtype is, since
 /// Transformers' apply_rotary_pos_emb does so.
 pub fn apply_rope(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
-    let dtype = wider(cos.dtype());
+    let dtype = at_least_f32(cos.dtype());
     // (1) every pair (a, b), times the cosine of its angle
     let along = rounded(x, dtype)?.broadcast_mul(&cos.to_dtype(dtype)?)?;
     // (2) the pair a quarter turn on, times the sine
@@ -116,7 +117,7 @@ pub fn apply_rope(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
 /// [`apply_rope`] for a model that is not Transformers': `x` is turned in its own precision,
 /// and half precision in float32.
 pub fn apply_exact_rope(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
-    let wide = wider(x.dtype());
+    let wide = at_least_f32(x.dtype());
     let (all, cos, sin) = (x.to_dtype(wide)?, cos.to_dtype(wide)?, sin.to_dtype(wide)?);
     let turned = (all.broadcast_mul(&cos)? + rotate_half(&all)?.broadcast_mul(&sin)?)?;
     Ok(turned.to_dtype(x.dtype())?)
@@ -133,7 +134,7 @@ pub fn rotate_pairs(x: &Tensor) -> Result<Tensor> {
 /// [`apply_rope`] where features 2i and 2i + 1 are a pair, as in the paper. It takes the same
 /// tables.
 pub fn apply_rope_interleaved(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
-    let dtype = wider(cos.dtype());
+    let dtype = at_least_f32(cos.dtype());
     let (cos, sin) = (halves_to_pairs(cos)?, halves_to_pairs(sin)?);
     let along = rounded(x, dtype)?.broadcast_mul(&cos.to_dtype(dtype)?)?;
     let across = rotate_pairs(&rounded(x, dtype)?)?.broadcast_mul(&sin.to_dtype(dtype)?)?;
@@ -156,14 +157,6 @@ pub fn pairs_to_halves(x: &Tensor) -> Result<Tensor> {
 /// gradients is then rounded by itself too, as PyTorch does it.
 fn rounded(x: &Tensor, dtype: DType) -> Result<Tensor> {
     Ok(x.to_dtype(DType::F32)?.to_dtype(dtype)?)
-}
-
-/// The precision in which numbers of that dtype are turned.
-fn wider(dtype: DType) -> DType {
-    match dtype {
-        DType::F64 => DType::F64,
-        _ => DType::F32,
-    }
 }
 
 /// `x` `[..., head_dim]` as `[..., pairs, 2]`.
