@@ -11,20 +11,20 @@
   /** What each box changes when it is ticked. */
   function changes(bert, modern) {
     return [
-      ["words", `${count(modern.vocab)} pieces of text, for ${count(bert.vocab)}`, { vocab: modern.vocab }],
+      ["words", `${count(modern.vocab)} pieces of text instead of ${count(bert.vocab)}`, { vocab: modern.vocab }],
       ["positions", "positions turned (RoPE), not learned", { positions: 0 }],
       ["types", "no token types", { types: 0 }],
       ["windows", "windows, but for every third layer", { window: modern.window }],
       ["wqkv", "one matrix for query, key and value", {}],
       [
         "gate",
-        `a gate, and ${count(modern.intermediate)} features for ${count(bert.intermediate)}`,
+        `a gate, and ${count(modern.intermediate)} features instead of ${count(bert.intermediate)}`,
         { gated: true, intermediate: modern.intermediate },
       ],
       ["norm", "norms before the blocks, one at the end, none in layer 0", { preNorm: true }],
       ["bias", "no biases", { bias: false }],
       ["pooler", "no pooler", { pooler: false }],
-      ["layers", `${modern.layers} layers, for ${bert.layers}`, { layers: modern.layers }],
+      ["layers", `${modern.layers} layers instead of ${bert.layers}`, { layers: modern.layers }],
     ];
   }
 
@@ -113,7 +113,7 @@
       const parts = PARTS.map((part) => `${part} ${count(shares[1][part])}`).join("; ");
       result.textContent =
         `Your model has ${count(total(mine))} parameters (${parts}) and takes ${wall}. ` +
-        `For 512 tokens its layers compute ${count(scores(mine, 512))} scores a head.`;
+        `For 512 tokens all its layers together compute ${count(scores(mine, 512))} scores a head.`;
     }
     const boxes = all.map(([key, label]) => {
       const made = tick({

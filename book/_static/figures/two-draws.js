@@ -76,7 +76,8 @@
     const moving = svg("g");
     const label = "The tokens as darts on a square, with the strip of the chosen ones on the left";
     const frame = axes({ x: X, y: Y, box: BOX, xTicks: [0, 0.5, 1], xName: "the draw that chooses" });
-    const drawing = svg("svg", { viewBox: "0 0 360 342", role: "img", "aria-label": label }, moving, frame);
+    const upwards = svg("text", { x: 2, y: 10, "font-size": 12 }, "\u2191 the draw that decides what becomes of it");
+    const drawing = svg("svg", { viewBox: "0 0 360 342", role: "img", "aria-label": label }, moving, frame, upwards);
     const text = node("p");
     const result = node("p", { "aria-live": "polite" });
     function draw(changed) {

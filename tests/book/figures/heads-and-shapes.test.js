@@ -8,13 +8,17 @@ const { dataOf, printed } = require("./chapter.js");
 
 const { steps, parameters, products } = Figures.all["heads-and-shapes"].parts;
 const base = { texts: 2, tokens: 9, labels: 3, tied: true, ...dataOf(12, "fig-modernbert-heads") };
-const small = { ...base, hidden: 32, vocab: 20 };
+const small = { ...base, texts: 1, hidden: 192, vocab: 6144 };
 const text = (number) => number.toLocaleString("en");
 
 test("the logits have the shapes of the official example", () => {
-  const ways = { MaskedLM: ["word", 3], SequenceClassification: ["text", 3], TokenClassification: ["token", 4] };
-  for (const [name, [head, labels]] of Object.entries(ways)) {
-    const shape = steps({ ...small, head, labels })
+  const ways = {
+    MaskedLM: { head: "word", tokens: 10 },
+    SequenceClassification: { head: "text", labels: 12 },
+    TokenClassification: { head: "token", tokens: 13, labels: 5 },
+  };
+  for (const [name, itsOwn] of Object.entries(ways)) {
+    const shape = steps({ ...small, ...itsOwn })
       .at(-1)
       .shape.join(", ");
     assert.match(printed(12), new RegExp(`${name} +logits \\[${shape}\\]`));
