@@ -137,4 +137,5 @@ def _largest_gradient(magnitudes: Mapping[str, float]) -> float:
 
 def _magnitude(tensor: np.ndarray) -> float:
     """The largest absolute value, without an array of them."""
-    return float(np.maximum(tensor.max(), -tensor.min())) if tensor.size else 0.0
+    # Adding zero makes -0.0, which the largest of zeros may be, a zero that reads as one.
+    return float(np.maximum(tensor.max(), -tensor.min())) + 0.0 if tensor.size else 0.0

@@ -48,6 +48,10 @@ def test_no_block_is_left_out(place, value, worst):
     assert error(found.T, np.zeros(found.T.shape)) == worst
 
 
+def test_no_difference_is_a_zero_without_a_sign():
+    assert f"{error(np.ones(8), np.ones(8)):.1e}" == "0.0e+00"
+
+
 def test_a_floor_is_transformers_own_error():
     assert noise_floors(TRUTH, off_by(logits=0.25), "float32")["logits"] == 0.25
 
