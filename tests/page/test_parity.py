@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from safetensors.numpy import save_file
 
 import reference
 from reference.checkpoint import SMALL_MODERNBERT, locate, read_checkpoint
@@ -113,6 +114,13 @@ def test_its_meter_reads_below_two_without_a_fault(small):
     small.load("faulty", "small", task="fill", faults=["gate_activated"])
     measured = small.ask(do="measure", name="faulty", sound="small", truth="truth", text=MASKED)
     assert measured["ratio"] > 1e5
+
+
+def test_what_is_wrong_with_weights_is_told_in_any_letters(wasm, tmp_path):
+    save_file({"e\u0301": np.ones((1, 32), np.int8)}, tmp_path / "w.safetensors.int8")
+    told = wasm.ask(put=["bad/w.safetensors.int8", str(tmp_path / "w.safetensors.int8")])
+    assert "not a sound file of weights" in told["error"]
+    assert "e\u0301" in told["error"]
 
 
 def test_what_is_wrong_is_told(small):
