@@ -2,6 +2,8 @@
 (function (Figures) {
   "use strict";
   const SPACE = "▁";
+  // A rim of the page's colour keeps a name legible on the arcs.
+  const HALO = "paint-order: stroke; stroke: var(--figure-paper); stroke-width: 4px";
 
   /** [start, end, log probability] of every piece in a word; a character is never missing. */
   function edges(word, scores) {
@@ -87,7 +89,7 @@
           {},
           missing.length
             ? `no cut, since ${missing.join(", ")} is no piece`
-            : `log probability ${minus(score)}, ${percent(share)} of what all ${all.ways} cuts have together`,
+            : `log probability ${minus(score)}, ${percent(share)} of all ${all.ways} cuts together`,
         ),
       );
       const rows = bestCuts(word, scores, 5).map(([sum, ...cut]) =>
@@ -162,7 +164,7 @@
           drawing.append(
             svg(
               "text",
-              { x: x + radius, y: bottom - height - 6, "text-anchor": "middle", "font-weight": "bold" },
+              { x: x + radius, y: bottom - height - 6, "text-anchor": "middle", "font-weight": "bold", style: HALO },
               word.slice(start, end),
             ),
           );
