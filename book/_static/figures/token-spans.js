@@ -92,6 +92,7 @@
         "button",
         { type: "button", onclick: change, style: `${apart};min-width:1.6rem;padding:0.15rem 0.35rem` },
         node("span", { style: "font-family:monospace" }, piece),
+        " ", // for those who hear it: the piece and its label are two words
         name,
       );
       function change() {
@@ -106,7 +107,6 @@
         name.style.fontWeight = label === "O" ? "400" : "700";
         name.style.color = label === "O" ? "var(--figure-muted)" : "var(--figure-accent)";
         made.title = `${label}; press for the next label`;
-        made.setAttribute("aria-label", `${piece}, ${made.title}`);
       }
       shown();
       return made;
