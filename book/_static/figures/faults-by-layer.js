@@ -109,7 +109,10 @@
         const fault = faults[number];
         moving.replaceChildren(...marks(fault, gate));
         // A phone cuts the chosen line of a list, so the whole of it is said here.
-        told.replaceChildren(node("strong", {}, `With ${fault.story}: `.replace("With nothing is", "With nothing")), verdict(fault, gate));
+        told.replaceChildren(
+          node("strong", {}, `With ${fault.story}: `.replace("With nothing is", "With nothing")),
+          verdict(fault, gate),
+        );
         const beyond = fault.errors.map(
           (error, row) => `${nameOf(row)} ${isBeyond(error, gate[row]) ? "beyond" : "within"}`,
         );

@@ -133,7 +133,13 @@
 
     typed();
     box.style.textAlign = "left"; // centred, the letters would jump from try to try
-    box.append(node("label", {}, "A word, or several: ", input), tries, letters, step, node("p", {}, "All pieces: ", result));
+    box.append(
+      node("label", {}, "A word, or several: ", input),
+      tries,
+      letters,
+      step,
+      node("p", {}, "All pieces: ", result),
+    );
   }
 
   Figures.define("greedy-cut", build, { read, words, cut, told });

@@ -82,7 +82,11 @@
       const label = "The first numbers of the text's vector, here and at the start";
       const drawing = svg("svg", { viewBox: `0 0 ${WIDTH} 122`, role: "img", "aria-label": label, style: NARROW });
       drawing.append(
-        svg("text", { x: LEFT, y: 14, "font-size": 12 }, `first ${start.length} numbers of its vector: ▮ now, ▯ at the start`),
+        svg(
+          "text",
+          { x: LEFT, y: 14, "font-size": 12 },
+          `first ${start.length} numbers of its vector: ▮ now, ▯ at the start`,
+        ),
       );
       start.forEach((value, i) => {
         const bar = (height, wideness, look) => {
@@ -125,7 +129,12 @@
     const chosen = (i) => ((model = data.models[Number(i)]), draw());
     box.append(choice({ label: "Turned", options: turns, chosen }));
     box.append(tick({ label: "Shuffle the words", ticked: (on) => ((order = on ? "shuffled" : "plain"), draw()) }));
-    box.append(node("p", { style: "margin:0.5rem 0" }, "Drag the text to other places, or move it with the arrow keys:"), places, words, below);
+    box.append(
+      node("p", { style: "margin:0.5rem 0" }, "Drag the text to other places, or move it with the arrow keys:"),
+      places,
+      words,
+      below,
+    );
   }
 
   Figures.define("moved-text", build, { placeAt });

@@ -129,7 +129,10 @@
       }
       marked.replaceChildren(...parts, text.text.slice(place));
       const list = found.map(([start, end, kind]) => `${text.text.slice(start, end)} (${kind})`).join("; ");
-      words.replaceChildren(`${found.length} ${found.length === 1 ? "span" : "spans"}: `, node("strong", {}, list || "none"));
+      words.replaceChildren(
+        `${found.length} ${found.length === 1 ? "span" : "spans"}: `,
+        node("strong", {}, list || "none"),
+      );
     }
 
     const texts = data.texts.map((each, i) => [String(i), each.text]);
@@ -142,8 +145,16 @@
     ];
     box.append(choice({ label: "Text", options: texts, chosen: (i) => ((text = data.texts[Number(i)]), restart()) }));
     box.append(choice({ label: "Who decides", options: deciders, chosen: (value) => ((aggregation = value), told()) }));
-    const hint = node("p", { style: "margin:0.75rem 0 0" }, "Press a token for its next label; an asterisk marks what you changed.");
-    const back = node("button", { type: "button", onclick: restart, style: "margin:0.25rem 0" }, "Back to the model's labels");
+    const hint = node(
+      "p",
+      { style: "margin:0.75rem 0 0" },
+      "Press a token for its next label; an asterisk marks what you changed.",
+    );
+    const back = node(
+      "button",
+      { type: "button", onclick: restart, style: "margin:0.25rem 0" },
+      "Back to the model's labels",
+    );
     box.append(hint, row, back, marked, words);
     for (const label of box.querySelectorAll("label")) {
       label.style.marginRight = 0;

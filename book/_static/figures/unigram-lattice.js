@@ -53,7 +53,8 @@
   }
 
   const minus = (value) => value.toFixed(2).replace("-", "−");
-  const percent = (share) => share < 0.00001 ? "< 0.001 %" : `${(100 * share).toFixed(share < 0.001 ? 3 : share < 0.1 ? 1 : 0)} %`;
+  const percent = (share) =>
+    share < 0.00001 ? "< 0.001 %" : `${(100 * share).toFixed(share < 0.001 ? 3 : share < 0.1 ? 1 : 0)} %`;
 
   function build(box, data) {
     const { node, svg, choice } = Figures;
@@ -184,7 +185,11 @@
         chosen: (value) => ((word = value), best()),
       }),
     );
-    const hint = node("p", { style: "margin:0.25rem 0;text-align:center" }, "Press to cut at a point (|), or to join (·).");
+    const hint = node(
+      "p",
+      { style: "margin:0.25rem 0;text-align:center" },
+      "Press to cut at a point (|), or to join (·).",
+    );
     box.append(node("button", { type: "button", onclick: best }, "The best cut"), picture, letters, hint, words, table);
   }
 

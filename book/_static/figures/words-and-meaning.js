@@ -112,8 +112,16 @@
         );
       });
       drawing.append(
-        svg("text", { x: 0, y: 13, "font-size": 13, "font-weight": 600 }, "The first five for this question, with scores"),
-        svg("text", { x: 0, y: TOP + 44 * found.length + 13 }, "★ its own · filled: from meaning · outlined: from words"),
+        svg(
+          "text",
+          { x: 0, y: 13, "font-size": 13, "font-weight": 600 },
+          "The first five for this question, with scores",
+        ),
+        svg(
+          "text",
+          { x: 0, y: TOP + 44 * found.length + 13 },
+          "★ its own · filled: from meaning · outlined: from words",
+        ),
       );
       return drawing;
     }
