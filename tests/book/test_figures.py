@@ -111,9 +111,9 @@ def test_a_fault_leaves_the_answers_and_moves_the_meter(open_page):
     assert first[0] == first[1]
     floors = re.search(r"([\d,]+) noise floors", figure.inner_text())[1]
     assert int(floors.replace(",", "")) > 500
-    figure.locator('input[type="text"]').fill("no gap here")
+    figure.locator("textarea").fill("no gap here")
     figure.get_by_text("There is no [MASK]").wait_for(timeout=LONG)
-    figure.locator('input[type="text"]').fill("[MASK] " * 600)
+    figure.locator("textarea").fill("[MASK] " * 600)
     figure.get_by_text("512").first.wait_for(timeout=LONG)
 
 

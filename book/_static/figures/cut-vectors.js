@@ -34,6 +34,7 @@
     const { node, svg, slider, tick } = Figures;
     let [size, threshold, normalize] = [data.sizes.length - 1, 0.4, false];
     const picture = node("div");
+    const heading = node("p", { style: "margin:0.25rem 0" });
     const words = node("p", { "aria-live": "polite" });
 
     function draw() {
@@ -42,9 +43,12 @@
       const { same, other } = passing(scores, threshold);
       picture.replaceChildren(matrix(scores));
       const length = normalize ? 1 : Math.sqrt(products[0][0]);
+      heading.replaceChildren(
+        node("strong", {}, normalize ? "Cosines" : "Dot products"),
+        " of nine sentences. Framed: on one subject. Filled: over the threshold.",
+      );
       words.replaceChildren(
-        `${data.sizes[size]} of 384 numbers: the first sentence's vector has a length of ${length.toFixed(2)}. A cell has ` +
-          `the ${normalize ? "cosine" : "dot product"} of two sentences. Over ${threshold.toFixed(2)} are `,
+        `The first sentence's vector has a length of ${length.toFixed(2)}. Over ${threshold.toFixed(2)} are `,
         node("strong", {}, `${same} of 9 related pairs and ${other} of 27 unrelated`),
         ".",
       );
@@ -111,7 +115,8 @@
         shown: (value) => value.toFixed(2),
         moved: (value) => ((threshold = value), draw()),
       }),
-      tick({ label: "scale to length one after the cut", ticked: (on) => ((normalize = on), draw()) }),
+      tick({ label: "Scale to length one after the cut", ticked: (on) => ((normalize = on), draw()) }),
+      heading,
       picture,
       words,
       node("details", {}, node("summary", {}, "The nine sentences"), node("ol", { style: "text-align:left" }, names)),

@@ -54,7 +54,8 @@
       }),
       words({ x: x(Math.log10(gates[0])), y: TOP - 8, "text-anchor": "middle" }, "the gate", "fill: var(--figure-bad)"),
       words({ x: 326, y: TOP - 8, "text-anchor": "middle", "font-weight": 600 }, "cosine"),
-      words({ x: (LEFT + RIGHT) / 2, y: bottom + 38, "text-anchor": "middle" }, "largest error (× is beyond the gate)"),
+      words({ x: 326, y: TOP - 23, "text-anchor": "middle", "font-weight": 600 }, "worst"),
+      words({ x: (LEFT + RIGHT) / 2, y: bottom + 38, "text-anchor": "middle" }, "largest error (× beyond the gate)"),
       ...gates.map((_, row) => words({ x: LEFT - 12, y: y(row) + 4, "text-anchor": "end" }, nameOf(row))),
     ];
   }
@@ -107,7 +108,11 @@
       chosen(number) {
         const fault = faults[number];
         moving.replaceChildren(...marks(fault, gate));
-        told.textContent = verdict(fault, gate);
+        // A phone cuts the chosen line of a list, so the whole of it is said here.
+        told.replaceChildren(
+          node("strong", {}, `With ${fault.story}: `.replace("With nothing is", "With nothing")),
+          verdict(fault, gate),
+        );
         const beyond = fault.errors.map(
           (error, row) => `${nameOf(row)} ${isBeyond(error, gate[row]) ? "beyond" : "within"}`,
         );

@@ -73,11 +73,11 @@
 
   /** A try in words, for those who hear it and those who see it. */
   function told({ tried, known, rest, found }) {
-    if (known) return `${tried} is in the vocabulary.`;
+    if (known) return `${tried} is in the vocabulary, and is cut off.`;
     const last = [...tried.replace(/^##/, "")].length === 1;
     return last
       ? `${tried} is not in the vocabulary, and nothing is shorter: the whole word becomes [UNK].`
-      : `${tried} is not in the vocabulary.`;
+      : `${tried} is not in the vocabulary. Try one letter less.`;
   }
 
   function build(box, data) {
@@ -133,7 +133,13 @@
 
     typed();
     box.style.textAlign = "left"; // centred, the letters would jump from try to try
-    box.append(node("label", {}, "A word: ", input), tries, letters, step, node("p", {}, "All pieces: ", result));
+    box.append(
+      node("label", {}, "A word, or several: ", input),
+      tries,
+      letters,
+      step,
+      node("p", {}, "All pieces: ", result),
+    );
   }
 
   Figures.define("greedy-cut", build, { read, words, cut, told });

@@ -32,7 +32,7 @@
         stroke: `var(--figure-${real ? "ink" : "muted"})`,
         "stroke-width": 2.5,
       }),
-      svg("text", { y: -13, "text-anchor": "middle", "font-size": 13 }, name),
+      svg("text", { y: -13, "text-anchor": "middle", "font-size": 13, style: HALO }, name),
     );
   }
 

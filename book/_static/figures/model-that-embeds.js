@@ -5,6 +5,7 @@
   const { node, svg } = Figures;
   const SHOWN = 6; // numbers of a vector
   const CELL = 46;
+  const signed = (number, digits) => number.toFixed(digits).replace(/^-(?=[0.]*$)/, "").replace("-", "−");
 
   function cosine(a, b) {
     const dot = (x, y) => x.reduce((sum, number, i) => sum + number * y[i], 0);
@@ -37,14 +38,14 @@
 
   function cell(value, x, y) {
     const strength = Math.min(1, Math.max(0, value));
-    const box = { x, y, width: CELL - 2, height: CELL - 2, fill: "var(--figure-accent)", "fill-opacity": 0.75 * strength };
+    const box = { x, y, width: CELL - 2, height: CELL - 2, fill: "var(--figure-accent)", "fill-opacity": 0.5 * strength };
     const words = { x: x + CELL / 2 - 1, y: y + CELL / 2 + 4, "text-anchor": "middle", "font-size": 13 };
-    return [svg("rect", { ...box, stroke: "var(--figure-faint)" }), svg("text", words, value.toFixed(2))];
+    return [svg("rect", { ...box, stroke: "var(--figure-faint)" }), svg("text", words, signed(value, 2))];
   }
 
   function aboutOne(text, tokens, vector, example) {
     const pieces = tokens.map((token) => node("span", { class: "figure-token" }, token));
-    const numbers = vector.slice(0, SHOWN).map((number) => number.toFixed(3)).join("  ");
+    const numbers = vector.slice(0, SHOWN).map((number) => signed(number, 3)).join("  ");
     const lines = [node("div", {}, ...pieces), node("div", { class: "figure-numbers" }, `${numbers}  … ${vector.length} numbers`)];
     if (example) {
       const agreement = cosine(vector, example).toFixed(5);
@@ -54,7 +55,7 @@
   }
 
   function live(box, ask, data) {
-    const input = node("textarea", { rows: 4, "aria-label": "Your sentences, one a line", spellcheck: false });
+    const input = node("textarea", { rows: 4, spellcheck: false });
     input.value = data.texts.slice(0, 3).join("\n");
     const answer = node("div", { "aria-live": "polite" });
     let asked = 0;
@@ -69,7 +70,14 @@
       const taken = Math.round(performance.now() - started);
       const example = (text) => data.vectors[data.texts.indexOf(text)];
       const list = texts.map((text, i) => aboutOne(text, tokens[i], vectors[i], example(text)));
-      answer.replaceChildren(node("ol", {}, ...list), matrix(vectors), node("p", {}, `computed here in ${taken} ms`));
+      const heading = (text) => node("p", { style: "margin: 0.75rem 0 0.25rem" }, node("strong", {}, text));
+      answer.replaceChildren(
+        heading("Cosines, by the numbers of the sentences"),
+        matrix(vectors),
+        heading("The tokens and the vector of each"),
+        node("ol", {}, ...list),
+        node("p", {}, `Computed here in ${taken} ms.`),
+      );
     }
 
     let waiting;
@@ -77,7 +85,7 @@
       clearTimeout(waiting);
       waiting = setTimeout(show, 250);
     });
-    box.append(node("label", {}, "Your sentences, one a line"), input, answer);
+    box.append(node("label", {}, "Type sentences of your own, one a line, up to eight", input), answer);
     return show();
   }
 

@@ -55,7 +55,7 @@
     const at = (value) => 10 + 400 * onMeter(value);
     const passes = ratio <= gate;
     const color = passes ? "var(--port-rust)" : "var(--figure-bad)";
-    const said = `${floors(ratio)} noise floors: ${passes ? "within" : "outside"} the gate of ${gate}`;
+    const said = `${floors(ratio)} noise floors from the truth: ${passes ? "within" : "outside"} the gate of ${gate}`;
     const picture = svg("svg", { viewBox: "0 0 420 62", role: "img", "aria-label": said });
     picture.append(svg("rect", { x: 10, y: 22, width: 400, height: 12, fill: "var(--figure-faint)" }));
     picture.append(svg("rect", { x: 10, y: 22, width: at(ratio) - 10, height: 12, fill: color }));
@@ -88,7 +88,8 @@
       return node("button", { type: "button", class: "figure-token", ...looks }, spelled(token));
     });
     look(Math.max(0, tokens.indexOf("[MASK]")));
-    return node("div", {}, node("div", { role: "group", "aria-label": "tokens" }, ...buttons), cells);
+    const hint = node("p", { style: "margin: 0.25rem 0" }, "Press a token to see what its heads look at:");
+    return node("div", {}, hint, node("div", { role: "group", "aria-label": "tokens" }, ...buttons), cells);
   }
 
   function live(box, ask, data) {
@@ -127,16 +128,17 @@
       clearTimeout(waiting);
       waiting = setTimeout(show, 200);
     };
-    const input = node("input", { type: "text", value: data.text, "aria-label": "A sentence with [MASK]", spellcheck: false });
-    input.addEventListener("input", () => soon({ text: input.value }));
+    // A line would hide most of the sentence on a phone; a break in it is a space to the model.
+    const input = node("textarea", { rows: 3, spellcheck: false, oninput: () => soon({ text: input.value.replace(/\n/g, " ") }) });
+    input.value = data.text;
     const all = 24;
     const neighbours = Figures.slider({
-      label: "neighbours that are seen on either side of [MASK]", min: 0, max: all, value: all,
+      label: "Neighbours that are seen on either side of [MASK]", min: 0, max: all, value: all,
       shown: (count) => (count === all ? "all" : String(count)),
       moved: (count) => soon({ visible: count === all ? null : count }),
     });
     const layers = LAYERS.map((layer) => [String(layer), `layer ${layer}`]);
-    const layer = Figures.choice({ label: "attention in", options: layers, chosen: (value) => soon({ layer: Number(value) }) });
+    const layer = Figures.choice({ label: "Attention in", options: layers, chosen: (value) => soon({ layer: Number(value) }) });
     const faults = data.faults.map(({ name, story }) =>
       Figures.tick({
         label: story,
@@ -144,9 +146,10 @@
       }),
     );
     box.append(
-      node("label", {}, "A sentence with [MASK]", input), places.answers, neighbours,
+      // The answers and the meter together: a fault is to be seen in the one and not in the other.
+      node("label", {}, "A sentence with [MASK]", input), places.answers, places.meter, problem,
       node("fieldset", { class: "figure-faults" }, node("legend", {}, "Faults to switch on"), ...faults),
-      places.meter, layer, places.attention, problem,
+      neighbours, layer, places.attention,
     );
     return show();
   }

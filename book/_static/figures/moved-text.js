@@ -24,7 +24,7 @@
       "aria-valuemin": 0,
       "aria-valuemax": count - 1,
     });
-    const size = { viewBox: `0 0 ${WIDTH} 66`, "font-size": 12, style: NARROW };
+    const size = { viewBox: `0 12 ${WIDTH} 54`, "font-size": 12, style: NARROW };
     const places = svg("svg", size, grid(), block);
     let dragged = 0; // in units of the drawing: it may lie between two places while a pointer moves it
     draggable(block, places, step, ([dx]) => {
@@ -82,7 +82,11 @@
       const label = "The first numbers of the text's vector, here and at the start";
       const drawing = svg("svg", { viewBox: `0 0 ${WIDTH} 122`, role: "img", "aria-label": label, style: NARROW });
       drawing.append(
-        svg("text", { x: LEFT, y: 14, "font-size": 12 }, `first ${start.length} numbers: ▮ now, ▯ at first`),
+        svg(
+          "text",
+          { x: LEFT, y: 14, "font-size": 12 },
+          `first ${start.length} numbers of its vector: ▮ now, ▯ at the start`,
+        ),
       );
       start.forEach((value, i) => {
         const bar = (height, wideness, look) => {
@@ -102,27 +106,35 @@
     function curve(cosines) {
       const least = 0.84; // a little below the least of all the cosines
       const x = (i) => 44 + ((WIDTH - 60) * i) / (count - 1);
-      const y = (value) => 12 + (84 * (1 - value)) / (1 - least);
+      const y = (value) => 30 + (84 * (1 - value)) / (1 - least);
+      const words = (at, text) => svg("text", at, text);
       const points = cosines.map((value, i) => `${x(i)},${y(value)}`).join(" ");
       const label = "Cosine with the text at the start, over the places that it has moved";
       return svg(
         "svg",
-        { viewBox: `0 0 ${WIDTH} 128`, role: "img", "aria-label": label, "font-size": 12, style: NARROW },
+        { viewBox: `0 0 ${WIDTH} 150`, role: "img", "aria-label": label, "font-size": 12, style: NARROW },
         [0.85, 0.9, 0.95, 1].flatMap((value) => [
           svg("line", { x1: 38, x2: WIDTH, y1: y(value), y2: y(value), stroke: "var(--figure-faint)" }),
           svg("text", { x: 32, y: y(value) + 4, "text-anchor": "end" }, value.toFixed(2)),
         ]),
         svg("polyline", { points, fill: "none", stroke: "var(--figure-accent)", "stroke-width": 2 }),
         svg("circle", { cx: x(by), cy: y(cosines[by]), r: 6, fill: "var(--figure-accent)" }),
-        svg("text", { x: WIDTH, y: 122, "text-anchor": "end" }, "cosine, over the places moved"),
+        [0, 4, 8, 12, 16].map((move) => words({ x: x(move), y: 130, "text-anchor": "middle" }, move)),
+        words({ x: LEFT, y: 14 }, "cosine with the text at the start"),
+        words({ x: x((count - 1) / 2), y: 146, "text-anchor": "middle" }, "places that the text has moved"),
       );
     }
 
     const turns = data.models.map((each, i) => [String(i), each.turned]);
     const chosen = (i) => ((model = data.models[Number(i)]), draw());
     box.append(choice({ label: "Turned", options: turns, chosen }));
-    box.append(tick({ label: "shuffle the words", ticked: (on) => ((order = on ? "shuffled" : "plain"), draw()) }));
-    box.append(node("p", {}, "Drag the text, or move it by the arrow keys:"), places, words, below);
+    box.append(tick({ label: "Shuffle the words", ticked: (on) => ((order = on ? "shuffled" : "plain"), draw()) }));
+    box.append(
+      node("p", { style: "margin:0.5rem 0" }, "Drag the text to other places, or move it with the arrow keys:"),
+      places,
+      words,
+      below,
+    );
   }
 
   Figures.define("moved-text", build, { placeAt });

@@ -7,6 +7,7 @@
   const LEFT = 70;
   const FULL = 210; // the length of a bar for a share of FULL_SHARE
   const FULL_SHARE = 0.25;
+  const TOP = 24; // room for the name of what the bars show
 
   const sum = (numbers) => numbers.reduce((one, other) => one + other, 0);
   const written = (number) => (Math.abs(number) < 0.005 ? "0.00" : number.toFixed(2).replace("-", "−"));
@@ -24,7 +25,7 @@
   }
 
   function row(name, share, place, isPad) {
-    const y = ROW * (place + 0.5);
+    const y = TOP + ROW * (place + 0.5);
     const text = (at, words) => svg("text", { y: y + 4.5, "font-size": 13, ...at }, words);
     const color = `var(--figure-${isPad ? "bad" : "accent"})`;
     const width = Math.max((FULL * share) / FULL_SHARE, 0);
@@ -40,7 +41,6 @@
     const most = products.length - words.length;
     const state = { pads: 4, masked: true };
     const drawing = svg("svg", {
-      viewBox: `0 0 360 ${ROW * products.length + 4}`,
       role: "img",
       style: "max-width: 30rem; margin: 0 auto",
     });
@@ -51,7 +51,9 @@
       const count = state.masked ? words.length : total;
       const found = shares(products, count);
       const names = [...words, ...Array(state.pads).fill("[PAD]")];
+      drawing.setAttribute("viewBox", `0 0 360 ${TOP + ROW * names.length + 4}`);
       drawing.replaceChildren(
+        svg("text", { x: LEFT, y: 15, "font-size": 13, "font-weight": 600 }, "share in the mean"),
         ...names.flatMap((name, place) => row(name, place < count ? found[place] : null, place, place >= words.length)),
       );
       const ofPads = 100 * sum(found.slice(words.length));
@@ -62,6 +64,7 @@
       const others = sentences.map((text, i) => [`Cosine with ${text} `, withSentences.map((both) => both[i])]);
       const lines = [["Cosine with its own right vector ", withItself], ...others];
       told.replaceChildren(
+        node("li", {}, "The pads' share in the mean ", node("output", {}, `${Math.round(ofPads)} %`)),
         ...lines.map(([text, other]) =>
           node("li", {}, text, node("output", {}, written(cosine(products, other, count)))),
         ),
@@ -79,14 +82,14 @@
       },
     });
     const mask = tick({
-      label: "mean pooling with the mask",
+      label: "Mask the pads in the mean",
       value: state.masked,
       ticked(on) {
         state.masked = on;
         redraw();
       },
     });
-    box.append(pads, mask, drawing, told);
+    box.append(pads, mask, told, drawing);
   }
 
   Figures.define("pads-let-in", build, { shares, cosine, written });

@@ -70,7 +70,8 @@
     const lines = svg("g");
     const rows = node("tbody");
     const lengths = node("p", { style: "margin: 0.25rem 0" });
-    const told = node("p", { "aria-live": "polite", style: "margin: 0.25rem 0" });
+    const invited = "Drag a tip: first make its arrow longer, then turn it. Which columns change?";
+    const told = node("p", { "aria-live": "polite", style: "margin: 0.25rem 0; min-height: 3rem" }, invited);
 
     function pairRow([i, j]) {
       const value = cosine(arrows[i], arrows[j]);

@@ -25,7 +25,7 @@
     const logits = [...data.logits];
     let [added, threshold] = [0, data.threshold];
     const picture = node("div");
-    const words = node("p", { "aria-live": "polite" });
+    const words = node("div", { "aria-live": "polite", style: "margin:0.5rem 0" });
 
     function draw() {
       const now = logits.map((logit) => logit + added);
@@ -43,9 +43,10 @@
       picture.replaceChildren(drawing);
       const passing = Object.entries(readings(now)).map(([name, values]) => {
         const named = over(values, threshold).map((i) => data.names[i]);
-        return `${name === "none" ? "as they are" : `by ${name}`} ${named.join(" and ") || "nothing"}`;
+        const answer = node("strong", {}, named.join(", ") || "nothing");
+        return node("div", {}, `Over ${threshold.toFixed(2)} with ${name}: `, answer);
       });
-      words.replaceChildren(`Over ${threshold.toFixed(2)}: `, node("strong", {}, passing.join("; ")));
+      words.replaceChildren(...passing);
     }
 
     function panel(name, values, n) {
@@ -91,17 +92,20 @@
       return parts;
     }
 
-    box.append(picture, words);
+    const sliders = node("div", {
+      style: "display:grid;grid-template-columns:repeat(auto-fit,minmax(min(16rem,100%),1fr));column-gap:1.5rem",
+    });
+    box.append(picture, words, sliders);
     data.names.forEach((name, i) => {
       const moved = (value) => ((logits[i] = value), draw());
-      box.append(
-        slider({ label: `logit of ${name}`, min: -5, max: 5, step: 0.5, value: logits[i], shown: minus, moved }),
+      sliders.append(
+        slider({ label: `Logit of ${name}`, min: -5, max: 5, step: 0.5, value: logits[i], shown: minus, moved }),
       );
     });
     const signed = (value) => (value > 0 ? `+${value}` : minus(value));
-    box.append(
+    sliders.append(
       slider({
-        label: "added to all three",
+        label: "Added to all three",
         min: -3,
         max: 3,
         step: 0.5,
@@ -110,9 +114,9 @@
         moved: (value) => ((added = value), draw()),
       }),
     );
-    box.append(
+    sliders.append(
       slider({
-        label: "threshold (dotted)",
+        label: "Threshold (dotted)",
         min: 0.05,
         max: 0.95,
         step: 0.05,

@@ -90,8 +90,9 @@
       const apart = n > 0 && tokens[n - 1].word === token.word ? "margin-left:-1px" : "margin-left:0.3rem";
       const made = node(
         "button",
-        { type: "button", onclick: change, style: `${apart};padding:0.15rem 0.35rem` },
+        { type: "button", onclick: change, style: `${apart};min-width:1.6rem;padding:0.15rem 0.35rem` },
         node("span", { style: "font-family:monospace" }, piece),
+        " ", // for those who hear it: the piece and its label are two words
         name,
       );
       function change() {
@@ -128,7 +129,10 @@
       }
       marked.replaceChildren(...parts, text.text.slice(place));
       const list = found.map(([start, end, kind]) => `${text.text.slice(start, end)} (${kind})`).join("; ");
-      words.replaceChildren(`${found.length} spans: `, node("strong", {}, list || "none"));
+      words.replaceChildren(
+        `${found.length} ${found.length === 1 ? "span" : "spans"}: `,
+        node("strong", {}, list || "none"),
+      );
     }
 
     const texts = data.texts.map((each, i) => [String(i), each.text]);
@@ -141,7 +145,17 @@
     ];
     box.append(choice({ label: "Text", options: texts, chosen: (i) => ((text = data.texts[Number(i)]), restart()) }));
     box.append(choice({ label: "Who decides", options: deciders, chosen: (value) => ((aggregation = value), told()) }));
-    box.append(node("button", { type: "button", onclick: restart }, "As the model has it"), row, marked, words);
+    const hint = node(
+      "p",
+      { style: "margin:0.75rem 0 0" },
+      "Press a token for its next label; an asterisk marks what you changed.",
+    );
+    const back = node(
+      "button",
+      { type: "button", onclick: restart, style: "margin:0.25rem 0" },
+      "Back to the model's labels",
+    );
+    box.append(hint, row, back, marked, words);
     for (const label of box.querySelectorAll("label")) {
       label.style.marginRight = 0;
       label.style.maxWidth = label.querySelector("select").style.maxWidth = "100%";

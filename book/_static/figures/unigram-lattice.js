@@ -2,6 +2,8 @@
 (function (Figures) {
   "use strict";
   const SPACE = "▁";
+  // A rim of the page's colour keeps a name legible on the arcs.
+  const HALO = "paint-order: stroke; stroke: var(--figure-paper); stroke-width: 4px";
 
   /** [start, end, log probability] of every piece in a word; a character is never missing. */
   function edges(word, scores) {
@@ -51,7 +53,8 @@
   }
 
   const minus = (value) => value.toFixed(2).replace("-", "−");
-  const percent = (share) => `${(100 * share).toFixed(share < 0.001 ? 3 : share < 0.1 ? 1 : 0)} %`;
+  const percent = (share) =>
+    share < 0.00001 ? "< 0.001 %" : `${(100 * share).toFixed(share < 0.001 ? 3 : share < 0.1 ? 1 : 0)} %`;
 
   function build(box, data) {
     const { node, svg, choice } = Figures;
@@ -62,7 +65,7 @@
     const letters = node("div", {
       role: "group",
       "aria-label": "Where to cut",
-      style: "display:flex;flex-wrap:wrap;align-items:center;justify-content:center;font-family:monospace",
+      style: "position:relative;max-width:32rem;height:2.2rem;margin:0 auto",
     });
     const words = node("p", { "aria-live": "polite" });
     const table = node("div");
@@ -78,16 +81,16 @@
       const all = allCuts(word, scores);
       const { pieces, missing, score } = cutAt(word, places, scores);
       picture.replaceChildren(lattice(pieces));
-      letters.replaceChildren(...[...word].flatMap((letter, i) => (i ? [knife(i), letter] : [letter])));
+      letters.replaceChildren(...[...word].flatMap((_, i) => (i ? [knife(i)] : [])));
       const share = Math.exp(score - all.logarithm);
       words.replaceChildren(
-        `${pieces.join(" + ")}: `,
+        `Your cut, ${pieces.join(" + ")}: `,
         node(
           "strong",
           {},
           missing.length
             ? `no cut, since ${missing.join(", ")} is no piece`
-            : `log probability ${minus(score)}, ${percent(share)} of all ${all.ways} cuts`,
+            : `log probability ${minus(score)}, ${percent(share)} of all ${all.ways} cuts together`,
         ),
       );
       const rows = bestCuts(word, scores, 5).map(([sum, ...cut]) =>
@@ -110,6 +113,9 @@
       );
     }
 
+    /** Where a place of the word lies in the drawing, in percent of its width: a knife stands under it. */
+    const along = (place) => (100 * (10 + (340 * place) / word.length)) / 360;
+
     function knife(place) {
       const cut = places.has(place);
       return node(
@@ -117,8 +123,8 @@
         {
           type: "button",
           "aria-pressed": String(cut),
-          "aria-label": `Cut before ${word.slice(place)}`,
-          style: "min-width:1.7rem;padding:0.2rem 0;margin:0.1rem",
+          "aria-label": `Cut between ${word.slice(0, place)} and ${word.slice(place)}`,
+          style: `position:absolute;left:${along(place)}%;transform:translateX(-50%);width:1.8rem;padding:0.2rem 0`,
           onclick: () => {
             if (!places.delete(place)) places.add(place);
             draw();
@@ -135,7 +141,7 @@
       const bottom = 150;
       const label = `The pieces in ${word}, cut as ${pieces.join(" + ")}`;
       const drawing = svg("svg", {
-        viewBox: "0 0 360 180",
+        viewBox: "0 8 360 168",
         role: "img",
         "aria-label": label,
         "font-size": 13,
@@ -159,7 +165,7 @@
           drawing.append(
             svg(
               "text",
-              { x: x + radius, y: bottom - height - 6, "text-anchor": "middle", "font-weight": "bold" },
+              { x: x + radius, y: bottom - height - 6, "text-anchor": "middle", "font-weight": "bold", style: HALO },
               word.slice(start, end),
             ),
           );
@@ -179,7 +185,12 @@
         chosen: (value) => ((word = value), best()),
       }),
     );
-    box.append(node("button", { type: "button", onclick: best }, "The best cut"), picture, letters, words, table);
+    const hint = node(
+      "p",
+      { style: "margin:0.25rem 0;text-align:center" },
+      "Press to cut at a point (|), or to join (·).",
+    );
+    box.append(node("button", { type: "button", onclick: best }, "The best cut"), picture, letters, hint, words, table);
   }
 
   Figures.define("unigram-lattice", build, { edges, bestCuts, allCuts, cutAt });

@@ -2,6 +2,7 @@
 (function (Figures) {
   "use strict";
   const SHOWN = 5;
+  const TOP = 24; // room over the bars for their name
   const NARROW = "max-width:32rem;margin:0 auto";
 
   /** The documents by falling score; of equal ones the question's own comes last, as the chapter counts ties. */
@@ -37,11 +38,11 @@
 
     /** Recall over the share of meaning; a line down marks the share that is chosen. */
     function plot() {
-      const [left, right, top, bottom] = [34, 282, 12, 122];
+      const [left, right, top, bottom] = [34, 282, 30, 140];
       const x = (i) => left + ((right - left) * i) / steps;
       const y = (recall) => bottom - ((bottom - top) * (recall - 0.4)) / 0.6;
       const drawing = svg("svg", {
-        viewBox: "0 0 360 158",
+        viewBox: "0 0 360 178",
         role: "img",
         "font-size": 13,
         style: NARROW,
@@ -72,6 +73,7 @@
         );
       }
       drawing.append(
+        svg("text", { x: 0, y: 14, "font-weight": 600 }, `Recall over all ${data.count} questions`),
         svg("text", { x: left, y: bottom + 18 }, "words alone"),
         svg("text", { x: right, y: bottom + 18, "text-anchor": "end" }, "meaning alone"),
       );
@@ -85,14 +87,14 @@
         .map((document, i) => `${i + 1}. ${document.title}${document.own ? ", its own" : ""}`)
         .join("; ");
       const drawing = svg("svg", {
-        viewBox: `0 0 360 ${44 * found.length + 20}`,
+        viewBox: `0 0 360 ${TOP + 44 * found.length + 20}`,
         role: "img",
         "aria-label": label,
         "font-size": 12,
         style: NARROW,
       });
       found.forEach((document, i) => {
-        const y = 44 * i;
+        const y = TOP + 44 * i;
         const long = (part) => (300 * Math.max(part, 0)) / most;
         const name = `${i + 1}. ${document.own ? "★ " : ""}${document.title}`;
         drawing.append(
@@ -110,7 +112,16 @@
         );
       });
       drawing.append(
-        svg("text", { x: 0, y: 44 * found.length + 13 }, "★ its own · filled: by meaning · empty: by words"),
+        svg(
+          "text",
+          { x: 0, y: 13, "font-size": 13, "font-weight": 600 },
+          "The first five for this question, with scores",
+        ),
+        svg(
+          "text",
+          { x: 0, y: TOP + 44 * found.length + 13 },
+          "★ its own · filled: from meaning · outlined: from words",
+        ),
       );
       return drawing;
     }
@@ -126,7 +137,7 @@
     box.append(
       asking,
       slider({
-        label: "share of meaning",
+        label: "Share of meaning in the score",
         min: 0,
         max: steps,
         value: steps,

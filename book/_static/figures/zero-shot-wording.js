@@ -37,7 +37,7 @@
       words.replaceChildren(
         "The answer is ",
         node("strong", {}, `${data.labels[best(found)]}, ${Math.max(...found).toFixed(2)}`),
-        `; right is ${data.labels[data.answers[text]]}. All five labels together had ${mass.toFixed(3)} of the vocabulary. `,
+        `; right is ${data.labels[data.answers[text]]}. All five labels together have ${mass.toFixed(3)} of the probability. `,
         `Of ten texts, ${correct.filter(Boolean).length} are right.`,
       );
     }
@@ -65,7 +65,7 @@
           svg("text", { x: 358, y: y + 17, "text-anchor": "end" }, found[i].toFixed(2)),
         );
       });
-      const note = "✓ right · outlined: what an empty text gets";
+      const note = "filled: this text · outlined: an empty text · ✓ right";
       drawing.append(svg("text", { x: 0, y: height - 4, "font-size": 12 }, note));
       return drawing;
     }
@@ -76,7 +76,7 @@
           "button",
           {
             type: "button",
-            style: "min-width:2rem;padding:0.2rem 0;margin:0.1rem",
+            style: "min-width:1.9rem;padding:0.2rem 0;margin:0.1rem",
             "aria-pressed": String(i === text),
             "aria-label": `Text ${i + 1}, ${fine ? "right" : "wrong"}: ${data.texts[i]}`,
             onclick: () => {
@@ -88,7 +88,10 @@
           `${i + 1}${fine ? "✓" : "✗"}`,
         ),
       );
-      return node("div", {}, node("p", { style: "margin:0.5rem 0" }, `Text ${text + 1}: ${data.texts[text]}`), buttons);
+      // Under the buttons, which must not move when a text has two lines.
+      const shown = node("p", { style: "margin:0.5rem 0;min-height:3rem" });
+      shown.append(node("strong", {}, `Text ${text + 1}: `), data.texts[text]);
+      return node("div", { role: "group", "aria-label": "Texts" }, buttons, shown);
     }
 
     const templates = data.templates.map((each, i) => [String(i), each.template.replace("\n", " ⏎ ")]);
@@ -102,16 +105,16 @@
     box.append(asking, marks);
     box.append(
       slider({
-        label: "taken off of what the labels bring along",
+        label: "Calibration",
         min: 0,
         max: 1,
         step: 0.1,
         value: 0,
-        shown: (value) => `${Math.round(100 * value)} %`,
+        shown: (value) => `${Math.round(100 * value)} % taken off`,
         moved: (value) => ((part = value), draw()),
       }),
       slider({
-        label: "temperature",
+        label: "Temperature",
         min: 0.25,
         max: 4,
         step: 0.25,
