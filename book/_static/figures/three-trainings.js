@@ -52,6 +52,15 @@
         svg("line", { x1: LEFT, x2: RIGHT, y1: y(loss), y2: y(loss), stroke: "var(--figure-faint)" }),
         svg("text", { x: LEFT - 5, y: y(loss) + 4, "text-anchor": "end" }, loss.toFixed(1)),
       ]);
+      const guessed = y(data.frequency);
+      parts.push(
+        svg("text", { x: 0, y: 14 }, "loss"),
+        svg("path", { d: `M${LEFT} ${guessed}H${RIGHT}`, stroke: "var(--figure-muted)", "stroke-dasharray": "1.5 3" }),
+        svg("text", { x: RIGHT, y: guessed - 5, "text-anchor": "end" }, "dotted: by frequency"),
+        ...data.held.map(([at, loss]) =>
+          svg("circle", { cx: x(at - 1), cy: y(loss), r: 3.5, fill: "var(--figure-paper)", stroke: "var(--figure-ink)" }),
+        ),
+      );
       const here = x(step - 1);
       parts.push(svg("line", { x1: here, x2: here, y1: TOP, y2: BOTTOM, stroke: "var(--figure-ink)" }));
       parts.push(svg("text", { x: LEFT, y: BOTTOM + 16 }, "1"));
@@ -89,9 +98,10 @@
       const visible = (MOST - LEAST) / 100;
       const seen = Object.keys(data.apart).map((name) => firstApart(data.apart[name], visible / times));
       const first = Math.min(...seen.map((each) => each ?? Infinity));
+      const drawn = times === 1 ? "As they are" : `Made ${times.toLocaleString("en")} times as large`;
       words.textContent = Number.isFinite(first)
-        ? `Made ${times.toLocaleString("en")} times as large, a difference shows from step ${first} on.`
-        : `Made ${times.toLocaleString("en")} times as large, no difference is large enough to see.`;
+        ? `${drawn}, differences can be seen from step ${first} on.`
+        : `${drawn}, no difference is large enough to be seen.`;
     }
 
     box.append(
@@ -101,7 +111,7 @@
         min: 0,
         max: 6,
         value: 0,
-        shown: (value) => `${(10 ** value).toLocaleString("en")} times`,
+        shown: (value) => (value ? `${(10 ** value).toLocaleString("en")} times` : "not at all"),
         moved: (value) => ((power = value), draw()),
       }),
       picture,
