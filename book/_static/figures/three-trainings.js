@@ -43,8 +43,20 @@
         const points = enlarged(losses, apart, times).map((loss, i) => `${x(i).toFixed(1)},${y(loss).toFixed(1)}`);
         drawing.append(svg("polyline", { points: points.join(" "), fill: "none", ...LOOKS[name] }));
       }
+      drawing.append(...marks());
       picture.replaceChildren(drawing);
       told(times);
+    }
+
+    /** The loss without a network, and those on held-out text; over the curves, lest these cover them. */
+    function marks() {
+      const look = { "stroke-dasharray": "1.5 3", "stroke-width": 1.5, stroke: "var(--figure-ink)" };
+      const dot = { r: 4, fill: "var(--figure-paper)", stroke: "var(--figure-ink)", "stroke-width": 1.5 };
+      return [
+        svg("path", { d: `M${LEFT} ${y(data.frequency)}H${RIGHT}`, ...look }),
+        ...data.held.map(([at, loss]) => svg("circle", { cx: x(at - 1), cy: y(loss), ...dot })),
+        svg("text", { x: RIGHT, y: y(5.1), "text-anchor": "end" }, "dotted: by frequency; ○ held-out text"),
+      ];
     }
 
     function axes() {
@@ -52,15 +64,7 @@
         svg("line", { x1: LEFT, x2: RIGHT, y1: y(loss), y2: y(loss), stroke: "var(--figure-faint)" }),
         svg("text", { x: LEFT - 5, y: y(loss) + 4, "text-anchor": "end" }, loss.toFixed(1)),
       ]);
-      const guessed = y(data.frequency);
-      parts.push(
-        svg("text", { x: 0, y: 14 }, "loss"),
-        svg("path", { d: `M${LEFT} ${guessed}H${RIGHT}`, stroke: "var(--figure-muted)", "stroke-dasharray": "1.5 3" }),
-        svg("text", { x: RIGHT, y: guessed - 5, "text-anchor": "end" }, "dotted: by frequency"),
-        ...data.held.map(([at, loss]) =>
-          svg("circle", { cx: x(at - 1), cy: y(loss), r: 3.5, fill: "var(--figure-paper)", stroke: "var(--figure-ink)" }),
-        ),
-      );
+      parts.push(svg("text", { x: 0, y: 14 }, "loss"));
       const here = x(step - 1);
       parts.push(svg("line", { x1: here, x2: here, y1: TOP, y2: BOTTOM, stroke: "var(--figure-ink)" }));
       parts.push(svg("text", { x: LEFT, y: BOTTOM + 16 }, "1"));
