@@ -91,7 +91,7 @@
             "display:flex;flex-wrap:wrap;gap:0 1rem;align-items:center;justify-content:space-between;" +
             `padding:0.35rem 0;border-bottom:${line}`,
         },
-        node("div", {}, node("strong", {}, `${i + 1}. `), row.text),
+        node("div", { style: "flex:1 1 12rem" }, node("strong", {}, `${i + 1}. `), row.text),
         node(
           "div",
           { style: "display:flex;flex-wrap:wrap;gap:0.35rem;align-items:center" },
