@@ -65,7 +65,7 @@
   }
 
   function build(box, { text, factors, bases, base }) {
-    const state = { block: factors.at(-1), base, attends: false, asked: 40, front: 0 };
+    const state = { block: factors.at(-1), base, attends: false, asked: 41, front: 0 };
     const rows = Math.ceil(text.length / ROW);
     const label = `A text of ${text.length} characters, cut into positions; marked is what one position holds and depends on`;
     const drawing = svg("svg", { viewBox: `0 0 356 ${rows * HEIGHT + 24}`, role: "img", "aria-label": label });
@@ -78,7 +78,7 @@
       const key = svg(
         "text",
         { x: 8, y: rows * HEIGHT + 16, "font-size": 12 },
-        "underlined: held by its position; light: depended on",
+        "underlined: the position's own; light: also read",
       );
       drawing.replaceChildren(
         ...[...moved].flatMap((character, place) => cell(character, place, marks, state.block)),
@@ -105,7 +105,7 @@
         label: "the position of character",
         min: 0,
         max: text.length - 1,
-        value: 40,
+        value: 41,
         shown: (place) => `${place}, “${text[place]}”`,
         moved: (asked) => draw({ asked }),
       }),
