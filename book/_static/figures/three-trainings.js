@@ -50,12 +50,12 @@
 
     /** The loss without a network, and those on held-out text; over the curves, lest these cover them. */
     function marks() {
-      const look = { "stroke-dasharray": "1.5 3", "stroke-width": 1.5, stroke: "var(--figure-ink)" };
+      const look = { "stroke-width": 1.2, stroke: "var(--figure-ink)" };
       const dot = { r: 4, fill: "var(--figure-paper)", stroke: "var(--figure-ink)", "stroke-width": 1.5 };
       return [
-        svg("path", { d: `M${LEFT} ${y(data.frequency)}H${RIGHT}`, ...look }),
-        ...data.held.map(([at, loss]) => svg("circle", { cx: x(at - 1), cy: y(loss), ...dot })),
-        svg("text", { x: RIGHT, y: y(5.1), "text-anchor": "end" }, "dotted: by frequency; ○ held-out text"),
+        svg("path", { d: `M${LEFT} ${y(data.by_frequency)}H${RIGHT}`, ...look }),
+        ...Object.entries(data.held).map(([at, loss]) => svg("circle", { cx: x(at - 1), cy: y(loss), ...dot })),
+        svg("text", { x: RIGHT, y: y(5.1), "text-anchor": "end" }, "level line: by frequency; ○ held-out text"),
       ];
     }
 
@@ -90,7 +90,8 @@
           node("td", {}, name === "torch" ? "" : `${units > 0 ? "+" : ""}${units.toFixed(1)}`.replace("-", "−")),
         );
       });
-      const head = [`step ${step}`, "loss", "last places from torch"].map((text) => node("th", { scope: "col" }, text));
+      const titles = [`step ${step}`, "loss", "from torch, in units in the last place"];
+      const head = titles.map((text) => node("th", { scope: "col" }, text));
       table.replaceChildren(
         node(
           "table",
