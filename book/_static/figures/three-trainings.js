@@ -51,11 +51,12 @@
     /** The loss without a network, and those on held-out text; over the curves, lest these cover them. */
     function marks() {
       const look = { "stroke-width": 1.2, stroke: "var(--figure-ink)" };
+      const halo = { "paint-order": "stroke", stroke: "var(--figure-paper)", "stroke-width": 5 };
       const dot = { r: 4, fill: "var(--figure-paper)", stroke: "var(--figure-ink)", "stroke-width": 1.5 };
       return [
         svg("path", { d: `M${LEFT} ${y(data.by_frequency)}H${RIGHT}`, ...look }),
         ...Object.entries(data.held).map(([at, loss]) => svg("circle", { cx: x(at - 1), cy: y(loss), ...dot })),
-        svg("text", { x: RIGHT, y: y(5.1), "text-anchor": "end" }, "level line: by frequency; ○ held-out text"),
+        svg("text", { x: RIGHT, y: y(5.1), "text-anchor": "end", ...halo }, "level line: by frequency; ○ held-out text"),
       ];
     }
 
