@@ -73,9 +73,13 @@
     const x = scale([0, longest], [LEFT, RIGHT]);
     const own = (found.seconds * found.needed) / found.done;
     const bar = (from, to, look) =>
-      svg("rect", { x: x(from), width: Math.max(0, x(to) - x(from)), y: 286, height: 16, ...look });
+      svg("rect", { x: x(from), width: Math.max(0, x(to) - x(from)), y: 308, height: 16, ...look });
     return [
-      svg("text", { x: LEFT, y: 280, "font-size": 12.5 }, "time: on texts (full), on pads (outlined)"),
+      svg(
+        "text",
+        { x: LEFT, y: 302, "font-size": 12.5 },
+        `time: ${own.toFixed(2)} s on texts (full), ${(found.seconds - own).toFixed(2)} s on pads (dashed)`,
+      ),
       bar(0, own, { fill: "var(--figure-accent)" }),
       bar(own, found.seconds, {
         fill: "none",
@@ -90,9 +94,9 @@
     const { needed, done, seconds, rows, rate } = total(data, state);
     const billions = (count) => (count / 1e9).toFixed(0);
     return (
-      `${billions(needed)} billion operations for the texts and ${billions(done - needed)} for pads. A product has ${rows} rows ` +
+      `${billions(needed)} billion operations for the texts and ${billions(done - needed)} for pads. A product has ${rows.toLocaleString("en")} rows ` +
       `(the median), at which ${billions(speed(rows, data.measured))} billion a second were measured. Products alone would take ` +
-      `${seconds.toFixed(2)} s: ${rate.toFixed(0)} texts a second.`
+      `${seconds.toFixed(2)}\u00a0s: ${rate.toFixed(0)} texts a second.`
     );
   }
 
@@ -102,7 +106,7 @@
       ...[1, 8, 32, 96].map((size) => total(data, { size, sorted: false, packed: false }).seconds),
     );
     const label = `${data.lengths.length} texts as lines, in batches: as long as they have tokens, and dashed where they are padded`;
-    const drawing = svg("svg", { viewBox: "0 0 360 310", role: "img", "aria-label": label });
+    const drawing = svg("svg", { viewBox: "0 0 360 330", role: "img", "aria-label": label });
     const result = node("p", { "aria-live": "polite" });
     function draw(changed) {
       Object.assign(state, changed);
@@ -111,7 +115,15 @@
         { x: LEFT, y: 14, "font-size": 12.5 },
         "a line: a text; dashed: pads; a bracket: a batch",
       );
-      drawing.replaceChildren(name, ...lines(data, state), ...timeBar(total(data, state), slowest));
+      const ends = [
+        svg("text", { x: LEFT + 10, y: 279, "font-size": 12.5 }, "0"),
+        svg(
+          "text",
+          { x: RIGHT, y: 279, "font-size": 12.5, "text-anchor": "end" },
+          `${Math.max(...data.lengths)} tokens`,
+        ),
+      ];
+      drawing.replaceChildren(name, ...ends, ...lines(data, state), ...timeBar(total(data, state), slowest));
       result.textContent = summary(data, state);
     }
     box.append(

@@ -3,8 +3,8 @@
 
 (function (Figures) {
   const { svg, node, choice } = Figures;
-  const SIDE = 38;
-  const [LEFT, TOP] = [30, 30];
+  const SIDE = 41;
+  const [LEFT, TOP] = [26, 48];
   const WAYS = {
     parts: "cut the loss, too",
     cached: "GradCache: cut the network only",
@@ -41,9 +41,9 @@
     const shade = { fill: seen ? "var(--figure-accent)" : "none", "fill-opacity": 0.75 * Math.max(0, cosine) };
     const text = {
       x: x + SIDE / 2,
-      y: y + 24,
+      y: y + SIDE / 2 + 4,
       "text-anchor": "middle",
-      "font-size": 11.5,
+      "font-size": 12,
       "fill-opacity": seen ? 1 : 0.45,
     };
     return [
@@ -90,7 +90,6 @@
     const all = data.cosines.length;
     const wrong = block === 2 ? "1 wrong document" : `${block - 1} wrong documents`;
     return (
-      "A row is a query, a column a document. " +
       `The loss sees ${seen} of ${all ** 2} cosines: ${wrong} for each query. It is ${loss.toFixed(4)}. ` +
       `Held for the way back is what ${held} ${held === 1 ? "text needs" : "texts need"}, at most. ` +
       `Time: ${passes} units for each text, where forward is one and back two.`
@@ -109,7 +108,8 @@
       const { size, way } = state;
       const { block } = facts(data, size, way);
       drawing.replaceChildren(
-        svg("text", { x: LEFT, y: 14, "font-size": 12.5 }, "thick lines: what goes through together"),
+        svg("text", { x: LEFT, y: 14, "font-size": 12.5 }, "cosines of queries (rows) and documents (columns)"),
+        svg("text", { x: LEFT, y: 32, "font-size": 12.5 }, "bars: what goes through the network together"),
         ...data.cosines.flatMap((row, query) =>
           row.flatMap((cosine, place) => square(cosine, query, place, block, size)),
         ),

@@ -31,11 +31,11 @@
     const begins = `Frozen after ${state.from} steps, at ${then.toFixed(5)}.`;
     if (state.way === "none") return `${begins} Nothing moves it: AdamW passes by a weight without a gradient.`;
     const moved = (now - then) / data.rate;
-    const text = Math.abs(moved).toFixed(1);
-    return (
-      `${begins} After step ${data.gradients.length} it is ${now.toFixed(5)}: ` +
-      `it has moved by ${text} learning rates${moved < 0 ? " down" : " up"} since, by its moments${state.decays ? " and by decay" : ""}.`
-    );
+    const causes = [...(state.from ? ["its moments"] : []), ...(state.decays ? ["decay"] : [])];
+    const ends = `${begins} After step ${data.gradients.length} it is ${now.toFixed(5)}`;
+    if (!causes.length) return `${ends}: there are no moments yet to move it.`;
+    const far = `${Math.abs(moved).toFixed(1)} learning rates ${moved < 0 ? "down" : "up"}`;
+    return `${ends}: it has moved ${far} since, by ${causes.join(" and by ")}.`;
   }
 
   function build(box, data) {
@@ -47,10 +47,12 @@
     const x = scale([0, steps], [FRAME.left, FRAME.right]);
     const y = scale([low - margin, high + margin], [FRAME.bottom, FRAME.top]);
     const label =
-      "One weight over the steps of a training: dashed as it would go on, and with a line as it goes on when it is frozen";
+      "One weight over the steps of a training: dotted as it would go on, and with a line as it goes on when it is frozen";
     const drawing = svg("svg", { viewBox: "0 0 360 246", role: "img", "aria-label": label });
     const result = node("p", { "aria-live": "polite" });
-    const ticks = [low, (low + high) / 2, high].map((value) => [value, value.toFixed(3)]);
+    const hundredths = Array.from({ length: 20 }, (_, n) => Math.ceil(100 * low) / 100 + n / 100);
+    const ticks = hundredths.filter((value) => value <= high).map((value) => [value, value.toFixed(2)]);
+    const words = (at, text) => svg("text", { "font-size": 12, "text-anchor": "end", x: FRAME.right, ...at }, text);
     const points = (weights, first) => path(weights.map((weight, step) => [x(step + first), y(weight)]));
     function draw(changed) {
       Object.assign(state, changed);
@@ -61,22 +63,21 @@
       drawing.replaceChildren(
         axes({ x, y, box: FRAME, xTicks: [0, 20, 40, steps], yTicks: ticks, xName: "step", yName: "weight" }),
         line(points(free, 0), { stroke: "var(--figure-muted)", "stroke-width": 1.2, "stroke-dasharray": "2 3" }),
-        line(`M${x(from)} ${FRAME.top}V${FRAME.bottom}`, { stroke: "var(--figure-ink)", "stroke-width": 1 }),
+        line(`M${x(from)} ${y(weights[from])}V${FRAME.bottom}`, { stroke: "var(--figure-ink)", "stroke-width": 1 }),
         line(stays, { stroke: "var(--figure-accent)", "stroke-width": 1.5, "stroke-dasharray": "6 4" }),
         line(points(weights.slice(0, from + 1), 0), { stroke: "var(--figure-ink)" }),
         line(points(weights.slice(from), from), {
           stroke: state.way === "none" ? "var(--figure-accent)" : "var(--figure-bad)",
         }),
-        svg(
-          "text",
-          {
-            x: x(from) + 5,
-            y: FRAME.top + 10,
-            "font-size": 12,
-            ...(from > 45 ? { x: x(from) - 5, "text-anchor": "end" } : {}),
-          },
+        words(
+          { y: FRAME.bottom - 6, x: x(from) + (from > 45 ? -5 : 5), "text-anchor": from > 45 ? "end" : "start" },
           "frozen",
         ),
+        words({ y: y(free.at(-1)) - 9 }, "never frozen"),
+        // Where there is room for the words, on the side that the other line leaves free.
+        state.way === "zero" && from < steps / 2
+          ? words({ y: y(weights[from]) + (weights[from] - weights.at(-1) > 2.5 * data.rate ? -8 : 19) }, "where None leaves it")
+          : "",
       );
       result.textContent = summary(data, state);
     }

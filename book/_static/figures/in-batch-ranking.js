@@ -44,7 +44,7 @@
     let asked = 0;
     const picture = node("div");
     const words = node("p", { "aria-live": "polite" });
-    const asking = node("div");
+    const asking = node("span");
 
     function draw() {
       const { p, losses } = probabilities(batch.cosines, scale);
@@ -71,7 +71,7 @@
 
     function matrix(p) {
       const cell = SIDE / p.length;
-      const parts = [svg("text", { x: LEFT, y: 14 }, "answers")];
+      const parts = [svg("text", { x: 0, y: 14 }, "questions (rows), answers (columns)")];
       p.forEach((row, i) => {
         const y = TOP + i * cell;
         const middle = y + cell / 2 + 4;
@@ -131,7 +131,7 @@
           stroke: "var(--figure-muted)",
           "stroke-dasharray": "2 4",
         }),
-        svg("text", { x: WIDTH, y: knowing - 4, "text-anchor": "end" }, "log n"),
+        svg("text", { x: WIDTH, y: knowing - 4, "text-anchor": "end" }, "guessing: log n"),
         svg("polyline", {
           points: SCALES.map((each, i) => `${x(each)},${y(found[i])}`).join(" "),
           fill: "none",
@@ -140,6 +140,7 @@
         }),
         svg("circle", { cx: x(scale), cy: y(now), r: 6, fill: "var(--figure-accent)" }),
         svg("text", { x: 0, y: bottom - height + 4 }, "loss"),
+        svg("text", { x: LEFT - 6, y: bottom + 4, "text-anchor": "end" }, "0"),
         ...[1, 10, 100].map((each) => svg("text", { x: x(each), y: bottom + 17, "text-anchor": "middle" }, each)),
         svg("text", { x: x(32), y: bottom + 17, "text-anchor": "middle" }, "scale"),
       ];

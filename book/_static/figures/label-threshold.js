@@ -55,7 +55,8 @@
     const names = {
       xTicks: [0, 0.25, 0.5, 0.75, 1],
       yTicks: [0, 0.5, 1],
-      yName: "F1 over the threshold; ◇ the chosen one",
+      xName: "threshold",
+      yName: "F1; ◇ at the threshold that was chosen",
     };
     const [cx, cy] = [x(chosen), y(f1(chosen))];
     const diamond = `M${cx - 7} ${cy}l7 -7l7 7l-7 7z`;
@@ -81,8 +82,8 @@
   function build(box, { labels, first }) {
     const state = { name: first, threshold: 0.5 };
     const label =
-      "Above, how many parameters have a probability, upwards with the label and downwards without; below, F1 over the threshold";
-    const drawing = svg("svg", { viewBox: "0 0 360 334", role: "img", "aria-label": label });
+      "Above, how many parameters the model gives which probability, upwards with the label and downwards without; below, F1 over the threshold";
+    const drawing = svg("svg", { viewBox: "0 0 360 350", role: "img", "aria-label": label });
     const result = node("p", { "aria-live": "polite" });
     const words = (y, text) => svg("text", { x: LEFT, y, "font-size": 12 }, text);
     function draw(changed) {
@@ -91,8 +92,8 @@
       const own = labels[name];
       const at = x(threshold);
       drawing.replaceChildren(
-        words(16, `↑ have the label: ${sum(own.there)}`),
-        words(172, `↓ lack it: ${sum(own.absent)} (heights are roots of counts)`),
+        words(16, `↑ have the label: ${sum(own.there)} (full bars: are given it)`),
+        words(172, `↓ lack it: ${sum(own.absent)} (heights: roots of counts)`),
         ...bars(own, threshold),
         ...curve(own, threshold, own.chosen),
         svg("path", {

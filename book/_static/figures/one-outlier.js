@@ -7,6 +7,8 @@
   const x = (place) => 30 + place * 10.2;
   const y = scale([HIGH, -HIGH], [34, 216]);
 
+  const SIZES = [1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 140]; // of the large one, to choose from beside its own
+
   /** What comes back of the values, where so many neighbours share a scale. */
   function cameBack(values, size) {
     const found = [];
@@ -69,10 +71,12 @@
 
   function build(box, data) {
     const { values, large } = data;
+    const sizes = [...SIZES, values[large]];
     const at = { size: 32, outlier: values[large] };
     const label = `${values.length} neighbours of one weight: bars are what they were, dots are what came back, crosses are lost`;
     const drawing = svg("svg", { viewBox: "0 0 360 236", role: "img", "aria-label": label });
     const result = node("p", { "aria-live": "polite" });
+    const said = (size) => String(Number(size.toFixed(1)));
     const text = (at, content) => svg("text", { "font-size": 12, ...at }, content);
     function draw(changed) {
       Object.assign(at, changed);
@@ -90,25 +94,26 @@
             stroke: "var(--figure-ink)",
           }),
         ),
-        text({ x: x(large) - 12, y: 24, "text-anchor": "end" }, `this one is ${at.outlier.toFixed(1)}`),
+        text({ x: 0, y: 12 }, "standard deviations"),
+        text({ x: x(large) - 12, y: 32, "text-anchor": "end" }, `the large one: ${said(at.outlier)}`),
       );
       result.textContent =
-        `In the group of the large one a step is ${words(step)} standard deviations. Of its ${values.length - 1} neighbours ` +
-        `${zeros} come back as zero, and together they are off by ${(100 * off).toFixed(off < 0.1 ? 1 : 0)} %. ` +
+        `In the group of the large one a step is ${words(step)} standard deviations. Of the ${values.length - 1} others, ` +
+        `${zeros} ${zeros === 1 ? "comes" : "come"} back as zero, and together they are off by ` +
+        `${(100 * off).toFixed(off < 0.1 ? 1 : 0)}%. ` +
         `A number takes ${8 + 32 / at.size} bits.`;
     }
     box.append(
       slider({
         label: "the large one, in standard deviations",
-        min: 1,
-        max: Math.ceil(values[large]),
-        value: at.outlier,
-        step: 0.5,
-        shown: (value) => value.toFixed(1),
-        moved: (outlier) => draw({ outlier }),
+        min: 0,
+        max: sizes.length - 1,
+        value: sizes.length - 1,
+        shown: (place) => said(sizes[place]),
+        moved: (place) => draw({ outlier: sizes[place] }),
       }),
       choice({
-        label: "share a scale",
+        label: "one scale for",
         value: "32",
         options: ["32", "16", "8", "4"].map((size) => [size, `${size} numbers`]),
         chosen: (size) => draw({ size: Number(size) }),

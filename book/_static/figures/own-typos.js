@@ -75,8 +75,11 @@
     const middle = (n) => typed.slice(n - 2, n + 3);
     const looks = (n) => {
       const whole = n >= 2 && n + 2 < typed.length;
-      const line = whole ? ground(known.windows.has(middle(n))) : "3px solid transparent";
-      return `min-width: 1.3em; padding: 0.15rem 0; border: 0; border-radius: 0; border-bottom: ${line}`;
+      const line = whole ? ground(known.windows.has(middle(n))) : "1px solid var(--figure-faint)";
+      return (
+        "min-width: 1.6em; padding: 0.15rem 0; border: 1px solid var(--figure-faint); border-radius: 0.2rem 0.2rem 0 0; " +
+        `border-bottom: ${line}`
+      );
     };
     const letters = [...word].map((letter, n) => {
       return node("button", { type: "button", style: looks(start + n), onclick: () => pressed(n) }, letter);
@@ -107,7 +110,7 @@
 
     function press(place, n) {
       if (slips[place] === MOST) {
-        result.textContent = `“${words[place]}” has ${MOST} slips, which is as many as a word takes here.`;
+        result.textContent = `“${words[place]}” has ${MOST} slips, which is as many as a word takes here. ${left()}`;
         return;
       }
       const worse = slipped(words[place], n, kind, neighbours);
@@ -124,10 +127,14 @@
       line.replaceChildren(
         ...words.map((word, place) => wordBox(typed, starts[place], word, known, (n) => press(place, n))),
       );
-      const said = Object.entries(counts(text, typed, known.list)).map(([name, [there, all]]) => {
+      result.textContent = left();
+    }
+
+    function left() {
+      const said = Object.entries(counts(text, words.join(" "), known.list)).map(([name, [there, all]]) => {
         return `${there} of ${all} ${name}${name === "windows" ? " of five characters" : ""}`;
       });
-      result.textContent = `Still there are ${said.join(", ")}.`;
+      return `Still there: ${said.join(", ")}.`;
     }
 
     function again() {
@@ -144,6 +151,12 @@
       }),
       node("button", { type: "button", onclick: again }, "As it was"),
       line,
+      node(
+        "p",
+        { style: "font-size: 0.85rem; color: var(--figure-muted)" },
+        "The line under a letter is for the five characters around it, and the words below are the pieces. " +
+          "Whole line: there before. Dotted line: new.",
+      ),
       result,
     );
   }

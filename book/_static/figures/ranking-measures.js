@@ -70,6 +70,7 @@
         },
       });
       grade.style.margin = "0";
+      grade.querySelector("select").setAttribute("aria-label", `Mark of “${row.text}”`);
       const arrow = (by, sign, where) =>
         node(
           "button",
@@ -85,11 +86,15 @@
       const line = i === k - 1 ? "3px dashed var(--figure-accent)" : "1px solid var(--figure-faint)";
       return node(
         "li",
-        { style: `padding:0.35rem 0;border-bottom:${line}` },
-        node("div", {}, node("strong", {}, `${i + 1}. `), row.text),
+        {
+          style:
+            "display:flex;flex-wrap:wrap;gap:0 1rem;align-items:center;justify-content:space-between;" +
+            `padding:0.35rem 0;border-bottom:${line}`,
+        },
+        node("div", { style: "flex:1 1 12rem" }, node("strong", {}, `${i + 1}. `), row.text),
         node(
           "div",
-          { style: "display:flex;flex-wrap:wrap;gap:0.35rem;align-items:center;justify-content:center" },
+          { style: "display:flex;flex-wrap:wrap;gap:0.35rem;align-items:center" },
           arrow(-1, "▲", "up"),
           arrow(1, "▼", "down"),
           grade,

@@ -75,7 +75,7 @@
     return { mean: sum, spread, right, off: Math.max(...sum.map((mean, word) => Math.abs(mean - right[word]))) };
   }
 
-  function bars({ mean, spread, right }) {
+  function bars({ mean, spread, right }, answer) {
     const [x, y] = [scale([-0.5, SHOWN - 0.5], [40, 352]), scale([-1, 0.5], [170, 24])];
     const bar = (word, value, width, look) =>
       svg("rect", {
@@ -104,7 +104,9 @@
       xName: "word",
       yName: "gradient: whole softmax (wide), mean (narrow)",
     });
-    return [frame, svg("path", { d: `M40 ${y(0)}H352`, stroke: "var(--figure-muted)" }), ...words.map(of).flat()];
+    const zero = svg("path", { d: `M40 ${y(0)}H352`, stroke: "var(--figure-muted)" });
+    const name = svg("text", { x: x(answer) + 18, y: y(-0.25), "font-size": 12 }, "the answer: its score is to rise");
+    return [frame, zero, ...words.map(of).flat(), name];
   }
 
   function curves(errors, name, m, off) {
@@ -118,11 +120,11 @@
       xTicks: [2, 10, 50, 200, [1000, "1,000"]],
       yTicks: [0, 0.25, 0.5],
       xName: "negatives",
-      yName: "how far off the mean is",
+      yName: "error of the mean, at the word where it is largest",
     };
     return [
       axes({ x, y, ...names }),
-      ...Object.values(errors).map((each) => line(each, { stroke: "var(--figure-faint)", "stroke-width": 1.5 })),
+      ...Object.values(errors).map((each) => line(each, { stroke: "var(--figure-muted)", "stroke-width": 1, "stroke-dasharray": "2 3" })),
       line(errors[name], { stroke: "var(--figure-accent)", "stroke-width": 2.5 }),
       svg("circle", {
         cx: x(m),
@@ -147,10 +149,10 @@
       const all = models[model].length;
       const m = FORMS[name].unique ? Math.min(SIZES[state.place], all - 10) : SIZES[state.place];
       const found = averaged(models[model], answer, name, m, sets);
-      drawing.replaceChildren(...bars(found), ...curves(errors[model], name, m, found.off));
+      drawing.replaceChildren(...bars(found, answer), ...curves(errors[model], name, m, found.off));
       const limited = m === SIZES[state.place] ? "" : ` (there are ${all} words)`;
       result.textContent =
-        `${m} negatives${limited}, ${sets === 1 ? "one set" : `the mean of ${sets} sets`}: at word ${answer}, the answer, ` +
+        `${m.toLocaleString("en")} negatives${limited}, ${sets === 1 ? "one set" : `the mean of ${sets} sets`}: at word ${answer}, the answer, ` +
         `${signed(found.mean[answer])}, and the whole softmax has ${signed(found.right[answer])}. ` +
         `The mean is off by up to ${found.off.toFixed(2)}` +
         (sets === 1 ? "." : `; one set strays from it by ${found.spread[answer].toFixed(2)}.`);

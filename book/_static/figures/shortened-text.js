@@ -30,9 +30,10 @@
     const { own, seen } = reach({ length, block, base, attends }, position);
     const count = ([first, last]) => last - first + 1;
     const { words, cut } = wordsCut(text, block);
+    const split = block === 1 ? "Each holds one character." : `${cut} of ${words} words are in more than one position.`;
     return (
       `Position ${position} holds ${count(own)} and depends on ${count(seen)} characters. ${positions} positions have ` +
-      `${(positions ** 2).toLocaleString("en")} scores a head. ${cut} of ${words} words are in more than one position.`
+      `${(positions ** 2).toLocaleString("en")} scores a head. ${split}`
     );
   }
 
@@ -64,17 +65,25 @@
   }
 
   function build(box, { text, factors, bases, base }) {
-    const state = { block: factors.at(-1), base, attends: false, asked: 40, front: 0 };
+    const state = { block: factors.at(-1), base, attends: false, asked: 41, front: 0 };
     const rows = Math.ceil(text.length / ROW);
     const label = `A text of ${text.length} characters, cut into positions; marked is what one position holds and depends on`;
-    const drawing = svg("svg", { viewBox: `0 0 356 ${rows * HEIGHT + 4}`, role: "img", "aria-label": label });
+    const drawing = svg("svg", { viewBox: `0 0 356 ${rows * HEIGHT + 24}`, role: "img", "aria-label": label });
     const result = node("p", { "aria-live": "polite" });
     function draw(changed) {
       Object.assign(state, changed);
       const moved = (FILL.repeat(state.front) + text).slice(0, text.length);
       const asked = Math.min(state.asked + state.front, text.length - 1); // the same letter, wherever it went
       const marks = reach({ ...state, length: text.length }, Math.floor(asked / state.block));
-      drawing.replaceChildren(...[...moved].flatMap((character, place) => cell(character, place, marks, state.block)));
+      const key = svg(
+        "text",
+        { x: 8, y: rows * HEIGHT + 16, "font-size": 12 },
+        "underlined: the position's own; light: also read",
+      );
+      drawing.replaceChildren(
+        ...[...moved].flatMap((character, place) => cell(character, place, marks, state.block)),
+        key,
+      );
       result.textContent = summary({ ...state, text: moved, asked });
     }
     const options = (numbers, said) => numbers.map((number) => [String(number), said(number)]);
@@ -88,11 +97,18 @@
       choice({
         label: "the base reads",
         value: String(base),
-        options: options(bases, (number) => `${number} neighbours`),
+        options: options(bases, (number) => (number === 1 ? "1 character" : `${number} characters`)),
         chosen: (chosen) => draw({ base: Number(chosen) }),
       }),
       tick({ label: "after attention", ticked: (attends) => draw({ attends }) }),
-      slider({ label: "a character", min: 0, max: text.length - 1, value: 40, moved: (asked) => draw({ asked }) }),
+      slider({
+        label: "the position of character",
+        min: 0,
+        max: text.length - 1,
+        value: 41,
+        shown: (place) => `${place}, “${text[place]}”`,
+        moved: (asked) => draw({ asked }),
+      }),
       slider({ label: "letters put in front", min: 0, max: 15, value: 0, moved: (front) => draw({ front }) }),
       drawing,
       result,

@@ -43,10 +43,21 @@
         const points = enlarged(losses, apart, times).map((loss, i) => `${x(i).toFixed(1)},${y(loss).toFixed(1)}`);
         drawing.append(svg("polyline", { points: points.join(" "), fill: "none", ...LOOKS[name] }));
       }
-      for (const [at, loss] of Object.entries(data.held))
-        drawing.append(svg("circle", { cx: x(at - 1), cy: y(loss), r: 3.5, fill: "var(--figure-ink)" }));
+      drawing.append(...marks());
       picture.replaceChildren(drawing);
       told(times);
+    }
+
+    /** The loss without a network, and those on held-out text; over the curves, lest these cover them. */
+    function marks() {
+      const look = { "stroke-width": 1.2, stroke: "var(--figure-ink)" };
+      const halo = { "paint-order": "stroke", stroke: "var(--figure-paper)", "stroke-width": 5 };
+      const dot = { r: 4, fill: "var(--figure-paper)", stroke: "var(--figure-ink)", "stroke-width": 1.5 };
+      return [
+        svg("path", { d: `M${LEFT} ${y(data.by_frequency)}H${RIGHT}`, ...look }),
+        ...Object.entries(data.held).map(([at, loss]) => svg("circle", { cx: x(at - 1), cy: y(loss), ...dot })),
+        svg("text", { x: RIGHT, y: y(5.1), "text-anchor": "end", ...halo }, "level line: by frequency; ○ held-out text"),
+      ];
     }
 
     function axes() {
@@ -54,10 +65,7 @@
         svg("line", { x1: LEFT, x2: RIGHT, y1: y(loss), y2: y(loss), stroke: "var(--figure-faint)" }),
         svg("text", { x: LEFT - 5, y: y(loss) + 4, "text-anchor": "end" }, loss.toFixed(1)),
       ]);
-      const level = y(data.by_frequency);
-      parts.push(svg("line", { x1: LEFT, x2: RIGHT, y1: level, y2: level, stroke: "var(--figure-muted)" }));
-      parts.push(svg("text", { x: RIGHT, y: y(4.75), "text-anchor": "end" }, "line: by frequency; dots: held out"));
-      parts.push(svg("text", { x: LEFT - 5, y: TOP + 6, "text-anchor": "end" }, "loss"));
+      parts.push(svg("text", { x: 0, y: 14 }, "loss"));
       const here = x(step - 1);
       parts.push(svg("line", { x1: here, x2: here, y1: TOP, y2: BOTTOM, stroke: "var(--figure-ink)" }));
       parts.push(svg("text", { x: LEFT, y: BOTTOM + 16 }, "1"));
@@ -96,10 +104,10 @@
       const visible = (MOST - LEAST) / 100;
       const seen = Object.keys(data.apart).map((name) => firstApart(data.apart[name], visible / times));
       const first = Math.min(...seen.map((each) => each ?? Infinity));
-      const size = times === 1 ? "As they are" : `Made ${times.toLocaleString("en")} times as large`;
+      const drawn = times === 1 ? "As they are" : `Made ${times.toLocaleString("en")} times as large`;
       words.textContent = Number.isFinite(first)
-        ? `${size}, a difference shows from step ${first} on.`
-        : `${size}, no difference is large enough to see.`;
+        ? `${drawn}, differences can be seen from step ${first} on.`
+        : `${drawn}, no difference is large enough to be seen.`;
     }
 
     box.append(
@@ -109,7 +117,7 @@
         min: 0,
         max: 6,
         value: 0,
-        shown: (value) => `${(10 ** value).toLocaleString("en")} times`,
+        shown: (value) => (value ? `${(10 ** value).toLocaleString("en")} times` : "not at all"),
         moved: (value) => ((power = value), draw()),
       }),
       picture,

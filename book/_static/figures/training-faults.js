@@ -34,7 +34,7 @@
   }
 
   /** A panel over the steps, with lines [numbers, look]. */
-  function panel({ y, box, ticks, name, lines, steps }) {
+  function panel({ y, box, ticks, name, xName, lines, steps }) {
     const x = scale([0, steps - 1], [LEFT, RIGHT]);
     const drawn = lines.map(([numbers, look]) =>
       svg("path", {
@@ -44,7 +44,7 @@
         ...look,
       }),
     );
-    return svg("g", {}, axes({ x, y, box, xTicks: [0, 10, 20, 30, steps - 1], yTicks: ticks, yName: name }), drawn);
+    return svg("g", {}, axes({ x, y, box, xTicks: [0, 10, 20, 30, steps - 1], yTicks: ticks, yName: name, xName }), drawn);
   }
 
   function drawn(data, shown, other, step) {
@@ -63,7 +63,7 @@
       ticks: [0, 5, 10],
       name: "losses: the right ones (wide), and of this run",
       lines: [
-        [high(data.right), look("--figure-faint", { "stroke-width": 7 })],
+        [high(data.right), look(grey, { "stroke-width": 7, "stroke-opacity": 0.35 })],
         [high(data.losses[shown]), look(red)],
       ],
     });
@@ -72,6 +72,7 @@
       steps: data.right.length,
       ticks: [-8, -6, -4, -2, 0].map((number) => [10 ** number, power(number)]),
       name: "how far apart; dashed: the gate of float32",
+      xName: "step",
       lines: [
         [data.gate, look(grey, { "stroke-dasharray": dashes, "stroke-width": 1.5 })],
         ...(other ? [[data.away[other], look(grey, { "stroke-width": 4, "stroke-opacity": 0.6 })]] : []),
@@ -94,9 +95,9 @@
       loss === undefined
         ? `${run} has no step ${step} any more.`
         : `Step ${step}: ${run.toLowerCase()} has the loss ${loss.toFixed(3)}, right is ${right.toFixed(3)}. ` +
-          `They are ${few(away)} apart, ${few(away / data.gate[step])} gates.`;
+          `They are ${few(away)} apart, ${few(away / data.gate[step])} times the gate.`;
     if (!guess)
-      return hidden ? `${here} Which fault is it? Choose its name.` : `${here} Grey: ${spoken(data.nearest[shown])}.`;
+      return hidden ? `${here} Which fault is it? Choose its name.` : `${here} Most like it, in grey: ${spoken(data.nearest[shown])}.`;
     return guess === shown
       ? `Yes, it is ${spoken(shown)}. ${here}`
       : `No: with ${spoken(guess)} it would look like the grey line. ${here}`;
@@ -107,7 +108,7 @@
     const state = { shown: names[0], guess: null, hidden: false, step: 0, round: 0 };
     const label =
       "Above, the losses of the right run and of a broken one over the steps; below, their distance on a logarithmic axis";
-    const drawing = svg("svg", { viewBox: "0 0 360 366", role: "img", "aria-label": label });
+    const drawing = svg("svg", { viewBox: "0 0 360 380", role: "img", "aria-label": label });
     const result = node("p", { "aria-live": "polite" });
     function draw(changed) {
       Object.assign(state, changed);
