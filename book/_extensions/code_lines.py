@@ -17,7 +17,8 @@ from steps import circled, steps
 
 # Code as Pygments marks it up, not what a cell has printed: a table there must not be broken.
 CODE = re.compile(
-    r'(?P<before>(?:<p class="listing-path"><code>(?P<path>[^<]*)</code></p>\n)?'
+    r'(?P<before>(?:<p class="listing-path"><code>(?P<path>[^<]*)</code>'
+    r"(?: in <code>[^<]*</code>)?</p>\n)?"
     r'<div class="highlight-(?P<language>python|ipython3|rust|sh|default) notranslate">'
     r'<div class="highlight"><pre>(?:<span></span>)?)(?P<code>.*?)(?P<after></pre>)',
     re.DOTALL,

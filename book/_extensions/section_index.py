@@ -112,7 +112,7 @@ def code_names(section: Tag) -> str:
             continue
         text = tag.get_text()
         if tag.name == "p":
-            found[text.strip()] = None
+            found |= dict.fromkeys(name.get_text() for name in tag.find_all("code"))
         elif tag.find_parent(class_="cell_input"):
             names = CALLED.findall(text)
             found |= dict.fromkeys(name for name in names if not EVERYWHERE.fullmatch(name))

@@ -9,7 +9,7 @@ between them.
 
 import html
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reference.display.source import Definition, find
 from reference.errors import InputError
@@ -58,11 +58,12 @@ class Listing:
 
     def __str__(self) -> str:
         blocks = (block for found in self.definitions.values() for block in _by_file(found))
-        return "\n\n".join(f"{block.path}\n\n{block.text}" for block in blocks)
+        return "\n\n".join(f"{_title(block)}\n\n{block.text}" for block in blocks)
 
     def __repr__(self) -> str:
         """One line: a notebook stores it beside the HTML, which already holds the source."""
-        files = (block.path for found in self.definitions.values() for block in _by_file(found))
+        blocks = (block for found in self.definitions.values() for block in _by_file(found))
+        files = dict.fromkeys(block.path for block in blocks)
         return f"{', '.join(self.names)}: {' · '.join(files)}"
 
     def _repr_html_(self) -> str:
@@ -100,16 +101,20 @@ def _blocks(found: tuple[Definition, ...], port: str | None) -> str:
 
 
 def _by_file(found: tuple[Definition, ...]) -> list[Definition]:
-    """Neighbours from one file become one block."""
+    """Neighbours from one file, and methods from one class, become one block."""
     blocks: list[Definition] = []
     for definition in found:
-        if blocks and blocks[-1].path == definition.path:
-            blocks[-1] = Definition(
-                definition.path, f"{blocks[-1].text}\n\n\n{definition.text}"
-            )
+        place = (definition.path, definition.owner)
+        if blocks and (blocks[-1].path, blocks[-1].owner) == place:
+            text = f"{blocks[-1].text}\n\n\n{definition.text}"
+            blocks[-1] = replace(definition, text=text)
         else:
             blocks.append(definition)
     return blocks
+
+
+def _title(block: Definition) -> str:
+    return f"{block.path} in {block.owner}" if block.owner else block.path
 
 
 def _highlighted(block: Definition, language: str) -> str:
@@ -121,5 +126,7 @@ def _highlighted(block: Definition, language: str) -> str:
 
     lexer = get_lexer_by_name(language, stripnl=False)
     code = highlight(block.text, lexer, HtmlFormatter(cssclass="highlight")).rstrip("\n")
-    caption = f'<p class="listing-path"><code>{html.escape(block.path)}</code></p>'
+    names = (html.escape(name) for name in (block.path, block.owner) if name)
+    title = " in ".join(f"<code>{name}</code>" for name in names)
+    caption = f'<p class="listing-path">{title}</p>'
     return f'{caption}\n<div class="highlight-{language} notranslate">{code}</div>'

@@ -22,10 +22,12 @@ SPELLINGS = {
 
 @dataclass(frozen=True)
 class Definition:
-    """The source of one name in one port: where it stands, and its text."""
+    """The source of one name in one port: where it is, of a method also in which class, and
+    its text."""
 
     path: str
     text: str
+    owner: str = ""
 
 
 def find(name: str, port: str | None) -> Definition:
@@ -73,7 +75,8 @@ def _in_file(base: Path, file: Path, inside: list[str]) -> Definition | None:
             else:
                 found = python_definition(text, path)
             if found:
-                return Definition(part.relative_to(base).as_posix(), found)
+                owner = inside[-2] if len(inside) > 1 else ""
+                return Definition(part.relative_to(base).as_posix(), found, owner)
     return None
 
 

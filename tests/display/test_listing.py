@@ -54,6 +54,23 @@ def test_code_is_escaped_and_coloured_by_classes_only(listing: Listing):
     assert "style=" not in html
 
 
+def test_methods_of_two_classes_are_told_apart():
+    methods = ("forward", "tables"), ("forward",)
+    found = [
+        Definition("torch/a", f"def {name}(self)", owner)
+        for owner, names in zip(("One", "Other"), methods, strict=True)
+        for name in names
+    ]
+    listing = Listing(("a.One.forward",), {"torch": tuple(found)})
+    html = listing._repr_html_()
+    assert re.findall(r'<p class="listing-path">(.*?)</p>', html) == [
+        f"<code>torch/a</code> in <code>{owner}</code>" for owner in ("One", "Other")
+    ]
+    assert html.count("<pre>") == 2
+    assert str(listing).startswith("torch/a in One\n\ndef forward(self)\n\n\ndef tables")
+    assert repr(listing) == "a.One.forward: torch/a"
+
+
 def test_printed_and_in_one_line(listing: Listing):
     assert "rust/a\n\nrust_one < 1\n\n\ntwo\n\nrust/b\n\nthree" in str(listing)
     assert repr(listing).startswith("a.one, a.two, b.three: torch/a · torch/b · mlx/a")
