@@ -22,7 +22,7 @@ def cross_entropy(
     kept = labels != ignore_index
     logits = mx.where(kept[..., None], logits, 0)
     # (2) the log softmax at every right answer
-    # Softmax is blind to it, and exp is not.
+    # Softmax does not see the largest taken away, but exp would overflow with it.
     logits = logits - mx.stop_gradient(logits.max(axis=-1, keepdims=True))
     classes = mx.where(kept, labels, 0)
     chosen = mx.take_along_axis(logits, classes[..., None], axis=-1).squeeze(-1)
