@@ -21,7 +21,7 @@ CARD = ".card-of-link"
 SAYS = {
     TERM: "pairs of features of queries and keys are turned",
     CITATION: "RoFormer: enhanced transformer with rotary position embedding",
-    FIGURE: "Figure 8.1 Four pairs of a head.",
+    FIGURE: "Figure 8.1 Pairs of a head",
     EXERCISE: "Exercise 8.3 Convert a checkpoint from half-split to interleaved pairs",
 }
 
