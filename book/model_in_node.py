@@ -33,12 +33,10 @@ class Wasm:
         """Hands over what a folder holds."""
         for path in sorted(folder.rglob("*")):
             if path.suffix in READ:
-                self.ask(put=[f"{name}/{path.relative_to(folder).as_posix()}", str(path)])
+                self._answer(put=[f"{name}/{path.relative_to(folder).as_posix()}", str(path)])
 
     def load(self, name: str, folder: str, **settings: object) -> None:
-        answer = self.ask(do="load", name=name, folder=folder, **settings)
-        if "error" in answer:
-            raise RuntimeError(answer["error"])
+        self._answer(do="load", name=name, folder=folder, **settings)
 
     def port(self, name: str) -> Callable[..., dict]:
         """The model of that name as `reference.parity.compare` takes a port."""
@@ -50,12 +48,16 @@ class Wasm:
                 "token_type_ids": token_type_ids,
             }
             lists = {key: np.asarray(value).tolist() for key, value in given.items()}
-            answer = self.ask(do="forward", name=name, **lists)
-            if "error" in answer:
-                raise RuntimeError(answer["error"])
+            answer = self._answer(do="forward", name=name, **lists)
             return {key: arrays(value) for key, value in answer.items()}
 
         return forward
+
+    def _answer(self, **question: object) -> dict:
+        answer = self.ask(**question)
+        if "error" in answer:
+            raise RuntimeError(answer["error"])
+        return answer
 
     def close(self) -> None:
         self.process.stdin.close()

@@ -218,12 +218,7 @@ if (typeof document !== "undefined") {
   const PORTS = ["torch", "mlx", "rust"];
   const NAMES = ["PyTorch", "MLX", "Rust"];
 
-  const element = (tag, className, text) => {
-    const made = document.createElement(tag);
-    if (className) made.className = className;
-    if (text !== undefined) made.textContent = text;
-    return made;
-  };
+  const { element } = window.EncodersBook;
 
   /* The checks of one port are often none of another's, and so are a type's fields and a fast form. */
   const LEFT_OUT = '.fold:is([data-what="checks"], [data-what="fields"], [data-what="fast form"]) .line';

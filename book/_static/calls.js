@@ -3,20 +3,13 @@
 "use strict";
 
 (() => {
-  const { rows = [], placeFor, view } = window.EncodersBook;
+  const { element, rows = [], placeFor, view } = window.EncodersBook;
   const NAMES = ["PyTorch", "MLX", "candle"];
   const page = new URL("../book/dictionary.html", document.currentScript.src);
   const LEAVING = 250; // milliseconds in which the mouse may get from a call to its card
   let card = null;
   let shown = null; // the call that the card is about
   let leaving = 0;
-
-  const element = (tag, className, text) => {
-    const made = document.createElement(tag);
-    if (className) made.className = className;
-    if (text !== undefined) made.textContent = text;
-    return made;
-  };
 
   function filled(call) {
     const numbers = call.dataset.rows.split(" ").map(Number);

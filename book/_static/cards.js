@@ -60,19 +60,11 @@
     module.exports = { kindOf, placeFor };
     return;
   }
-  root.EncodersBook = Object.assign(root.EncodersBook || {}, { placeFor, view });
+  const { element, cards: data = {} } = Object.assign(root.EncodersBook, { placeFor, view });
 
   /* What the card says ------------------------------------------------------------------------ */
 
-  const data = (root.EncodersBook && root.EncodersBook.cards) || {};
   const statics = `${document.documentElement.dataset.content_root || "./"}_static/`;
-
-  function element(name, className, ...children) {
-    const made = document.createElement(name);
-    made.className = className;
-    made.append(...children);
-    return made;
-  }
 
   /** HTML that the build has written: code, emphasis and formulas. */
   function written(html) {

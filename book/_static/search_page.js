@@ -7,7 +7,7 @@
   // Long enough not to read out every letter, and short enough not to wait.
   const PAUSE = 250;
 
-  const { search, sections } = window.EncodersBook;
+  const { element, search, sections } = window.EncodersBook;
   const place = document.getElementById("search-results");
   const form = document.querySelector(".bd-search-container form.bd-search");
   if (!place || !form || !sections) return;
@@ -18,13 +18,6 @@
   const more = element("button", "pill search-more");
   const help = element("div", "search-help");
   let index = null;
-
-  function element(name, className, ...children) {
-    const made = document.createElement(name);
-    made.className = className;
-    made.append(...children);
-    return made;
-  }
 
   /** Text with what was looked for in marks. */
   function marked(parts) {

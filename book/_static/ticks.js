@@ -55,7 +55,7 @@
     return;
   }
 
-  const book = root.EncodersBook && root.EncodersBook.chapters;
+  const { element, chapters: book } = root.EncodersBook;
   // Sphinx makes it a constant, which is no property of the window
   const page = typeof DOCUMENTATION_OPTIONS === "undefined" ? "" : DOCUMENTATION_OPTIONS.pagename;
   if (!book || !page || !keepsThings()) return;
@@ -87,13 +87,6 @@
 
   const shows = []; // each brings one part of the page up to what is kept
   const show = () => shows.forEach((part) => part(kept()));
-
-  function element(name, className, ...children) {
-    const made = document.createElement(name);
-    made.className = className;
-    made.append(...children);
-    return made;
-  }
 
   function button(text, act) {
     const made = element("button", "pill", text);

@@ -13,6 +13,7 @@ from reference.checkpoint import SMALL_MODERNBERT, locate, read_checkpoint
 from reference.inputs import Inputs
 from reference.parity import compare
 from reference.parity.faults import FAULTS
+from tests.page.wasm import in_node
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 TEXTS = ("Returns the eigenvalues of a symmetric matrix.", "A cat sleeps.", "No, it does not!")
@@ -121,6 +122,13 @@ def test_what_is_wrong_with_weights_is_told_in_any_letters(wasm, tmp_path):
     told = wasm.ask(put=["bad/w.safetensors.int8", str(tmp_path / "w.safetensors.int8")])
     assert "not a sound file of weights" in told["error"]
     assert "e\u0301" in told["error"]
+    with pytest.raises(RuntimeError, match="not a sound file of weights"):
+        wasm.put(tmp_path, "bad")
+
+
+def test_without_node_there_is_no_port_to_compare(monkeypatch):
+    monkeypatch.setattr(in_node.shutil, "which", lambda name: None)
+    assert in_node.in_the_page(MINILM) is None
 
 
 def test_what_is_wrong_is_told(small):
